@@ -1,0 +1,3 @@
+//! gatepost: an SMTP filtering proxy that stands in front of an existing MTA.
+
+pub mod smtp;

@@ -1,0 +1,3 @@
+//! Hands the arguments to [`gatepost::cli`] and turns its result into an exit code.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Floor 0: the protocol. Bytes to events, events to replies, in both directions.
