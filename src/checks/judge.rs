@@ -1,0 +1,95 @@
+//! The judge: a pure function from a policy and facts to questions or a verdict.
+//!
+//! It holds no state, sees no clock and may be called after every new fact. Before a recipient is named the only thing
+//! it can decide is to drop; at RCPT it decides for that recipient. It decides as soon as no outstanding answer could
+//! change the action: every check states the least and most points its answers could still bring, and the action
+//! follows the total in steps, so it is enough to look at both ends of the span.
+
+use crate::checks::examination::Examination;
+use crate::checks::finding::Outcome;
+use crate::checks::points::Points;
+use crate::checks::policy::{Mode, Policy};
+use crate::checks::verdict::{Action, Verdict};
+use crate::facts::{Facts, Question, Stage};
+
+/// What the judge says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Judgement {
+    /// Answers are needed before the session goes on.
+    Ask {
+        /// The questions that have no answer yet; each is asked at most once per session.
+        questions: Vec<Question>,
+        /// The verdict if none of them were ever answered.
+        so_far: Verdict,
+    },
+    /// The verdict stands.
+    Decide {
+        /// The verdict.
+        verdict: Verdict,
+        /// Questions whose answers a later stage will want: start them now, wait for none.
+        wanted: Vec<Question>,
+    },
+}
+
+impl Judgement {
+    /// The verdict, standing or so far.
+    #[must_use]
+    pub fn verdict(&self) -> &Verdict {
+        match self {
+            Self::Ask { so_far, .. } => so_far,
+            Self::Decide { verdict, .. } => verdict,
+        }
+    }
+
+    /// The questions without an answer.
+    #[must_use]
+    pub fn questions(&self) -> &[Question] {
+        match self {
+            Self::Ask { questions, .. } => questions,
+            Self::Decide { wanted, .. } => wanted,
+        }
+    }
+}
+
+/// Applies `policy` to `facts`.
+#[must_use]
+pub fn judge(policy: &Policy, facts: &Facts) -> Judgement {
+    let mut examination = Examination::new(facts, policy.greet_wait);
+    for check in &policy.checks {
+        examination.enter(check.name());
+        check.examine(&mut examination);
+    }
+    conclude(policy, facts, examination)
+}
+
+fn conclude(policy: &Policy, facts: &Facts, examination: Examination<'_>) -> Judgement {
+    let Examination { findings, questions, least, most, must_wait, .. } = examination;
+    let exempt = facts.rcpt().is_some_and(|rcpt| policy.is_exempt(rcpt));
+    let at_rcpt = facts.stage() >= Stage::Rcpt;
+    let points: Points = findings.iter().map(|finding| finding.points).sum();
+    let allowed = findings.iter().any(|finding| finding.outcome == Outcome::Allow);
+    let denied = findings.iter().any(|finding| finding.outcome == Outcome::Deny);
+
+    let action = |total: Points| match () {
+        () if allowed => Action::Clear,
+        () if total >= policy.drop_points => Action::Drop,
+        () if exempt || !at_rcpt => Action::Clear,
+        () if denied || total >= policy.deny_points => Action::Deny,
+        () if total >= policy.greylist_points => Action::Greylist,
+        () => Action::Clear,
+    };
+    let settled = action(points + least) == action(points + most);
+    let verdict = Verdict {
+        action: action(points),
+        points,
+        exempt: exempt && at_rcpt,
+        observed: policy.mode == Mode::Observe,
+        findings,
+    };
+    match () {
+        // An allow entry clears outright: nothing more is asked about that client.
+        () if allowed => Judgement::Decide { verdict, wanted: Vec::new() },
+        () if settled && !must_wait => Judgement::Decide { verdict, wanted: questions },
+        () => Judgement::Ask { questions, so_far: verdict },
+    }
+}

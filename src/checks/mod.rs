@@ -1,0 +1,71 @@
+//! Floor 2: pure policy. Facts in, questions or findings out; one file per check; the judge.
+//!
+//! A new check is one new file, its line in [`ALL`], and its cases in `tests/verdicts/`. Configuration, sample file,
+//! documentation, metric labels and the columns of `explain` derive from [`ALL`].
+
+mod access;
+mod conduct;
+mod dnsbl;
+pub mod examination;
+pub mod finding;
+pub mod judge;
+pub mod points;
+pub mod policy;
+mod pregreet;
+pub mod replay;
+pub mod verdict;
+
+use crate::checks::examination::Examination;
+
+pub use judge::{Judgement, judge};
+
+/// A check with its settings: a pure function that may be called again and again.
+pub trait Check: std::fmt::Debug + Send + Sync {
+    /// Its name in the configuration, in records and in metrics.
+    fn name(&self) -> &'static str;
+
+    /// Asks for answers or concludes.
+    fn examine(&self, examination: &mut Examination<'_>);
+}
+
+/// A kind of check: what the configuration, the documentation and the command line know about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// Its name: `[policy.NAME.checks.<name>]`.
+    pub name: &'static str,
+    /// One sentence for people: what it looks at.
+    pub summary: &'static str,
+    /// Its settings with their defaults and comments, as TOML lines without a table header.
+    pub sample: &'static str,
+    /// Makes the check from its table; missing keys take their defaults. `Ok(None)`: switched off.
+    pub build: Build,
+}
+
+/// Makes a check from its settings.
+pub type Build = fn(serde_json::Value) -> Result<Option<Box<dyn Check>>, SettingsError>;
+
+/// Settings that do not make sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SettingsError {
+    /// Where in the check's table, such as `zones[1].answers`; empty for the table itself.
+    pub path: String,
+    /// What was found and what is allowed.
+    pub message: String,
+}
+
+/// Reads a check's settings, saying where they are wrong.
+pub(in crate::checks) fn settings<T: serde::de::DeserializeOwned>(
+    table: serde_json::Value,
+) -> Result<T, SettingsError> {
+    serde_path_to_error::deserialize(table).map_err(|error| SettingsError {
+        path: match error.path().to_string() {
+            path if path == "." => String::new(),
+            path => path,
+        },
+        message: error.into_inner().to_string(),
+    })
+}
+
+/// Every check, in the order in which findings are listed.
+pub const ALL: &[Kind] = &[access::KIND, pregreet::KIND, dnsbl::KIND, conduct::KIND];

@@ -1,0 +1,59 @@
+//! A policy: the thresholds, the wait, the exempt recipients and the checks that are switched on, ready to judge.
+//!
+//! It is built by `config` from the tables `[policy.NAME]`; here is only what judging needs.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::checks::Check;
+use crate::checks::points::Points;
+use crate::facts::Rcpt;
+use crate::smtp::path::ForwardPath;
+
+/// Whether verdicts are enforced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Verdicts are enforced.
+    #[default]
+    Enforce,
+    /// Verdicts are recorded only: every recipient is cleared.
+    Observe,
+}
+
+/// Everything [`crate::checks::judge`] needs besides the facts.
+#[derive(Debug)]
+pub struct Policy {
+    /// Its name in the configuration.
+    pub name: Box<str>,
+    /// Whether verdicts are enforced.
+    pub mode: Mode,
+    /// How long an unknown client waits for the greeting; zero to at most 10 s.
+    pub greet_wait: Duration,
+    /// Totals from here on are greylisted.
+    pub greylist_points: Points,
+    /// Totals from here on are denied at RCPT.
+    pub deny_points: Points,
+    /// Totals from here on end the session at once.
+    pub drop_points: Points,
+    /// Local-parts, lower case, whose recipients are answered by the backend whatever the total.
+    pub exempt_recipients: Vec<Box<str>>,
+    /// The checks that are switched on, in the order of [`crate::checks::ALL`].
+    pub checks: Vec<Box<dyn Check>>,
+}
+
+impl Policy {
+    /// Whether filtering does not apply to this recipient: bare `<postmaster>` (RFC 5321 §4.5.1), or a local-part of
+    /// the list, in any case, quoted or not. Nothing that merely looks like it.
+    #[must_use]
+    pub fn is_exempt(&self, rcpt: &Rcpt) -> bool {
+        match &rcpt.path {
+            ForwardPath::Postmaster(_) => true,
+            ForwardPath::Mailbox(mailbox) => {
+                let local_part = mailbox.local_part.unquoted();
+                self.exempt_recipients.iter().any(|exempt| exempt.eq_ignore_ascii_case(&local_part))
+            }
+        }
+    }
+}

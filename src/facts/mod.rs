@@ -1,0 +1,205 @@
+//! Floor 1: what is known about a session, as plain serialisable data.
+//!
+//! [`Facts`] is append-only: each [`Entry`] carries the [`Stage`] at which it was learnt and its offset since connect.
+//! Nothing here judges, waits, or knows where an answer came from on the wire; a fault of the client, the answer of a
+//! DNSBL and the envelope stand side by side, raw, so that any policy can be applied to them later.
+//!
+//! Words: a *fact* is one entry; a *question* is something the world (or time) must answer; an *answer* is a value or
+//! the way it failed.
+
+mod answer;
+mod client;
+mod ended;
+mod envelope;
+mod question;
+mod stage;
+
+pub use answer::{Answer, Answered, DnsAnswer, Failure, Record, RecordData, Silence, Source};
+pub use client::{Client, TlsParameters};
+pub use ended::{Ended, Limit, Side};
+pub use envelope::{Helo, Mail, Rcpt};
+pub use question::{DnsName, Question, RecordType};
+pub use stage::Stage;
+
+use serde::{Deserialize, Serialize};
+
+use crate::smtp::fault::Fault;
+
+/// Milliseconds since the client connected, or the length of a wait; saturates at about 49 days.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Millis(pub u32);
+
+impl From<std::time::Duration> for Millis {
+    fn from(duration: std::time::Duration) -> Self {
+        Self(u32::try_from(duration.as_millis()).unwrap_or(u32::MAX))
+    }
+}
+
+impl From<Millis> for std::time::Duration {
+    fn from(millis: Millis) -> Self {
+        Self::from_millis(u64::from(millis.0))
+    }
+}
+
+impl std::fmt::Display for Millis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{:03}s", self.0 / 1000, self.0 % 1000)
+    }
+}
+
+/// One thing learnt, with when and at which stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The stage of the session when it was learnt.
+    pub stage: Stage,
+    /// Offset since connect.
+    pub at: Millis,
+    /// What was learnt.
+    pub fact: Fact,
+}
+
+/// What can be learnt in a session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fact {
+    /// Who connected, and to which listener; always the first fact.
+    Client(Box<Client>),
+    /// A TLS handshake ended well.
+    Tls(Box<TlsParameters>),
+    /// HELO or EHLO was accepted as syntax.
+    Helo(Box<Helo>),
+    /// MAIL opened a mail transaction.
+    Mail(Box<Mail>),
+    /// RCPT named a recipient.
+    Rcpt(Box<Rcpt>),
+    /// The mail transaction ended or was reset.
+    Reset,
+    /// The client broke a rule of the protocol.
+    Fault(Fault),
+    /// A question was answered.
+    Answered(Box<Answered>),
+}
+
+/// All that is known about one session, in the order it was learnt.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Facts {
+    entries: Vec<Entry>,
+}
+
+/// A session that goes on and on may not grow its facts without end: faults and answers beyond this many entries are
+/// counted by the session but no longer kept. 100 recipients with their answers fit several times.
+pub const MAX_ENTRIES: usize = 4096;
+
+impl Facts {
+    /// The facts of a session that has just been accepted.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        let mut facts = Self { entries: Vec::with_capacity(4) };
+        facts.push(Stage::Connect, Millis(0), Fact::Client(Box::new(client)));
+        facts
+    }
+
+    /// Adds what was learnt; beyond [`MAX_ENTRIES`] it is let fall.
+    pub fn push(&mut self, stage: Stage, at: Millis, fact: Fact) {
+        if self.entries.len() < MAX_ENTRIES {
+            self.entries.push(Entry { stage, at, fact });
+        }
+    }
+
+    /// Every entry, oldest first.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The same session as it stood after its first `seen` entries.
+    #[must_use]
+    pub fn up_to(&self, seen: usize) -> Self {
+        Self { entries: self.entries.iter().take(seen).cloned().collect() }
+    }
+
+    /// The stage reached: that of the newest entry.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        self.entries.last().map_or(Stage::Connect, |entry| entry.stage)
+    }
+
+    /// Who connected; `None` only in a record that was cut.
+    #[must_use]
+    pub fn client(&self) -> Option<&Client> {
+        self.entries.iter().find_map(|entry| match &entry.fact {
+            Fact::Client(client) => Some(client.as_ref()),
+            _ => None,
+        })
+    }
+
+    /// The latest HELO or EHLO.
+    #[must_use]
+    pub fn helo(&self) -> Option<&Helo> {
+        self.entries.iter().rev().find_map(|entry| match &entry.fact {
+            Fact::Helo(helo) => Some(helo.as_ref()),
+            _ => None,
+        })
+    }
+
+    /// The parameters of the TLS session, if there is one.
+    #[must_use]
+    pub fn tls(&self) -> Option<&TlsParameters> {
+        self.entries.iter().rev().find_map(|entry| match &entry.fact {
+            Fact::Tls(tls) => Some(tls.as_ref()),
+            _ => None,
+        })
+    }
+
+    /// The reverse-path of the open mail transaction.
+    #[must_use]
+    pub fn mail(&self) -> Option<&Mail> {
+        self.transaction().iter().rev().find_map(|entry| match &entry.fact {
+            Fact::Mail(mail) => Some(mail.as_ref()),
+            _ => None,
+        })
+    }
+
+    /// The recipient named last in the open mail transaction: the one that is being judged.
+    #[must_use]
+    pub fn rcpt(&self) -> Option<&Rcpt> {
+        self.transaction().iter().rev().find_map(|entry| match &entry.fact {
+            Fact::Rcpt(rcpt) => Some(rcpt.as_ref()),
+            _ => None,
+        })
+    }
+
+    /// What the client did against the protocol, oldest first.
+    pub fn faults(&self) -> impl Iterator<Item = Fault> + '_ {
+        self.entries.iter().filter_map(|entry| match entry.fact {
+            Fact::Fault(fault) => Some(fault),
+            _ => None,
+        })
+    }
+
+    /// The answer to `question`, if it has come.
+    #[must_use]
+    pub fn answer(&self, question: &Question) -> Option<&Answered> {
+        self.answers().find(|answered| answered.question == *question)
+    }
+
+    /// Every answer that has come, oldest first.
+    pub fn answers(&self) -> impl Iterator<Item = &Answered> {
+        self.entries.iter().filter_map(|entry| match &entry.fact {
+            Fact::Answered(answered) => Some(answered.as_ref()),
+            _ => None,
+        })
+    }
+
+    /// The entries of the open mail transaction: those behind the last reset.
+    fn transaction(&self) -> &[Entry] {
+        let start = self
+            .entries
+            .iter()
+            .rposition(|entry| matches!(entry.fact, Fact::Reset))
+            .map_or(0, |position| position + 1);
+        self.entries.get(start..).unwrap_or_default()
+    }
+}
