@@ -1,3 +1,7 @@
 //! Hands the arguments to [`gatepost::cli`] and turns its result into an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gatepost::cli::main()
+}

@@ -1,0 +1,235 @@
+//! Floor 8: the process. Starts everything in order, stops it in order; the only floor that spawns and reads the clock.
+//!
+//! Start: journal → resolver → TLS → listeners → backends probed → accepting. Nothing accepts before all of it stands;
+//! a problem on the way is one [`StartProblem`] and leaves nothing running. Stop: no more accepting → sessions end at
+//! their next command boundary outside a transaction, or at the deadline → journal flushed.
+
+mod accept;
+mod clock;
+mod session_id;
+pub mod tasks;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Snapshot, TlsMode};
+use crate::gather::{Gather, GatherProblem};
+use crate::journal;
+use crate::net::admission::{Admission, Limits};
+use crate::net::listen::{self, BindProblem};
+use crate::net::tls::{self, TlsProblem};
+use crate::session::context::{Door, Shared, Tally};
+use crate::session::upstream::Upstream;
+use tasks::Tasks;
+
+/// Sessions under way at shutdown get this long to finish their message.
+pub const DRAIN_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Why the process does not start; each is one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartProblem {
+    /// A listener's address can not be had.
+    #[error("[listen.{listener}]: {problem}")]
+    Bind {
+        /// The listener.
+        listener: String,
+        /// What is wrong.
+        problem: BindProblem,
+    },
+    /// No DNS server can be used.
+    #[error("[resolver]: {0}")]
+    Resolver(#[from] GatherProblem),
+    /// Certificates can not be used.
+    #[error("[tls]: {0}")]
+    Tls(#[from] TlsProblem),
+    /// A thread could not be started.
+    #[error("the journal's thread could not be started: {0}")]
+    Thread(std::io::Error),
+}
+
+/// A process that serves.
+pub struct Running {
+    shared: Arc<Shared>,
+    tasks: Tasks,
+    journal: Option<std::thread::JoinHandle<()>>,
+    /// The addresses that are listened on, by listener.
+    pub addresses: Vec<(String, SocketAddr)>,
+}
+
+/// Starts serving as `snapshot` says.
+///
+/// # Errors
+///
+/// [`StartProblem`]; nothing is left running then.
+pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
+    let config = &snapshot.config;
+    let tasks = Tasks::default();
+    let answerer = Gather::new(&config.resolver, tasks.spawner())?;
+    let wants_tls = config.listen.values().any(|listen| listen.tls != TlsMode::None);
+    let acceptor = match wants_tls {
+        true => Some(tls::load(&config.tls, &config.hostname, &config.store.directory)?),
+        false => None,
+    };
+    let sockets = bind_all(snapshot)?;
+    raise_descriptor_limit(config.limits.connections);
+    let (writer, journal) = start_journal(&config.journal)?;
+    let shared = Arc::new(Shared {
+        hostname: config.hostname.as_str().into(),
+        limits: config.limits.clone(),
+        bare_newline: config.mail_data.bare_newline,
+        answerer,
+        admission: Admission::new(admission_limits(&config.limits)),
+        journal: writer,
+        draining: CancellationToken::new(),
+        tally: Tally::default(),
+    });
+    let doors = doors(snapshot, acceptor.as_ref());
+    probe_backends(&tasks, &doors);
+    let mut addresses = Vec::new();
+    for (name, socket) in sockets {
+        let Some(door) = doors.get(&name) else { continue };
+        let address = socket.local_addr().map_err(|error| StartProblem::Bind {
+            listener: name.clone(),
+            problem: BindProblem::other(error),
+        })?;
+        tracing::info!(listener = name, %address, tls = ?door.listen.tls, "listening");
+        addresses.push((name, address));
+        tasks.spawn(accept::serve(socket, Arc::clone(door), Arc::clone(&shared), tasks.clone()));
+    }
+    Ok(Running { shared, tasks, journal, addresses })
+}
+
+impl Running {
+    /// Counts of sessions so far.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.shared.tally
+    }
+
+    /// The addresses of one listener.
+    pub fn addresses_of<'a>(&'a self, listener: &'a str) -> impl Iterator<Item = SocketAddr> + 'a {
+        self.addresses.iter().filter(move |(name, _)| name == listener).map(|(_, address)| *address)
+    }
+
+    /// Stops: accepts no more, lets sessions finish within `deadline`, flushes the journal. Returns how many sessions
+    /// were still open at the deadline and were cut.
+    pub async fn stop(self, deadline: Duration) -> u64 {
+        let Self { shared, tasks, journal, .. } = self;
+        shared.draining.cancel();
+        let cut = match tasks.finish(deadline).await {
+            true => 0,
+            false => shared.tally.open(),
+        };
+        let (sessions, delivered, refused) = shared.tally.totals();
+        tracing::info!(sessions, delivered, refused, cut, "stopped");
+        // The writer inside goes with the last reference; then the journal's thread has written everything and ends.
+        drop(shared);
+        drop(tasks);
+        if let Some(thread) = journal {
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+        cut
+    }
+}
+
+fn bind_all(snapshot: &Snapshot) -> Result<Vec<(String, tokio::net::TcpListener)>, StartProblem> {
+    let mut sockets = Vec::new();
+    for (name, listen) in &snapshot.config.listen {
+        for address in &listen.address {
+            let socket = listen::bind(*address)
+                .map_err(|problem| StartProblem::Bind { listener: name.clone(), problem })?;
+            sockets.push((name.clone(), socket));
+        }
+    }
+    Ok(sockets)
+}
+
+/// Starts the journal's thread. A directory that can not be written costs records, not mail: it is said and counted.
+fn start_journal(
+    config: &crate::config::Journal,
+) -> Result<(Option<journal::Writer>, Option<std::thread::JoinHandle<()>>), StartProblem> {
+    if !config.enabled {
+        return Ok((None, None));
+    }
+    let (writer, keeper) = journal::open(&config.directory, config.max_size, config.max_age);
+    let thread = std::thread::Builder::new()
+        .name("journal".to_owned())
+        .spawn(move || keeper.run())
+        .map_err(StartProblem::Thread)?;
+    Ok((Some(writer), Some(thread)))
+}
+
+fn doors(snapshot: &Snapshot, acceptor: Option<&tls::Acceptor>) -> BTreeMap<String, Arc<Door>> {
+    let config = &snapshot.config;
+    let upstreams: BTreeMap<&String, Arc<Upstream>> = config
+        .backend
+        .iter()
+        .map(|(name, backend)| (name, Arc::new(Upstream::new(name.as_str(), backend.clone()))))
+        .collect();
+    let door = |(name, listen): (&String, &crate::config::Listen)| {
+        let policy = snapshot.policies.get(&listen.policy)?;
+        let upstream = upstreams.get(&listen.backend)?;
+        let door = Door {
+            name: name.as_str().into(),
+            listen: listen.clone(),
+            policy: Arc::clone(policy),
+            upstream: Arc::clone(upstream),
+            acceptor: acceptor.filter(|_| listen.tls != TlsMode::None).cloned(),
+        };
+        Some((name.clone(), Arc::new(door)))
+    };
+    config.listen.iter().filter_map(door).collect()
+}
+
+/// Asks each backend once what it offers, so that the first client is already offered it. A backend that does not
+/// answer is said and no reason not to start: its clients get 4xx until it does.
+fn probe_backends(tasks: &Tasks, doors: &BTreeMap<String, Arc<Door>>) {
+    let mut seen: Vec<&str> = Vec::new();
+    for door in doors.values() {
+        if seen.contains(&door.upstream.name.as_ref()) {
+            continue;
+        }
+        seen.push(&door.upstream.name);
+        let upstream = Arc::clone(&door.upstream);
+        tasks.spawn(async move {
+            // A documentation address (RFC 5737): the backend is asked as any stranger would ask it.
+            let stranger = SocketAddr::from(([192, 0, 2, 1], 25));
+            let local = SocketAddr::from(([192, 0, 2, 2], 25));
+            match crate::session::probe(&upstream, stranger, local).await {
+                Ok(()) => tracing::info!(backend = %upstream.name, "backend answers"),
+                Err(trouble) => tracing::error!(backend = %upstream.name, "backend {trouble}"),
+            }
+        });
+    }
+}
+
+fn admission_limits(limits: &crate::config::Limits) -> Limits {
+    Limits {
+        connections: limits.connections,
+        per_address: limits.connections_per_address,
+        per_network: limits.connections_per_network,
+        rate: limits.connection_rate_per_address.quota(),
+    }
+}
+
+/// Two descriptors a session, some for lookups and files.
+fn raise_descriptor_limit(connections: u32) {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let wanted = u64::from(connections) * 2 + 1024;
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    if soft >= wanted {
+        return;
+    }
+    let raised = wanted.min(hard);
+    if setrlimit(Resource::RLIMIT_NOFILE, raised, hard).is_err() || raised < wanted {
+        tracing::warn!(
+            limit = raised.max(soft),
+            wanted,
+            "fewer descriptors than limits.connections needs: raise LimitNOFILE or lower the limit"
+        );
+    }
+}

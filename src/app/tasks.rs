@@ -1,0 +1,55 @@
+//! The only place that spawns: every task is tracked, and a panic in one ends that one.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::gather::Spawn;
+
+/// The tasks of one running process.
+#[derive(Clone, Default)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    cut: CancellationToken,
+}
+
+impl Tasks {
+    /// Runs `task` to its end, or until the deadline of [`Tasks::finish`].
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let cut = self.cut.clone();
+        self.tracker.spawn(async move {
+            let guarded = AssertUnwindSafe(task).catch_unwind();
+            tokio::select! {
+                outcome = guarded => {
+                    if outcome.is_err() {
+                        tracing::error!("defect: a task panicked; its session is over, the others go on");
+                    }
+                }
+                () = cut.cancelled() => {}
+            }
+        });
+    }
+
+    /// The same for floors that may not spawn themselves.
+    #[must_use]
+    pub fn spawner(&self) -> Spawn {
+        let tasks = self.clone();
+        Arc::new(move |task: BoxFuture<'static, ()>| tasks.spawn(task))
+    }
+
+    /// Waits until every task has ended; cuts what is left at the deadline. Says whether all ended by themselves.
+    pub async fn finish(&self, deadline: Duration) -> bool {
+        self.tracker.close();
+        if tokio::time::timeout(deadline, self.tracker.wait()).await.is_ok() {
+            return true;
+        }
+        self.cut.cancel();
+        self.tracker.wait().await;
+        false
+    }
+}

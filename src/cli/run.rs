@@ -1,0 +1,50 @@
+//! `gatepost run`: serve until told to stop.
+//!
+//! SIGTERM and SIGINT drain: no more is accepted, messages under way are finished, the rest hears 421.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::output;
+use crate::{app, telemetry};
+
+/// Arguments of `gatepost run`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = "/etc/gatepost/gatepost.toml", env = "GATEPOST_CONFIG")]
+    config: PathBuf,
+}
+
+/// Serves.
+pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let snapshot = match output::load(&arguments.config) {
+        Ok(snapshot) => snapshot,
+        Err(code) => return Ok(code),
+    };
+    telemetry::log::start(snapshot.config.log.format, &snapshot.config.log.level);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("can not start the runtime")?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let running = match app::start(&snapshot).await {
+            Ok(running) => running,
+            Err(problem) => {
+                output::complain(&format!("gatepost: {problem}"));
+                return Ok(ExitCode::from(1));
+            }
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        running.stop(app::DRAIN_DEADLINE).await;
+        Ok(ExitCode::SUCCESS)
+    })
+}

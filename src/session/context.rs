@@ -1,0 +1,99 @@
+//! What a session borrows from the process, and nothing else.
+//!
+//! The only bundle in the crate: whatever a session needs that it did not bring along comes from here, so the list of
+//! fields is the list of a session's dependencies.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::checks::policy::Policy;
+use crate::config;
+use crate::gather::Answerer;
+use crate::journal;
+use crate::net::admission::Admission;
+use crate::net::tls::Acceptor;
+use crate::session::upstream::Upstream;
+
+/// A listener, ready to serve: its settings with everything they refer to.
+pub struct Door {
+    /// Its name in the configuration (`mx` for `[listen.mx]`).
+    pub name: Box<str>,
+    /// Its settings.
+    pub listen: config::Listen,
+    /// The policy that judges its clients.
+    pub policy: Arc<Policy>,
+    /// Where its clean sessions go.
+    pub upstream: Arc<Upstream>,
+    /// TLS, unless the listener has none.
+    pub acceptor: Option<Acceptor>,
+}
+
+/// What every session of the process shares.
+pub struct Shared {
+    /// Our name in the greeting.
+    pub hostname: Box<str>,
+    /// Sizes, counts and deadlines.
+    pub limits: config::Limits,
+    /// What becomes of bare newlines in mail data.
+    pub bare_newline: crate::smtp::body::BareNewline,
+    /// Who answers questions.
+    pub answerer: Arc<dyn Answerer>,
+    /// Who is let in.
+    pub admission: Arc<Admission>,
+    /// Where records go; `None` when the journal is switched off.
+    pub journal: Option<journal::Writer>,
+    /// Cancelled when the process drains: sessions end at the next command boundary outside a transaction.
+    pub draining: CancellationToken,
+    /// Sessions by the way they ended, for the summary at the end of the process and in tests.
+    pub tally: Tally,
+}
+
+/// Counts that must add up: every session is counted once when it starts and once when it has ended.
+#[derive(Debug, Default)]
+pub struct Tally {
+    started: AtomicU64,
+    ended: AtomicU64,
+    delivered: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Tally {
+    /// A session has started.
+    pub fn start(&self) {
+        self.started.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A session has ended, after so many delivered messages and refused recipients.
+    pub fn end(&self, delivered: u64, refused: u64) {
+        self.ended.fetch_add(1, Ordering::Relaxed);
+        self.delivered.fetch_add(delivered, Ordering::Relaxed);
+        self.refused.fetch_add(refused, Ordering::Relaxed);
+    }
+
+    /// Sessions under way.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.started.load(Ordering::Relaxed).saturating_sub(self.ended.load(Ordering::Relaxed))
+    }
+
+    /// Sessions ended, messages delivered, recipients refused.
+    #[must_use]
+    pub fn totals(&self) -> (u64, u64, u64) {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (read(&self.ended), read(&self.delivered), read(&self.refused))
+    }
+}
+
+/// One client at one door.
+pub struct Arrival {
+    /// The session's name in log, record and refusing replies.
+    pub id: Box<str>,
+    /// Seconds since 1970 when it was accepted; the session itself reads no wall clock.
+    pub wall: std::time::SystemTime,
+    /// The TCP peer.
+    pub peer: std::net::SocketAddr,
+    /// The address of ours it connected to.
+    pub local: std::net::SocketAddr,
+}

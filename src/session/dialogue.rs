@@ -1,0 +1,311 @@
+//! The dialogue: octets to events, each event to one reply (RFC 5321 §4.1, §4.3).
+//!
+//! Names no check. Faults become facts; what they cost is the judge's business. Every reply goes out through
+//! [`Session::reply`], which first looks for input that should not be there yet (RFC 2920 §3.1).
+
+use tokio::time::{Instant, timeout};
+
+use crate::checks::verdict::{Action, Verdict};
+use crate::facts::{Ended, Fact, Helo, Mail, Rcpt, Stage};
+use crate::net::stream::READ_LIMIT;
+use crate::session::{Session, replies};
+use crate::smtp::command::Command;
+use crate::smtp::extension::Extensions;
+use crate::smtp::fault::Fault;
+use crate::smtp::phase::Phase;
+use crate::smtp::reply::Reply;
+use crate::smtp::server::Event;
+use crate::smtp::verb::Verb;
+
+/// What the machine saw, without a borrow of the input.
+enum Heard {
+    Nothing,
+    Command(Command),
+    Fault(Fault),
+}
+
+impl Session {
+    /// Talks with the client until the session ends.
+    pub(in crate::session) async fn converse(&mut self) -> Ended {
+        self.offer();
+        loop {
+            let step = match self.hear() {
+                Heard::Nothing => self.listen().await,
+                Heard::Command(command) => self.obey(command).await,
+                Heard::Fault(fault) => self.reproach(fault).await,
+            };
+            if let Err(ended) = step {
+                return ended;
+            }
+        }
+    }
+
+    fn hear(&mut self) -> Heard {
+        let step = self.server.next(&self.input);
+        let consumed = step.consumed;
+        let heard = match step.event {
+            Event::Command(command) => Heard::Command(command),
+            Event::Fault(fault) => Heard::Fault(fault),
+            // Mail data is read by `transfer`, AUTH is not offered: outside of them these do not occur.
+            Event::NeedMore | Event::Body(_) | Event::AuthLine(_) => Heard::Nothing,
+        };
+        self.consume(consumed);
+        heard
+    }
+
+    /// Lets go of octets that were understood, and of the buffer's memory once it is empty.
+    pub(in crate::session) fn consume(&mut self, octets: usize) {
+        let _ = self.input.split_to(octets.min(self.input.len()));
+        if self.input.is_empty() {
+            self.input = bytes::BytesMut::new();
+        }
+    }
+
+    /// Waits for more input. The deadline is that of a whole command: a client that drips octets gains nothing.
+    async fn listen(&mut self) -> Result<(), Ended> {
+        let idle = !matches!(self.server.phase(), Phase::Mail | Phase::Rcpt);
+        let deadline = self.command_deadline();
+        loop {
+            let read = tokio::select! {
+                biased;
+                read = self.stream.read_into(&mut self.input, READ_LIMIT) => read,
+                answered = self.asking.next() => {
+                    self.note_answer(answered);
+                    continue;
+                }
+                () = tokio::time::sleep_until(deadline) => {
+                    self.part(replies::too_slow()).await;
+                    return Err(Ended::ClientTimeout);
+                }
+                () = self.shared.draining.cancelled(), if idle => {
+                    self.part(replies::draining()).await;
+                    return Err(Ended::Shutdown);
+                }
+            };
+            return match read {
+                Ok(0) | Err(_) => Err(Ended::ClientLeft),
+                Ok(read) => {
+                    self.notes.bytes_in += read as u64;
+                    Ok(())
+                }
+            };
+        }
+    }
+
+    /// When the command that is being waited for must be complete.
+    fn command_deadline(&mut self) -> Instant {
+        let limits = &self.shared.limits;
+        let begun = match (self.input.is_empty(), self.command_begun) {
+            (false, Some(begun)) => begun,
+            _ => Instant::now(),
+        };
+        self.command_begun = Some(begun);
+        (begun + limits.command_timeout).min(self.started + limits.session)
+    }
+
+    async fn obey(&mut self, command: Command) -> Result<(), Ended> {
+        let verb = command.verb();
+        self.count_idle(verb).await?;
+        match command {
+            Command::Helo(name) => {
+                self.hello(Helo { extended: false, name });
+                self.reply(verb, replies::helo(&self.shared.hostname)).await
+            }
+            Command::Ehlo(name) => {
+                self.hello(Helo { extended: true, name });
+                self.offer();
+                let client = format!("[{}]", self.client().ip());
+                let reply = self.server.offer().ehlo_reply(&self.shared.hostname, &client);
+                self.reply(verb, reply).await
+            }
+            Command::Mail(path, params) => {
+                self.stage = Stage::Mail;
+                self.note(Stage::Mail, Fact::Mail(Box::new(Mail { path: path.clone(), size: params.size })));
+                self.envelope.open(path, params);
+                self.drop_if_called_for().await?;
+                self.reply(verb, replies::sender_ok()).await
+            }
+            Command::Rcpt(path, params) => {
+                let reply = Box::pin(self.recipient(path, params)).await?;
+                self.reply(verb, reply).await
+            }
+            Command::Data => Box::pin(self.transfer()).await,
+            Command::Rset => {
+                self.abandon_transaction();
+                self.reply(verb, replies::ok()).await
+            }
+            Command::Noop => self.reply(verb, replies::ok()).await,
+            Command::Help => self.reply(verb, replies::help()).await,
+            Command::Vrfy => self.reply(verb, replies::cannot_verify()).await,
+            Command::Quit => {
+                self.part(replies::goodbye(&self.shared.hostname)).await;
+                Err(Ended::Quit)
+            }
+            Command::StartTls => self.start_tls().await,
+            // Never offered, so the machine has already called them faults.
+            Command::Expn | Command::Auth { .. } | Command::Bdat { .. } => {
+                self.reproach(Fault::NotOffered(verb)).await
+            }
+        }
+    }
+
+    fn hello(&mut self, helo: Helo) {
+        self.abandon_transaction();
+        self.stage = Stage::Helo;
+        self.note(Stage::Helo, Fact::Helo(Box::new(helo)));
+    }
+
+    /// Says to the machine what EHLO offers: our own list, and of the backend's only what it is known to have.
+    fn offer(&mut self) {
+        let backend = self.door.upstream.offered();
+        let own = self.shared.limits.message_size;
+        let size = match backend.size {
+            Some(theirs) if theirs > 0 => own.min(theirs),
+            _ => own,
+        };
+        self.server.set_offer(Extensions {
+            size: Some(size),
+            eight_bit_mime: backend.eight_bit_mime,
+            smtputf8: backend.smtputf8,
+            dsn: backend.dsn,
+            enhanced_status_codes: true,
+            starttls: self.door.acceptor.is_some() && !self.stream.is_tls(),
+            ..Extensions::default()
+        });
+    }
+
+    /// RCPT: the verdict, then the backend or our refusal.
+    async fn recipient(
+        &mut self,
+        path: crate::smtp::path::ForwardPath,
+        params: crate::smtp::params::RcptParams,
+    ) -> Result<Reply, Ended> {
+        if self.envelope.recipients >= self.shared.limits.recipients {
+            return Ok(replies::too_many_recipients());
+        }
+        self.envelope.recipients += 1;
+        self.stage = Stage::Rcpt;
+        self.note(Stage::Rcpt, Fact::Rcpt(Box::new(Rcpt { path: path.clone() })));
+        let verdict = self.settle().await;
+        self.decide(&verdict);
+        if verdict.enforced() == Action::Drop {
+            return Err(self.dismiss(&verdict).await);
+        }
+        let reply = match verdict.cleared() {
+            Some(cleared) => self.relay_recipient(cleared, &path, &params).await,
+            None => self.sign(verdict.denial(self.client().ip(), &path)),
+        };
+        self.keep_recipient(&path, &verdict, &reply);
+        Ok(reply)
+    }
+
+    /// A fault becomes a fact and an answer; some end the session.
+    async fn reproach(&mut self, fault: Fault) -> Result<(), Ended> {
+        self.note_fault(fault);
+        self.drop_if_called_for().await?;
+        let reply = self.sign(fault.reply());
+        if fault.is_fatal() {
+            self.part(reply).await;
+            return Err(Ended::Fault(fault));
+        }
+        if self.notes.faults >= self.shared.limits.errors {
+            return Err(self.give_up().await);
+        }
+        self.reply(fault.verb(), reply).await
+    }
+
+    async fn give_up(&mut self) -> Ended {
+        self.note(self.stage, Fact::Fault(Fault::TooManyErrors));
+        let reply = self.sign(Fault::TooManyErrors.reply());
+        self.part(reply).await;
+        Ended::Fault(Fault::TooManyErrors)
+    }
+
+    /// Commands that bring no mail nearer are free only so often.
+    async fn count_idle(&mut self, verb: Verb) -> Result<(), Ended> {
+        if !matches!(verb, Verb::Noop | Verb::Rset | Verb::Vrfy | Verb::Help | Verb::Helo | Verb::Ehlo) {
+            return Ok(());
+        }
+        self.notes.idle_commands += 1;
+        if self.notes.idle_commands <= self.shared.limits.commands_without_mail {
+            return Ok(());
+        }
+        Err(self.give_up().await)
+    }
+
+    pub(in crate::session) fn note_fault(&mut self, fault: Fault) {
+        self.notes.faults += 1;
+        self.note(self.stage, Fact::Fault(fault));
+    }
+
+    async fn drop_if_called_for(&mut self) -> Result<(), Ended> {
+        match self.drop_verdict() {
+            Some(verdict) => Err(self.dismiss(&verdict).await),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the session because the verdict says so.
+    pub(in crate::session) async fn dismiss(&mut self, verdict: &Verdict) -> Ended {
+        self.decide(verdict);
+        let reply = self.sign(verdict.farewell(self.client().ip()));
+        self.part(reply).await;
+        Ended::Dropped
+    }
+
+    /// Writes the reply to `verb`, after looking for input that should not be there yet.
+    pub(in crate::session) async fn reply(&mut self, verb: Verb, reply: Reply) -> Result<(), Ended> {
+        if let Some(fault) = self.waiting_fault(verb, &reply) {
+            self.note_fault(fault);
+            if fault.is_fatal() {
+                let farewell = self.sign(fault.reply());
+                self.part(farewell).await;
+                return Err(Ended::Fault(fault));
+            }
+            self.drop_if_called_for().await?;
+        }
+        let closing = reply.code == 421 || reply.code == 521;
+        let mut out = Vec::with_capacity(128);
+        self.server.reply(verb, &reply, &mut out);
+        self.send(out).await?;
+        if closing { Err(Ended::BackendClosed) } else { Ok(()) }
+    }
+
+    fn waiting_fault(&mut self, verb: Verb, reply: &Reply) -> Option<Fault> {
+        if self.input.is_empty() {
+            // Whatever error this hides shows up at the next read.
+            if let Ok(Some(read)) = self.stream.read_now(&mut self.input, READ_LIMIT) {
+                self.notes.bytes_in += read as u64;
+            }
+        }
+        // Input that waits behind a refused DATA or STARTTLS is ordinary pipelining.
+        let refused = matches!(verb, Verb::Data | Verb::StartTls) && reply.code >= 400;
+        let verb = if refused { Verb::Noop } else { verb };
+        self.server.judge_waiting(verb, &self.input)
+    }
+
+    /// Writes and flushes, within the time a client has to read its reply.
+    pub(in crate::session) async fn send(&mut self, octets: impl AsRef<[u8]>) -> Result<(), Ended> {
+        let octets = octets.as_ref();
+        self.notes.bytes_out += octets.len() as u64;
+        match timeout(self.shared.limits.reply_timeout, self.stream.write_all_flush(octets)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Ended::ClientLeft),
+            Err(_) => Err(Ended::ClientTimeout),
+        }
+    }
+
+    /// A last reply; whether the client still reads it is its own affair.
+    pub(in crate::session) async fn part(&mut self, reply: Reply) {
+        let mut out = Vec::with_capacity(128);
+        reply.write(&mut out);
+        let _ = self.send(out).await;
+    }
+
+    /// Adds the session id to a refusing reply, and keeps its text for the record.
+    pub(in crate::session) fn sign(&mut self, mut reply: Reply) -> Reply {
+        reply.append(&format!(" ({})", self.arrival.id));
+        self.keep_refusal(&reply);
+        reply
+    }
+}

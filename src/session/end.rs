@@ -1,0 +1,108 @@
+//! The end of a session: one log line, one record, and everything it held is given back.
+//!
+//! Untrusted text is escaped before it is logged. What the client did is `info`, whatever it was; only our own defects
+//! are `error`, and those are logged where they are found.
+
+use crate::checks::replay::Decision;
+use crate::checks::verdict::{Action, Verdict};
+use crate::facts::Ended;
+use crate::journal::{MessageOutcome, RecipientOutcome, SessionRecord};
+use crate::session::Session;
+use crate::smtp::path::ForwardPath;
+use crate::smtp::reply::Reply;
+
+/// Recipients, messages, decisions and refusals kept in a record; beyond it they are only counted.
+const KEPT: usize = 100;
+
+impl Session {
+    /// Notes a verdict together with how much was known when it was given, so that it can be replayed.
+    pub(in crate::session) fn decide(&mut self, verdict: &Verdict) {
+        if self.notes.decisions.len() < KEPT {
+            self.notes.decisions.push(Decision { seen: self.facts.entries().len(), verdict: verdict.clone() });
+        }
+    }
+
+    pub(in crate::session) fn keep_recipient(&mut self, path: &ForwardPath, verdict: &Verdict, reply: &Reply) {
+        if verdict.enforced() >= Action::Deny {
+            self.notes.refused += 1;
+        }
+        if self.notes.recipients.len() < KEPT {
+            self.notes.recipients.push(RecipientOutcome::new(path, verdict, reply));
+        }
+    }
+
+    pub(in crate::session) fn keep_message(&mut self, message: MessageOutcome) {
+        if self.notes.messages.len() < KEPT.max(self.shared.limits.messages as usize) {
+            self.notes.messages.push(message);
+        }
+    }
+
+    pub(in crate::session) fn keep_refusal(&mut self, reply: &Reply) {
+        if self.notes.refusals.len() < KEPT {
+            self.notes.refusals.push(reply.to_string());
+        }
+    }
+
+    /// Closes both sides, logs the session and records it.
+    pub(in crate::session) async fn end(mut self, ended: Ended) {
+        if let Some(relay) = self.relay.take() {
+            relay.part();
+        }
+        self.log(ended);
+        self.shared.tally.end(self.notes.delivered, self.notes.refused);
+        self.permit = None;
+        let stream = std::mem::replace(&mut self.stream, crate::net::stream::Stream::closed());
+        if let Some(journal) = self.shared.journal.clone() {
+            journal.write(self.into_record(ended));
+        }
+        stream.close().await;
+    }
+
+    fn log(&self, ended: Ended) {
+        let verdict = self.notes.decisions.iter().map(|decision| &decision.verdict).max_by_key(|v| v.action);
+        let (action, points) = verdict.map_or(("none", String::from("0")), |v| (v.action.label(), v.points.to_string()));
+        let findings = verdict.map(findings_line).unwrap_or_default();
+        tracing::info!(
+            id = %self.arrival.id,
+            client = %self.client().ip(),
+            listener = %self.door.name,
+            helo = %self.facts.helo().map_or("-", |helo| helo.name.as_str()).escape_debug(),
+            tls = %self.facts.tls().map_or("-", |tls| &tls.version),
+            verdict = action,
+            points = %points,
+            findings = %findings,
+            delivered = self.notes.delivered,
+            refused = self.notes.refused,
+            ended = ended.label(),
+            duration = %self.elapsed(),
+            bytes_in = self.notes.bytes_in,
+            bytes_out = self.notes.bytes_out,
+            "session"
+        );
+    }
+
+    fn into_record(self, ended: Ended) -> SessionRecord {
+        SessionRecord {
+            version: crate::journal::VERSION,
+            id: self.arrival.id.into(),
+            started: crate::journal::timestamp(self.arrival.wall),
+            duration_ms: self.started.elapsed().into(),
+            policy: self.door.policy.name.to_string(),
+            facts: self.facts,
+            decisions: self.notes.decisions,
+            recipients: self.notes.recipients,
+            messages: self.notes.messages,
+            replies: self.notes.refusals,
+            ended,
+            bytes_in: self.notes.bytes_in,
+            bytes_out: self.notes.bytes_out,
+        }
+    }
+}
+
+/// The findings that count, as `check:reason:points`.
+fn findings_line(verdict: &Verdict) -> String {
+    let counted = verdict.findings.iter().filter(|finding| finding.points != crate::checks::points::Points::ZERO);
+    let words: Vec<String> = counted.map(|f| format!("{}:{}:{}", f.check, f.reason, f.points)).collect();
+    words.join(",")
+}

@@ -1,0 +1,158 @@
+//! The beginning of a session: PROXY header, admission, implicit TLS, the wait, the greeting (RFC 5321 §3.1).
+//!
+//! The wait is a question like any other ([`Question::Silence`]); it is answered here, because only the session can
+//! watch its socket. Lookups run during the wait. What an early talker sent stays in the input and is read as commands
+//! after the greeting, so that one session both convicts it and lets it write to postmaster@.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use crate::checks::Judgement;
+use crate::checks::verdict::Action;
+use crate::facts::{Answer, Answered, Client, Ended, Fact, Limit, Question, Silence, Source, Stage};
+use crate::net::proxy_header::{self, Parse};
+use crate::net::stream::READ_LIMIT;
+use crate::session::{Session, replies};
+use crate::smtp::verb::Verb;
+
+/// Octets of early talk that are kept as evidence.
+const EARLY_BYTES: usize = 512;
+
+impl Session {
+    /// Greets the client, or says how the session ended instead.
+    pub(in crate::session) async fn greet(&mut self) -> Result<(), Ended> {
+        if self.permit.is_none() {
+            self.read_proxy_header().await?;
+            self.admit().await?;
+        }
+        if self.door.listen.tls == crate::config::TlsMode::Implicit {
+            Box::pin(self.implicit_tls()).await?;
+        }
+        self.watch().await?;
+        if let Some(verdict) = self.drop_verdict() {
+            return Err(self.dismiss(&verdict).await);
+        }
+        let greeting = replies::greeting(&self.shared.hostname);
+        self.reply(Verb::Connect, greeting).await?;
+        self.stage = Stage::Helo;
+        Ok(())
+    }
+
+    /// Reads the header that a front proxy must send first (PROXY protocol §2: a receiver does not guess).
+    async fn read_proxy_header(&mut self) -> Result<(), Ended> {
+        let deadline = Instant::now() + self.shared.limits.proxy_header_timeout;
+        loop {
+            match proxy_header::parse(&self.input) {
+                Parse::Header { consumed, client, local } => {
+                    let _ = self.input.split_to(consumed);
+                    let mut named = Client::new(client, local, &self.door.name);
+                    named.via = Some(self.arrival.peer);
+                    named.started = self.facts.client().and_then(|client| client.started);
+                    self.facts = crate::facts::Facts::new(named);
+                    return Ok(());
+                }
+                Parse::Bad(reason) => {
+                    tracing::info!(id = %self.arrival.id, peer = %self.arrival.peer, reason, "bad PROXY header");
+                    return Err(Ended::ProxyHeader);
+                }
+                Parse::NeedMore => {}
+            }
+            let read = self.stream.read_into(&mut self.input, READ_LIMIT);
+            match tokio::time::timeout_at(deadline, read).await {
+                Ok(Ok(0) | Err(_)) | Err(_) => return Err(Ended::ProxyHeader),
+                Ok(Ok(read)) => self.notes.bytes_in += read as u64,
+            }
+        }
+    }
+
+    /// Admission of a client that was only named by its PROXY header.
+    async fn admit(&mut self) -> Result<(), Ended> {
+        match self.shared.admission.admit(self.client().ip()) {
+            Ok(permit) => {
+                self.permit = Some(permit);
+                Ok(())
+            }
+            Err(limit) => {
+                self.refuse(limit).await;
+                Err(Ended::Refused(limit))
+            }
+        }
+    }
+
+    async fn refuse(&mut self, limit: Limit) {
+        let mut out = Vec::new();
+        replies::not_admitted(limit).write(&mut out);
+        // The client is turned away either way; whether it reads why is its own affair.
+        let _ = timeout(Duration::from_secs(1), self.stream.write_all_flush(&out)).await;
+    }
+
+    /// Answers [`Question::Silence`], if the policy asks it, while answers to other questions come in.
+    async fn watch(&mut self) -> Result<(), Ended> {
+        loop {
+            let judgement = self.consult();
+            let silence = judgement.questions().iter().find_map(|question| match question {
+                Question::Silence { wait, teaser } => Some((*wait, *teaser)),
+                Question::Dns { .. } => None,
+            });
+            if judgement.verdict().enforced() == Action::Drop {
+                return Ok(());
+            }
+            let (Some((wait, teaser)), Judgement::Ask { .. }) = (silence, judgement) else { return Ok(()) };
+            let question = Question::Silence { wait, teaser };
+            if teaser {
+                self.send(replies::teaser(&self.shared.hostname)).await?;
+            }
+            let answer = self.watch_socket(wait.into()).await;
+            let left = matches!(answer, Silence::Left { .. });
+            let took = self.elapsed();
+            self.note_answer(Answered { question, answer: Answer::Silence(answer), took, source: Source::Session });
+            if left {
+                return Err(Ended::ClientLeft);
+            }
+        }
+    }
+
+    /// Watches the socket for `wait`; returns early when the client speaks or leaves.
+    async fn watch_socket(&mut self, wait: Duration) -> Silence {
+        let begun = Instant::now();
+        let deadline = begun + wait;
+        if !self.input.is_empty() {
+            return self.spoke();
+        }
+        loop {
+            tokio::select! {
+                biased;
+                read = self.stream.read_into(&mut self.input, READ_LIMIT) => {
+                    return match read {
+                        Ok(0) | Err(_) => Silence::Left { after: self.elapsed() },
+                        Ok(read) => {
+                            self.notes.bytes_in += read as u64;
+                            self.spoke()
+                        }
+                    };
+                }
+                answered = self.asking.next() => self.note_answer(answered),
+                () = tokio::time::sleep_until(deadline) => {
+                    return Silence::Silent { watched: begun.elapsed().into() };
+                }
+            }
+        }
+    }
+
+    fn spoke(&self) -> Silence {
+        let first = self.input.get(..EARLY_BYTES).unwrap_or(&self.input);
+        Silence::Spoke { after: self.elapsed(), bytes: first.escape_ascii().to_string().into() }
+    }
+
+    /// TLS before anything is said (RFC 8314 §3).
+    async fn implicit_tls(&mut self) -> Result<(), Ended> {
+        if !self.input.is_empty() {
+            // A front proxy that glues the client's octets to its header: they are the start of the handshake.
+            return Err(Ended::ProxyHeader);
+        }
+        let parameters = self.handshake().await?;
+        self.note(Stage::Connect, Fact::Tls(Box::new(parameters)));
+        Ok(())
+    }
+}

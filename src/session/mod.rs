@@ -1,0 +1,138 @@
+//! Floor 7: one SMTP session, from accept to record. This file is the walk, in order, and nothing else.
+//!
+//! ```text
+//! 1 greet      PROXY header · admission · implicit TLS · the wait · 220
+//! 2 dialogue   bytes → smtp::server → event → reply; faults become facts
+//! 3 ask        at RCPT: judge ⇄ answers, until the verdict stands
+//! 4 relay      first cleared RCPT: backend opened; its replies
+//! 5 transfer   354 · mail data to the backend · its final reply
+//! 6 dialogue   the next transaction, or QUIT
+//! 7 end        farewell · one log line · one record
+//! ```
+//!
+//! No policy is decided here and no reply is worded here. Timers are tokio's; nothing is spawned.
+
+mod ask;
+pub mod context;
+mod dialogue;
+mod end;
+mod greet;
+mod relay;
+mod replies;
+mod starttls;
+mod transfer;
+pub mod upstream;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use tokio::time::Instant;
+
+use crate::checks::replay::Decision;
+use crate::facts::{Client, Ended, Facts, Millis, Stage};
+use crate::journal::{MessageOutcome, RecipientOutcome};
+use crate::net::admission::Permit;
+use crate::net::stream::Stream;
+use crate::session::ask::Asking;
+use crate::session::context::{Arrival, Door, Shared};
+use crate::session::relay::{Envelope, Relay};
+use crate::smtp::server::Server;
+
+pub use relay::{Trouble, probe};
+pub use replies::not_admitted;
+
+/// Serves one client until its session has ended and is recorded.
+///
+/// `permit` is the client's place in the limits; `None` when the client is only known behind a PROXY header, and then
+/// admission is part of the greeting.
+pub async fn run(
+    stream: Stream,
+    arrival: Arrival,
+    door: Arc<Door>,
+    shared: Arc<Shared>,
+    permit: Option<Permit>,
+) -> Ended {
+    shared.tally.start();
+    let mut session = Session::new(stream, arrival, door, shared, permit);
+    let ended = match session.greet().await {
+        // The later stages are larger: boxed, so that a client that only waits costs only the wait.
+        Ok(()) => Box::pin(session.converse()).await,
+        Err(ended) => ended,
+    };
+    session.end(ended).await;
+    ended
+}
+
+/// Everything one session knows and holds.
+pub(in crate::session) struct Session {
+    shared: Arc<Shared>,
+    door: Arc<Door>,
+    arrival: Arrival,
+    started: Instant,
+    stream: Stream,
+    /// Octets read and not yet consumed; empty and without memory while the client is silent.
+    input: BytesMut,
+    server: Server,
+    facts: Facts,
+    stage: Stage,
+    asking: Asking,
+    /// When the command that is being read began.
+    command_begun: Option<Instant>,
+    envelope: Envelope,
+    relay: Option<Box<Relay>>,
+    permit: Option<Permit>,
+    notes: Notes,
+}
+
+/// What is kept for the record.
+#[derive(Default)]
+struct Notes {
+    decisions: Vec<Decision>,
+    recipients: Vec<RecipientOutcome>,
+    messages: Vec<MessageOutcome>,
+    refusals: Vec<String>,
+    refused: u64,
+    delivered: u64,
+    faults: u32,
+    idle_commands: u32,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
+impl Session {
+    fn new(
+        stream: Stream,
+        arrival: Arrival,
+        door: Arc<Door>,
+        shared: Arc<Shared>,
+        permit: Option<Permit>,
+    ) -> Self {
+        let client = Client::new(arrival.peer, arrival.local, &door.name);
+        Self {
+            facts: Facts::new(client),
+            server: Server::new(),
+            shared,
+            door,
+            arrival,
+            started: Instant::now(),
+            stream,
+            input: BytesMut::new(),
+            stage: Stage::Connect,
+            asking: Asking::default(),
+            command_begun: None,
+            envelope: Envelope::default(),
+            relay: None,
+            permit,
+            notes: Notes::default(),
+        }
+    }
+
+    fn elapsed(&self) -> Millis {
+        self.started.elapsed().into()
+    }
+
+    fn client(&self) -> SocketAddr {
+        self.facts.client().map_or(self.arrival.peer, |client| client.address)
+    }
+}

@@ -1,0 +1,168 @@
+//! DATA: the mail data from the client to the backend, and the backend's word back (RFC 5321 §4.1.1.4).
+//!
+//! Streamed, never held whole. The client hears 2xx only when the backend has said 2xx to this very message. Whatever
+//! goes wrong before the dot cuts the backend connection, which makes the backend forget the message; the rest of the
+//! data is read to its true end and answered there, so that it can never be taken for commands.
+
+use tokio::time::{Instant, timeout_at};
+
+use crate::facts::{Ended, Stage};
+use crate::journal::MessageOutcome;
+use crate::session::Session;
+use crate::session::replies;
+use crate::smtp::fault::Fault;
+use crate::smtp::reply::{Reply, ReplyClass};
+use crate::smtp::server::Event;
+use crate::smtp::verb::Verb;
+
+/// Octets read at a time while mail data flows.
+const DATA_READ: usize = 64 * 1024;
+
+/// How the mail data ended.
+struct Ending {
+    /// Octets of mail data, the final dot not counted.
+    size: u64,
+    reply: Reply,
+}
+
+/// What one look at the input brought.
+enum Seen {
+    More { progress: bool },
+    End(Result<Reply, Reply>),
+}
+
+impl Session {
+    /// Carries one message, from DATA to its final reply.
+    pub(in crate::session) async fn transfer(&mut self) -> Result<(), Ended> {
+        self.stage = Stage::Predata;
+        let within = self.door.upstream.backend.timeouts.data_initiation;
+        let answer = match &mut self.relay {
+            Some(relay) => relay.data(within).await,
+            // The backend was lost after it had taken recipients.
+            None => return self.reply(Verb::Data, replies::backend_lost()).await,
+        };
+        let go_ahead = match answer {
+            Ok(reply) => reply,
+            Err(trouble) => self.backend_failed(&trouble),
+        };
+        let proceeds = go_ahead.class() == ReplyClass::Intermediate;
+        self.reply(Verb::Data, go_ahead).await?;
+        self.keep_in_step();
+        if !proceeds {
+            return Ok(());
+        }
+        self.stage = Stage::Data;
+        let ending = self.carry().await?;
+        self.conclude(ending).await
+    }
+
+    async fn conclude(&mut self, ending: Ending) -> Result<(), Ended> {
+        let delivered = ending.reply.class() == ReplyClass::Positive;
+        if delivered {
+            self.notes.delivered += 1;
+            self.notes.idle_commands = 0;
+        }
+        self.keep_message(MessageOutcome::new(ending.size, &ending.reply));
+        self.reply(Verb::EndOfData, ending.reply).await?;
+        self.keep_in_step();
+        self.close_transaction();
+        self.stage = Stage::Helo;
+        if self.notes.messages.len() as u64 >= u64::from(self.shared.limits.messages) {
+            self.part(replies::session_limit()).await;
+            return Err(Ended::SessionLimit);
+        }
+        Ok(())
+    }
+
+    /// Moves mail data until its end.
+    async fn carry(&mut self) -> Result<Ending, Ended> {
+        let begun = Instant::now();
+        let mut received: u64 = 0;
+        let mut size: u64 = 0;
+        // Set when the message can no longer be accepted: what its end will be answered with.
+        let mut spoilt: Option<Reply> = None;
+        loop {
+            match self.look(&mut size, &mut spoilt).await {
+                Seen::End(Ok(reply) | Err(reply)) => return Ok(Ending { size, reply }),
+                Seen::More { progress: true } => continue,
+                Seen::More { progress: false } => {}
+            }
+            if received > self.shared.limits.message_size.saturating_mul(2) {
+                let reply = self.sign(Fault::MessageTooBig.reply());
+                self.part(reply).await;
+                return Err(Ended::Fault(Fault::MessageTooBig));
+            }
+            received += self.read_data(begun, received).await?;
+        }
+    }
+
+    /// Reads more mail data, within the time of one block and above the least rate.
+    async fn read_data(&mut self, begun: Instant, received: u64) -> Result<u64, Ended> {
+        let limits = &self.shared.limits;
+        let earned = std::time::Duration::from_secs(received / limits.data_min_rate.max(1));
+        let deadline = (Instant::now() + limits.data_timeout).min(begun + limits.data_timeout + earned);
+        match timeout_at(deadline, self.stream.read_into(&mut self.input, DATA_READ)).await {
+            Ok(Ok(0) | Err(_)) => {
+                self.relay = None;
+                Err(Ended::ClientLeft)
+            }
+            Ok(Ok(read)) => {
+                self.notes.bytes_in += read as u64;
+                Ok(read as u64)
+            }
+            Err(_) => {
+                self.relay = None;
+                self.part(replies::too_slow()).await;
+                Err(Ended::ClientTimeout)
+            }
+        }
+    }
+
+    /// Examines what has been read and passes on what is clean.
+    async fn look(&mut self, size: &mut u64, spoilt: &mut Option<Reply>) -> Seen {
+        let timeouts = &self.door.upstream.backend.timeouts;
+        let (block, last) = (timeouts.data_block, timeouts.final_reply);
+        let step = self.server.next(&self.input);
+        let consumed = step.consumed;
+        let Event::Body(body) = step.event else { return Seen::More { progress: false } };
+        *size += body.chunk.len() as u64;
+        let mut fault = body.refused;
+        if fault.is_none() && *size > self.shared.limits.message_size {
+            fault = Some(Fault::MessageTooBig);
+        }
+        if let (Some(fault), None) = (fault, &*spoilt) {
+            // Cutting the connection before the dot is the one way to make the backend forget (nothing is delivered).
+            self.relay = None;
+            let mut reply = fault.reply();
+            reply.append(&format!(" ({})", self.arrival.id));
+            *spoilt = Some(reply);
+        }
+        let trouble = match (&mut self.relay, &*spoilt, body.end) {
+            (_, Some(_), _) => None,
+            (None, None, _) => Some(super::Trouble::Lost("connection closed".to_owned())),
+            (Some(relay), None, false) => relay.pass(&body.chunk, block).await.err(),
+            (Some(relay), None, true) => match relay.finish(&body.chunk, block, last).await {
+                Ok(reply) => {
+                    self.consume(consumed);
+                    return Seen::End(Ok(reply));
+                }
+                Err(trouble) => Some(trouble),
+            },
+        };
+        let end = body.end;
+        self.consume_data(consumed);
+        if let Some(trouble) = trouble {
+            *spoilt = Some(self.backend_failed(&trouble));
+        }
+        match (end, spoilt) {
+            (true, Some(reply)) => Seen::End(Err(reply.clone())),
+            _ => Seen::More { progress: consumed > 0 && !self.input.is_empty() },
+        }
+    }
+
+    /// Lets go of mail data but keeps the buffer for the next block.
+    fn consume_data(&mut self, octets: usize) {
+        use bytes::Buf;
+        self.input.advance(octets.min(self.input.len()));
+    }
+}
