@@ -132,34 +132,58 @@ impl Fault {
     /// Code, enhanced code and text.
     fn words(&self) -> (u16, (u8, u16, u16), &'static str) {
         match self {
-            Self::BareLf => (500, (5, 5, 2), "Lines must end with CR LF, not with LF alone"),
+            Self::BareLf => (
+                500,
+                (5, 5, 2),
+                "Lines must end with CR LF, not with LF alone",
+            ),
             Self::BareCr => (521, (5, 5, 2), "Stray CR in a command, closing connection"),
             Self::Nul => (501, (5, 5, 2), "NUL is not allowed in commands"),
-            Self::ControlCharacter => {
-                (501, (5, 5, 2), "Control characters are not allowed in commands")
-            }
+            Self::ControlCharacter => (
+                501,
+                (5, 5, 2),
+                "Control characters are not allowed in commands",
+            ),
             Self::LineTooLong => (500, (5, 5, 2), "Line too long"),
             Self::EndlessLine => (521, (5, 5, 2), "Line without end, closing connection"),
-            Self::EightBit => (553, (5, 6, 7), "Non-ASCII addresses need the SMTPUTF8 parameter"),
+            Self::EightBit => (
+                553,
+                (5, 6, 7),
+                "Non-ASCII addresses need the SMTPUTF8 parameter",
+            ),
             Self::UnknownVerb => (500, (5, 5, 2), "Command not recognized"),
             Self::Syntax(verb) => syntax(*verb),
-            Self::UnknownParameter(_) => (555, (5, 5, 4), "Parameter not recognized or not offered"),
-            Self::BadParameter(_) => {
-                (501, (5, 5, 4), "Parameter has a bad value or was given twice")
+            Self::UnknownParameter(_) => {
+                (555, (5, 5, 4), "Parameter not recognized or not offered")
             }
+            Self::BadParameter(_) => (
+                501,
+                (5, 5, 4),
+                "Parameter has a bad value or was given twice",
+            ),
             Self::OutOfOrder(verb) => (503, (5, 5, 1), out_of_order(*verb)),
             Self::NotOffered(_) => (502, (5, 5, 1), "Command not available here"),
             Self::Foreign(_) => (521, (5, 5, 1), "This is an SMTP server, closing connection"),
-            Self::Pipelining => {
-                (554, (5, 5, 0), "Commands must wait for the reply, PIPELINING was not offered")
-            }
-            Self::GroupBreak => (554, (5, 5, 0), "Input behind a command that must end its group"),
-            Self::MailBeforeEhloReply => {
-                (554, (5, 5, 0), "Commands must wait for the reply to EHLO or HELO")
-            }
-            Self::DataBefore354 => {
-                (554, (5, 5, 0), "Mail data was sent before the reply to DATA, closing connection")
-            }
+            Self::Pipelining => (
+                554,
+                (5, 5, 0),
+                "Commands must wait for the reply, PIPELINING was not offered",
+            ),
+            Self::GroupBreak => (
+                554,
+                (5, 5, 0),
+                "Input behind a command that must end its group",
+            ),
+            Self::MailBeforeEhloReply => (
+                554,
+                (5, 5, 0),
+                "Commands must wait for the reply to EHLO or HELO",
+            ),
+            Self::DataBefore354 => (
+                554,
+                (5, 5, 0),
+                "Mail data was sent before the reply to DATA, closing connection",
+            ),
             Self::BytesAfterStartTls => {
                 (554, (5, 5, 1), "Input behind STARTTLS, closing connection")
             }
@@ -169,9 +193,7 @@ impl Fault {
             Self::BodyBareLf => (550, (5, 6, 11), "Message contains LF without CR"),
             Self::BodyBareCr => (550, (5, 6, 11), "Message contains CR without LF"),
             Self::BodyNul => (550, (5, 6, 11), "Message contains NUL"),
-            Self::BodyLookAlikeEnd => {
-                (550, (5, 6, 11), "Message contains a malformed end of data")
-            }
+            Self::BodyLookAlikeEnd => (550, (5, 6, 11), "Message contains a malformed end of data"),
             Self::BodyLineTooLong => (554, (5, 6, 0), "Message contains a line that is too long"),
         }
     }
@@ -185,7 +207,11 @@ const fn syntax(verb: Verb) -> (u16, (u8, u16, u16), &'static str) {
         Verb::Helo => (501, (5, 5, 4), "Syntax: HELO hostname"),
         Verb::Ehlo => (501, (5, 5, 4), "Syntax: EHLO hostname"),
         Verb::Auth => (501, (5, 5, 4), "Syntax: AUTH mechanism [initial-response]"),
-        Verb::Bdat => (501, (5, 5, 4), "Syntax: BDAT size [LAST], closing connection"),
+        Verb::Bdat => (
+            501,
+            (5, 5, 4),
+            "Syntax: BDAT size [LAST], closing connection",
+        ),
         Verb::Vrfy | Verb::Expn => (501, (5, 5, 4), "One argument needed"),
         _ => (501, (5, 5, 4), "No argument allowed"),
     }
@@ -199,3 +225,6 @@ const fn out_of_order(verb: Verb) -> &'static str {
         _ => "Command not allowed now",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,8 +26,12 @@ pub enum Protocol {
 }
 
 /// Request methods that begin an HTTP request; PRI begins HTTP/2 (RFC 9113 §3.4).
-const HTTP_METHODS: [&str; 10] =
-    ["GET", "POST", "HEAD", "PUT", "OPTIONS", "CONNECT", "DELETE", "TRACE", "PATCH", "PRI"];
+const HTTP_METHODS: [&str; 10] = [
+    "GET", "POST", "HEAD", "PUT", "OPTIONS", "CONNECT", "DELETE", "TRACE", "PATCH", "PRI",
+];
+
+/// Words before a colon that are SMTP badly typed.
+const SLIPS: [&str; 2] = ["MAILFROM", "RCPTTO"];
 
 /// What the first two octets of a line say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,20 +68,32 @@ impl Protocol {
         }
     }
 
-    /// Recognises text protocols by one line without its line end. Never true for a line that
-    /// begins with an SMTP verb.
+    /// Recognises text protocols by one line without its line end. A slip of somebody who types
+    /// SMTP by hand (`EHLO: x`, `MAILFROM:<a@b>`) is none.
     pub(super) fn of_line(line: &[u8]) -> Option<Self> {
         if line.starts_with(b"SSH-") {
             return Some(Self::Ssh);
         }
-        let word = line.split(|&octet| octet == b' ').next().unwrap_or_default();
-        if HTTP_METHODS.iter().any(|method| word.eq_ignore_ascii_case(method.as_bytes())) {
+        let word = line
+            .split(|&octet| octet == b' ')
+            .next()
+            .unwrap_or_default();
+        if HTTP_METHODS
+            .iter()
+            .any(|method| word.eq_ignore_ascii_case(method.as_bytes()))
+        {
             return Some(Self::Http);
         }
         let colon = line.iter().position(|&octet| octet == b':')?;
         let (name, _) = line.split_at_checked(colon)?;
         let is_name = !name.is_empty()
-            && name.iter().all(|octet| octet.is_ascii_alphanumeric() || *octet == b'-');
-        (is_name && Verb::from_keyword(name).is_none()).then_some(Self::HeaderLine)
+            && name
+                .iter()
+                .all(|octet| octet.is_ascii_alphanumeric() || *octet == b'-');
+        let is_slip = Verb::from_keyword(name).is_some()
+            || SLIPS
+                .iter()
+                .any(|slip| name.eq_ignore_ascii_case(slip.as_bytes()));
+        (is_name && !is_slip).then_some(Self::HeaderLine)
     }
 }

@@ -33,6 +33,7 @@ pub enum Verb {
     /// HELP, RFC 5321 §4.1.1.8.
     Help,
     /// STARTTLS, RFC 3207 §4.
+    #[serde(rename = "starttls")]
     StartTls,
     /// AUTH, RFC 4954 §4.
     Auth,
@@ -113,7 +114,7 @@ impl Verb {
         self.row().keyword
     }
 
-    /// A short name for metrics and logs, the same that serde writes except `starttls`.
+    /// A short name for metrics and logs, the same that serde writes.
     pub const fn label(self) -> &'static str {
         self.row().label
     }
@@ -130,7 +131,9 @@ impl Verb {
 
     /// The verb a client's keyword stands for, in any case; never a pseudo verb.
     pub fn from_keyword(keyword: &[u8]) -> Option<Self> {
-        Self::ALL.into_iter().find(|verb| keyword.eq_ignore_ascii_case(verb.keyword().as_bytes()))
+        Self::ALL
+            .into_iter()
+            .find(|verb| keyword.eq_ignore_ascii_case(verb.keyword().as_bytes()))
     }
 }
 
@@ -140,5 +143,62 @@ const fn row(
     argument: Argument,
     ends_group: bool,
 ) -> Row {
-    Row { keyword, label, argument, ends_group }
+    Row {
+        keyword,
+        label,
+        argument,
+        ends_group,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keywords_in_any_case_and_nothing_else() {
+        for verb in Verb::ALL {
+            let keyword = verb.keyword();
+            assert_eq!(Verb::from_keyword(keyword.as_bytes()), Some(verb));
+            assert_eq!(
+                Verb::from_keyword(keyword.to_lowercase().as_bytes()),
+                Some(verb)
+            );
+            assert_eq!(Verb::from_keyword(&keyword.as_bytes()[1..]), None);
+        }
+        for none in ["", ".", "EHLOX", "ETRN", "XCLIENT"] {
+            assert_eq!(Verb::from_keyword(none.as_bytes()), None);
+        }
+    }
+
+    #[test]
+    fn labels_are_what_serde_writes() {
+        for verb in Verb::ALL
+            .into_iter()
+            .chain([Verb::EndOfData, Verb::Connect])
+        {
+            assert_eq!(
+                serde_json::to_string(&verb).unwrap(),
+                format!("\"{}\"", verb.label())
+            );
+        }
+    }
+
+    /// RFC 2920 §3.1, and the handshakes that came later.
+    #[test]
+    fn groups_end_where_the_reply_decides() {
+        let ends: Vec<_> = Verb::ALL
+            .into_iter()
+            .filter(|verb| verb.ends_group())
+            .collect();
+        let expected = [
+            Verb::Helo,
+            Verb::Ehlo,
+            Verb::Data,
+            Verb::Quit,
+            Verb::StartTls,
+            Verb::Auth,
+        ];
+        assert_eq!(ends, expected);
+    }
 }
