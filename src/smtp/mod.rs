@@ -43,7 +43,7 @@ mod xtext;
 mod arbitrary;
 
 pub use body::{BareNewline, BodyEnd, BodyRead, BodyReader};
-pub use client::{Client, TooManyOutstanding};
+pub use client::{Client, NotSent};
 pub use command::{Command, InitialResponse};
 pub use domain::{AddressLiteral, Domain, HeloName, Host};
 pub use extension::Extensions;
