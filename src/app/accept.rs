@@ -57,12 +57,10 @@ fn admit(stream: TcpStream, peer: std::net::SocketAddr, door: &Arc<Door>, shared
             Err(limit) => return turn_away(&stream, peer, limit),
         },
     };
-    // Replies are written whole: waiting to fill a segment only adds delay.
-    let _ = stream.set_nodelay(true);
     let Ok(local) = stream.local_addr() else { return };
     let now = clock::now();
     let arrival = Arrival { id: session_id::next(now), wall: now, peer, local: unmap(local) };
-    let session = session::run(Stream::Plain(stream), arrival, Arc::clone(door), Arc::clone(shared), permit);
+    let session = session::run(Stream::plain(stream), arrival, Arc::clone(door), Arc::clone(shared), permit);
     tasks.spawn(async move {
         session.await;
         drop(place);

@@ -46,6 +46,9 @@ pub enum StartProblem {
     /// Certificates can not be used.
     #[error("[tls]: {0}")]
     Tls(#[from] TlsProblem),
+    /// A listening socket can not be used.
+    #[error("a listening socket can not be used: {0}")]
+    Socket(std::io::Error),
     /// A thread could not be started.
     #[error("the journal's thread could not be started: {0}")]
     Thread(std::io::Error),
@@ -68,10 +71,12 @@ pub struct Running {
 pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
     let config = &snapshot.config;
     let tasks = Tasks::default();
-    let answerer = Gather::new(&config.resolver, tasks.spawner())?;
+    let answerer = Gather::new(&gather_settings(&config.resolver), tasks.spawner())?;
     let wants_tls = config.listen.values().any(|listen| listen.tls != TlsMode::None);
+    // Where it can not be made, whoever needs it says so.
+    let _ = std::fs::create_dir_all(&config.store.directory);
     let acceptor = match wants_tls {
-        true => Some(tls::load(&config.tls, &config.hostname, &config.store.directory)?),
+        true => Some(tls::load(&pairs(&config.tls), &config.hostname, &config.store.directory, clock::now())?),
         false => None,
     };
     let sockets = bind_all(snapshot)?;
@@ -92,10 +97,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
     let mut addresses = Vec::new();
     for (name, socket) in sockets {
         let Some(door) = doors.get(&name) else { continue };
-        let address = socket.local_addr().map_err(|error| StartProblem::Bind {
-            listener: name.clone(),
-            problem: BindProblem::other(error),
-        })?;
+        let address = socket.local_addr().map_err(StartProblem::Socket)?;
         tracing::info!(listener = name, %address, tls = ?door.listen.tls, "listening");
         addresses.push((name, address));
         tasks.spawn(accept::serve(socket, Arc::clone(door), Arc::clone(&shared), tasks.clone()));
@@ -142,6 +144,7 @@ fn bind_all(snapshot: &Snapshot) -> Result<Vec<(String, tokio::net::TcpListener)
         for address in &listen.address {
             let socket = listen::bind(*address)
                 .map_err(|problem| StartProblem::Bind { listener: name.clone(), problem })?;
+            let socket = tokio::net::TcpListener::from_std(socket).map_err(StartProblem::Socket)?;
             sockets.push((name.clone(), socket));
         }
     }
@@ -155,7 +158,7 @@ fn start_journal(
     if !config.enabled {
         return Ok((None, None));
     }
-    let (writer, keeper) = journal::open(&config.directory, config.max_size, config.max_age);
+    let (writer, keeper) = journal::open(&config.directory, config.max_size.as_u64(), config.max_age);
     let thread = std::thread::Builder::new()
         .name("journal".to_owned())
         .spawn(move || keeper.run())
@@ -207,19 +210,37 @@ fn probe_backends(tasks: &Tasks, doors: &BTreeMap<String, Arc<Door>>) {
     }
 }
 
+/// The resolver's settings as `gather` takes them.
+#[must_use]
+pub fn gather_settings(resolver: &crate::config::Resolver) -> crate::gather::Settings {
+    crate::gather::Settings {
+        servers: resolver.servers.clone(),
+        timeout: resolver.timeout,
+        cache_size: resolver.cache_size,
+    }
+}
+
+fn pairs(tls: &crate::config::Tls) -> Vec<tls::PairFiles> {
+    let pair = |files: &crate::config::CertificateFiles| tls::PairFiles {
+        chain: files.chain.clone(),
+        key: files.key.clone(),
+    };
+    tls.certificates.iter().map(pair).collect()
+}
+
 fn admission_limits(limits: &crate::config::Limits) -> Limits {
     Limits {
         connections: limits.connections,
         per_address: limits.connections_per_address,
         per_network: limits.connections_per_network,
-        rate: limits.connection_rate_per_address.quota(),
+        rate: limits.connection_rate_per_address.map(|rate| (rate.count, rate.per)),
     }
 }
 
 /// Two descriptors a session, some for lookups and files.
-fn raise_descriptor_limit(connections: u32) {
+fn raise_descriptor_limit(connections: usize) {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let wanted = u64::from(connections) * 2 + 1024;
+    let wanted = connections as u64 * 2 + 1024;
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
     if soft >= wanted {
         return;

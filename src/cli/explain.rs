@@ -13,7 +13,7 @@ use anyhow::{Context, bail};
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use crate::app::tasks::Tasks;
+use crate::app::{self, tasks::Tasks};
 use crate::checks::finding::{Finding, Outcome};
 use crate::checks::policy::Policy;
 use crate::checks::verdict::{Action, Verdict};
@@ -84,7 +84,7 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut facts = Facts::new(Client::new(SocketAddr::new(arguments.address, 25), local, name));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let verdict = runtime.block_on(async {
-        let gather = Gather::new(&snapshot.config.resolver, Tasks::default().spawner())?;
+        let gather = Gather::new(&app::gather_settings(&snapshot.config.resolver), Tasks::default().spawner())?;
         walk(policy, &gather, &mut facts, arguments, &recipient).await
     })?;
     let reply = reply(&verdict, arguments.address, &recipient);
@@ -115,14 +115,14 @@ async fn walk(
 ) -> anyhow::Result<Verdict> {
     settle(policy, gather, facts, Stage::Connect).await;
     if let Some(helo) = &arguments.helo {
-        let name: HeloName = helo.parse().map_err(|_| anyhow::anyhow!("'{helo}' can not be a HELO name"))?;
+        let name: HeloName = HeloName::parse(helo).with_context(|| format!("'{helo}' can not be a HELO name"))?;
         facts.push(Stage::Helo, Millis(0), Fact::Helo(Box::new(Helo { extended: true, name })));
     }
     let path = match arguments.from.as_deref() {
         None | Some("" | "<>") => ReversePath::Null,
         Some(text) => {
             let text = bracketed(text);
-            text.parse().map_err(|_| anyhow::anyhow!("'{text}' is not an address"))?
+            ReversePath::parse(&text).with_context(|| format!("'{text}' is not an address"))?
         }
     };
     if arguments.from.is_some() {
@@ -243,7 +243,7 @@ fn source(answered: &Answered) -> String {
 
 fn forward_path(text: &str) -> anyhow::Result<ForwardPath> {
     let text = bracketed(text);
-    text.parse().map_err(|_| anyhow::anyhow!("'{text}' is not an address"))
+    ForwardPath::parse(&text).with_context(|| format!("'{text}' is not an address"))
 }
 
 fn bracketed(text: &str) -> String {

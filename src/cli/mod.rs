@@ -47,7 +47,7 @@ pub fn main() -> ExitCode {
         // Whoever reads our output has closed it: nothing to complain about.
         Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::complain(&format!("gatepost: {error:#}"));
+            output::complain(&format!("gatepost: {}", output::in_one_line(&error)));
             ExitCode::from(1)
         }
     }

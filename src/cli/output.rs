@@ -12,6 +12,18 @@ pub(in crate::cli) fn complain(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
+/// An error with its causes, leaving out those that are already told in what stands before them.
+pub(in crate::cli) fn in_one_line(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |mut line, cause| {
+        let cause = cause.to_string();
+        if !line.contains(&cause) {
+            let separator = if line.is_empty() { "" } else { ": " };
+            line = line + separator + &cause;
+        }
+        line
+    })
+}
+
 /// Whether an error only says that the reader of our output has gone.
 pub(in crate::cli) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());

@@ -26,11 +26,11 @@ const RATE_ENTRIES: usize = 100_000;
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Connections in all.
-    pub connections: u32,
+    pub connections: usize,
     /// Connections per IPv4 address or IPv6 /64.
-    pub per_address: u32,
+    pub per_address: usize,
     /// Connections per IPv4 /24 or IPv6 /56.
-    pub per_network: u32,
+    pub per_network: usize,
     /// New connections per address: so many (the burst) in such a time; `None` for no limit.
     pub rate: Option<(NonZeroU32, Duration)>,
 }
@@ -40,7 +40,7 @@ pub struct Limits {
 pub struct Admission {
     limits: Limits,
     open: AtomicUsize,
-    clients: DashMap<IpNet, u32>,
+    clients: DashMap<IpNet, usize>,
     rate: Option<RateLimiter<IpNet, Bounded, DefaultClock>>,
 }
 
@@ -75,7 +75,7 @@ impl Admission {
     pub fn enter(self: &Arc<Self>) -> Result<Place, Limit> {
         let taken = self.open.fetch_add(1, Ordering::Relaxed);
         let place = Place(Arc::clone(self));
-        if taken >= self.limits.connections as usize { Err(Limit::Connections) } else { Ok(place) }
+        if taken >= self.limits.connections { Err(Limit::Connections) } else { Ok(place) }
     }
 
     /// A place for this client.
@@ -104,7 +104,7 @@ impl Admission {
         self.open.load(Ordering::Relaxed)
     }
 
-    fn count(&self, group: IpNet, limit: u32) -> bool {
+    fn count(&self, group: IpNet, limit: usize) -> bool {
         let mut count = self.clients.entry(group).or_insert(0);
         if *count >= limit {
             return false;
@@ -177,7 +177,7 @@ impl StateStore for Bounded {
 mod tests {
     use super::*;
 
-    fn admission(per_address: u32, per_network: u32, rate: Option<u32>) -> Arc<Admission> {
+    fn admission(per_address: usize, per_network: usize, rate: Option<u32>) -> Arc<Admission> {
         let rate = rate.and_then(NonZeroU32::new).map(|burst| (burst, Duration::from_secs(3600)));
         Admission::new(Limits { connections: 3, per_address, per_network, rate })
     }

@@ -47,6 +47,12 @@ impl Session {
         self.note(self.stage, Fact::Answered(Box::new(answered)));
     }
 
+    /// Notes an answer and starts whatever questions follow from it: the text of a listing follows the listing.
+    pub(in crate::session) fn collect(&mut self, answered: Answered) {
+        self.note_answer(answered);
+        let _ = self.consult();
+    }
+
     /// Asks the judge, and starts whatever questions it has that were not asked before. [`Question::Silence`] is left
     /// to [`crate::session::greet`], which watches the socket.
     pub(in crate::session) fn consult(&mut self) -> Judgement {

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::checks::verdict::{Action, Verdict};
 use crate::facts::{Ended, Fact, Helo, Mail, Rcpt, Stage};
-use crate::net::stream::READ_LIMIT;
+use crate::session::READ_LIMIT;
 use crate::session::{Session, replies};
 use crate::smtp::command::Command;
 use crate::smtp::extension::Extensions;
@@ -70,7 +70,7 @@ impl Session {
                 biased;
                 read = self.stream.read_into(&mut self.input, READ_LIMIT) => read,
                 answered = self.asking.next() => {
-                    self.note_answer(answered);
+                    self.collect(answered);
                     continue;
                 }
                 () = tokio::time::sleep_until(deadline) => {
@@ -104,6 +104,7 @@ impl Session {
     }
 
     async fn obey(&mut self, command: Command) -> Result<(), Ended> {
+        self.command_begun = None;
         let verb = command.verb();
         self.count_idle(verb).await?;
         match command {
@@ -158,7 +159,7 @@ impl Session {
     /// Says to the machine what EHLO offers: our own list, and of the backend's only what it is known to have.
     fn offer(&mut self) {
         let backend = self.door.upstream.offered();
-        let own = self.shared.limits.message_size;
+        let own = self.shared.limits.message_size.as_u64();
         let size = match backend.size {
             Some(theirs) if theirs > 0 => own.min(theirs),
             _ => own,
@@ -201,6 +202,7 @@ impl Session {
 
     /// A fault becomes a fact and an answer; some end the session.
     async fn reproach(&mut self, fault: Fault) -> Result<(), Ended> {
+        self.command_begun = None;
         self.note_fault(fault);
         self.drop_if_called_for().await?;
         let reply = self.sign(fault.reply());
@@ -211,7 +213,7 @@ impl Session {
         if self.notes.faults >= self.shared.limits.errors {
             return Err(self.give_up().await);
         }
-        self.reply(fault.verb(), reply).await
+        self.object(concerned(fault), reply).await
     }
 
     async fn give_up(&mut self) -> Ended {
@@ -255,32 +257,44 @@ impl Session {
 
     /// Writes the reply to `verb`, after looking for input that should not be there yet.
     pub(in crate::session) async fn reply(&mut self, verb: Verb, reply: Reply) -> Result<(), Ended> {
-        if let Some(fault) = self.waiting_fault(verb, &reply) {
-            self.note_fault(fault);
-            if fault.is_fatal() {
-                let farewell = self.sign(fault.reply());
-                self.part(farewell).await;
-                return Err(Ended::Fault(fault));
-            }
-            self.drop_if_called_for().await?;
-        }
-        let closing = reply.code == 421 || reply.code == 521;
+        self.look_behind(verb).await?;
         let mut out = Vec::with_capacity(128);
         self.server.reply(verb, &reply, &mut out);
         self.send(out).await?;
-        if closing { Err(Ended::BackendClosed) } else { Ok(()) }
+        if reply.closes() { Err(Ended::BackendClosed) } else { Ok(()) }
     }
 
-    fn waiting_fault(&mut self, verb: Verb, reply: &Reply) -> Option<Fault> {
+    /// Writes the reply to something that was no proper command.
+    async fn object(&mut self, verb: Verb, reply: Reply) -> Result<(), Ended> {
+        self.look_behind(verb).await?;
+        let mut out = Vec::with_capacity(128);
+        self.server.refuse(&reply, &mut out);
+        self.send(out).await
+    }
+
+    /// Judges input that is already there when the reply to `verb` is about to be written.
+    async fn look_behind(&mut self, verb: Verb) -> Result<(), Ended> {
+        let Some(fault) = self.waiting_fault(verb) else { return Ok(()) };
+        self.note_fault(fault);
+        if fault.is_fatal() {
+            let farewell = self.sign(fault.reply());
+            self.part(farewell).await;
+            return Err(Ended::Fault(fault));
+        }
+        self.drop_if_called_for().await
+    }
+
+    fn waiting_fault(&mut self, verb: Verb) -> Option<Fault> {
         if self.input.is_empty() {
             // Whatever error this hides shows up at the next read.
             if let Ok(Some(read)) = self.stream.read_now(&mut self.input, READ_LIMIT) {
                 self.notes.bytes_in += read as u64;
             }
         }
-        // Input that waits behind a refused DATA or STARTTLS is ordinary pipelining.
-        let refused = matches!(verb, Verb::Data | Verb::StartTls) && reply.code >= 400;
-        let verb = if refused { Verb::Noop } else { verb };
+        // What came before the greeting was judged while it was watched for.
+        if verb == Verb::Connect {
+            return None;
+        }
         self.server.judge_waiting(verb, &self.input)
     }
 
@@ -307,5 +321,17 @@ impl Session {
         reply.append(&format!(" ({})", self.arrival.id));
         self.keep_refusal(&reply);
         reply
+    }
+}
+
+/// The verb a fault is about, as far as input behind it is concerned.
+const fn concerned(fault: Fault) -> Verb {
+    match fault {
+        Fault::Syntax(verb)
+        | Fault::UnknownParameter(verb)
+        | Fault::BadParameter(verb)
+        | Fault::OutOfOrder(verb)
+        | Fault::NotOffered(verb) => verb,
+        _ => Verb::Noop,
     }
 }

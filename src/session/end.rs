@@ -46,7 +46,7 @@ impl Session {
     /// Closes both sides, logs the session and records it.
     pub(in crate::session) async fn end(mut self, ended: Ended) {
         if let Some(relay) = self.relay.take() {
-            relay.part();
+            relay.part().await;
         }
         self.log(ended);
         self.shared.tally.end(self.notes.delivered, self.notes.refused);

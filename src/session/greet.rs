@@ -11,8 +11,8 @@ use tokio::time::{Instant, timeout};
 use crate::checks::Judgement;
 use crate::checks::verdict::Action;
 use crate::facts::{Answer, Answered, Client, Ended, Fact, Limit, Question, Silence, Source, Stage};
-use crate::net::proxy_header::{self, Parse};
-use crate::net::stream::READ_LIMIT;
+use crate::net::proxy_header;
+use crate::session::READ_LIMIT;
 use crate::session::{Session, replies};
 use crate::smtp::verb::Verb;
 
@@ -41,29 +41,20 @@ impl Session {
 
     /// Reads the header that a front proxy must send first (PROXY protocol §2: a receiver does not guess).
     async fn read_proxy_header(&mut self) -> Result<(), Ended> {
-        let deadline = Instant::now() + self.shared.limits.proxy_header_timeout;
-        loop {
-            match proxy_header::parse(&self.input) {
-                Parse::Header { consumed, client, local } => {
-                    let _ = self.input.split_to(consumed);
-                    let mut named = Client::new(client, local, &self.door.name);
-                    named.via = Some(self.arrival.peer);
-                    named.started = self.facts.client().and_then(|client| client.started);
-                    self.facts = crate::facts::Facts::new(named);
-                    return Ok(());
-                }
-                Parse::Bad(reason) => {
-                    tracing::info!(id = %self.arrival.id, peer = %self.arrival.peer, reason, "bad PROXY header");
-                    return Err(Ended::ProxyHeader);
-                }
-                Parse::NeedMore => {}
+        let header = timeout(self.shared.limits.proxy_header_timeout, proxy_header::read(&mut self.stream)).await;
+        let problem = match header {
+            Ok(Ok((client, local))) => {
+                let mut named = Client::new(client, local, &self.door.name);
+                named.via = Some(self.arrival.peer);
+                named.started = self.facts.client().and_then(|client| client.started);
+                self.facts = crate::facts::Facts::new(named);
+                return Ok(());
             }
-            let read = self.stream.read_into(&mut self.input, READ_LIMIT);
-            match tokio::time::timeout_at(deadline, read).await {
-                Ok(Ok(0) | Err(_)) | Err(_) => return Err(Ended::ProxyHeader),
-                Ok(Ok(read)) => self.notes.bytes_in += read as u64,
-            }
-        }
+            Ok(Err(problem)) => problem.to_string(),
+            Err(_) => "no PROXY header in time".to_owned(),
+        };
+        tracing::info!(id = %self.arrival.id, peer = %self.arrival.peer, problem, "refused");
+        Err(Ended::ProxyHeader)
     }
 
     /// Admission of a client that was only named by its PROXY header.
@@ -132,7 +123,7 @@ impl Session {
                         }
                     };
                 }
-                answered = self.asking.next() => self.note_answer(answered),
+                answered = self.asking.next() => self.collect(answered),
                 () = tokio::time::sleep_until(deadline) => {
                     return Silence::Silent { watched: begun.elapsed().into() };
                 }
@@ -147,10 +138,6 @@ impl Session {
 
     /// TLS before anything is said (RFC 8314 §3).
     async fn implicit_tls(&mut self) -> Result<(), Ended> {
-        if !self.input.is_empty() {
-            // A front proxy that glues the client's octets to its header: they are the start of the handshake.
-            return Err(Ended::ProxyHeader);
-        }
         let parameters = self.handshake().await?;
         self.note(Stage::Connect, Fact::Tls(Box::new(parameters)));
         Ok(())

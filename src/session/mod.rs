@@ -25,6 +25,7 @@ pub mod upstream;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::BytesMut;
 use tokio::time::Instant;
@@ -41,6 +42,9 @@ use crate::smtp::server::Server;
 
 pub use relay::{Trouble, probe};
 pub use replies::not_admitted;
+
+/// Octets of dialogue read at a time; more than any command line.
+const READ_LIMIT: usize = 4096;
 
 /// Serves one client until its session has ended and is recorded.
 ///
@@ -108,7 +112,8 @@ impl Session {
         shared: Arc<Shared>,
         permit: Option<Permit>,
     ) -> Self {
-        let client = Client::new(arrival.peer, arrival.local, &door.name);
+        let mut client = Client::new(arrival.peer, arrival.local, &door.name);
+        client.started = arrival.wall.duration_since(SystemTime::UNIX_EPOCH).ok().map(|since| since.as_secs());
         Self {
             facts: Facts::new(client),
             server: Server::new(),

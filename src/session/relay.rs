@@ -10,15 +10,16 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::checks::verdict::Cleared;
-use crate::net::backend::{self, ConnectError};
+use crate::config::ClientAddress;
+use crate::net::backend::{self, ConnectError, Target};
+use crate::net::proxy_header::Version;
+use crate::net::stream::Stream;
 use crate::session::upstream::Upstream;
 use crate::session::{Session, replies};
-use crate::smtp::client::Client;
+use crate::smtp::client::{Client, NotSent};
 use crate::smtp::command::Command;
 use crate::smtp::domain::{AddressLiteral, HeloName, Host};
 use crate::smtp::extension::Extensions;
@@ -52,6 +53,9 @@ pub enum Trouble {
     /// It has fewer extensions than it had: what the client was offered does not hold.
     #[error("no longer offers {0}")]
     Shrunk(&'static str),
+    /// We were about to send it something out of place.
+    #[error("was about to be sent something out of place: {0}")]
+    Defect(#[from] NotSent),
     /// It closes the session with 421.
     #[error("closes the session: {0}")]
     Closes(String),
@@ -62,7 +66,7 @@ impl Trouble {
     fn reply(&self) -> Reply {
         match self {
             Self::Lost(_) => replies::backend_lost(),
-            Self::Babble(_) | Self::Shrunk(_) => replies::backend_broken(),
+            Self::Babble(_) | Self::Shrunk(_) | Self::Defect(_) => replies::backend_broken(),
             Self::Closes(_) => replies::backend_closes(),
             _ => replies::backend_down(),
         }
@@ -106,7 +110,7 @@ impl Envelope {
 
 /// An open connection to a backend, greeted and with EHLO done.
 pub(in crate::session) struct Relay {
-    stream: TcpStream,
+    stream: Stream,
     input: BytesMut,
     client: Client,
     offered: Extensions,
@@ -116,6 +120,24 @@ pub(in crate::session) struct Relay {
 
 /// Octets read from the backend at a time; its replies are short.
 const REPLY_READ: usize = 2048;
+
+/// A backend that does not take even a QUIT within this is left without one.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How a backend is connected to.
+fn target(backend: &crate::config::Backend) -> Target<'_> {
+    Target {
+        addresses: &backend.address,
+        source: backend.source_address,
+        header: match backend.client_address {
+            ClientAddress::ProxyV1 => Some(Version::V1),
+            ClientAddress::ProxyV2 => Some(Version::V2),
+            ClientAddress::None => None,
+        },
+        loopback_clients: backend.loopback_clients,
+        timeout: backend.connect_timeout,
+    }
+}
 
 impl Relay {
     /// Opens the backend for a client that was cleared.
@@ -130,20 +152,21 @@ impl Relay {
             return Err(Trouble::Unreachable("failed a moment ago".to_owned()));
         }
         let backend = &upstream.backend;
-        let stream = backend::connect(backend, who.client, who.local).await?;
+        let connection = backend::connect(target(backend), who.client, who.local).await?;
         let mut relay = Self {
-            stream,
+            stream: connection.stream,
             input: BytesMut::new(),
             client: Client::new(),
             offered: Extensions::default(),
             needs_reset: false,
             used: false,
         };
-        let (_, greeting) = relay.read("greet", backend.timeouts.greeting).await?;
+        let (_, greeting) = relay.read("greet", backend.greeting_timeout).await?;
         if greeting.class() != ReplyClass::Positive {
             return Err(Trouble::Refuses(greeting.to_string()));
         }
-        let hello = relay.ask(&Command::Ehlo(who.name), "answer EHLO", backend.timeouts.command).await?;
+        let name = who.name.ok_or_else(|| Trouble::Lost("no name to say EHLO with".to_owned()))?;
+        let hello = relay.ask(&Command::Ehlo(name), "answer EHLO", backend.command_timeout).await?;
         match (hello.code, hello.class()) {
             (_, ReplyClass::Positive) => relay.offered = Extensions::from_ehlo_reply(&hello),
             (503, _) => return Err(Trouble::RefusesProxyHeader(hello.to_string())),
@@ -156,7 +179,7 @@ impl Relay {
     async fn ask(&mut self, command: &Command, what: &'static str, within: Duration) -> Result<Reply, Trouble> {
         self.quiet()?;
         let mut out = Vec::with_capacity(256);
-        self.client.send(command, &mut out);
+        self.client.send(command, &mut out)?;
         self.write(&out, within).await?;
         self.read(what, within).await.map(|(_, reply)| reply)
     }
@@ -177,8 +200,7 @@ impl Relay {
             if let Some(answered) = reply {
                 return Ok(answered);
             }
-            self.input.reserve(REPLY_READ);
-            if self.stream.read_buf(&mut self.input).await? == 0 {
+            if self.stream.read_into(&mut self.input, REPLY_READ).await? == 0 {
                 return Err(Trouble::Lost("connection closed".to_owned()));
             }
         }
@@ -186,16 +208,14 @@ impl Relay {
 
     /// Before a command and before the dot nothing may be waiting from the backend: answers would shift by one.
     fn quiet(&mut self) -> Result<(), Trouble> {
-        match self.stream.try_read_buf(&mut self.input) {
-            Ok(0) => return Err(Trouble::Lost("connection closed".to_owned())),
-            Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return Err(error.into()),
-            Ok(_) | Err(_) => {}
+        if self.stream.read_now(&mut self.input, REPLY_READ)? == Some(0) {
+            return Err(Trouble::Lost("connection closed".to_owned()));
         }
         Ok(self.client.quiet(&self.input)?)
     }
 
     async fn write(&mut self, octets: &[u8], within: Duration) -> Result<(), Trouble> {
-        match timeout(within, self.stream.write_all(octets)).await {
+        match timeout(within, self.stream.write_all_flush(octets)).await {
             Ok(written) => Ok(written?),
             Err(_) => Err(Trouble::Silent("read")),
         }
@@ -216,8 +236,8 @@ impl Relay {
         }
         self.quiet()?;
         let mut out = Vec::with_capacity(512);
-        self.client.send(&mail, &mut out);
-        self.client.send(&rcpt, &mut out);
+        self.client.send(&mail, &mut out)?;
+        self.client.send(&rcpt, &mut out)?;
         self.write(&out, within).await?;
         let (_, mailed) = self.read("answer MAIL", within).await?;
         let (_, named) = self.read("answer RCPT", within).await?;
@@ -245,7 +265,7 @@ impl Relay {
         self.quiet()?;
         let mut out = Vec::with_capacity(last.len() + 3);
         out.extend_from_slice(last);
-        self.client.end_of_data(&mut out);
+        self.client.end_of_data(&mut out)?;
         self.write(&out, write_within).await?;
         self.read("answer the message", reply_within).await.map(|(_, reply)| reply)
     }
@@ -256,14 +276,13 @@ impl Relay {
     }
 
     /// Says QUIT and goes: Exim sits on a QUIT unless its peer closes.
-    pub(in crate::session) fn part(mut self) {
-        if self.client.phase() == Phase::Data {
-            return;
-        }
+    pub(in crate::session) async fn part(mut self) {
         let mut out = Vec::with_capacity(8);
-        self.client.send(&Command::Quit, &mut out);
-        // Best effort: the close that follows says the same.
-        let _ = self.stream.try_write(&out);
+        // In mail data nothing may be said: closing without a dot makes the backend forget the message.
+        if self.client.send(&Command::Quit, &mut out).is_ok() {
+            let _ = timeout(FAREWELL, self.stream.write_all_flush(&out)).await;
+        }
+        self.stream.close().await;
     }
 }
 
@@ -271,7 +290,8 @@ impl Relay {
 struct Who {
     client: std::net::SocketAddr,
     local: std::net::SocketAddr,
-    name: HeloName,
+    /// What is said with EHLO.
+    name: Option<HeloName>,
 }
 
 impl Session {
@@ -298,7 +318,7 @@ impl Session {
         params: &RcptParams,
     ) -> Result<Reply, Trouble> {
         let rcpt = Command::Rcpt(path.clone(), params.clone());
-        let within = self.door.upstream.backend.timeouts.command;
+        let within = self.door.upstream.backend.command_timeout;
         if self.envelope.opened {
             let Some(relay) = &mut self.relay else { return Err(Trouble::Lost("connection closed".to_owned())) };
             return relay.ask(&rcpt, "answer RCPT", within).await;
@@ -322,7 +342,7 @@ impl Session {
             return Err(Trouble::Lost("no transaction".to_owned()));
         };
         let mail = Command::Mail(path.clone(), fit(params, &relay.offered)?);
-        let within = self.door.upstream.backend.timeouts.command;
+        let within = self.door.upstream.backend.command_timeout;
         let (mailed, named) = relay.begin(mail, rcpt, within).await?;
         if mailed.class() != ReplyClass::Positive {
             // The client has had its 250 to MAIL: the refusal is told at each RCPT instead.
@@ -337,8 +357,7 @@ impl Session {
         let client = self.client();
         let local = self.facts.client().map_or(self.arrival.local, |client| client.local);
         let said = self.facts.helo().map(|helo| helo.name.clone());
-        let name = said.filter(is_hostname).unwrap_or_else(|| HeloName::literal(client.ip()));
-        Who { client, local, name }
+        Who { client, local, name: said.filter(is_hostname).or_else(|| literal(client.ip())) }
     }
 
     /// Notes trouble with the backend loudly, once, and says what the client is told.
@@ -387,11 +406,20 @@ impl Session {
     }
 }
 
+/// An address as a HELO name (RFC 5321 §4.1.3).
+fn literal(ip: std::net::IpAddr) -> Option<HeloName> {
+    let text = match ip {
+        std::net::IpAddr::V4(v4) => AddressLiteral::V4(v4).to_string(),
+        std::net::IpAddr::V6(v6) => AddressLiteral::V6(v6).to_string(),
+    };
+    HeloName::parse(&text)
+}
+
 /// Whether a HELO name is one that every backend takes: letters, digits, hyphens and dots, or a literal.
 fn is_hostname(name: &HeloName) -> bool {
     match name.host() {
         Some(Host::Literal(AddressLiteral::V4(_) | AddressLiteral::V6(_))) => true,
-        Some(Host::Literal(AddressLiteral::General { .. })) | None => false,
+        Some(Host::Literal(_)) | None => false,
         Some(Host::Domain(domain)) => {
             domain.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
         }
@@ -426,9 +454,9 @@ pub async fn probe(
     client: std::net::SocketAddr,
     local: std::net::SocketAddr,
 ) -> Result<(), Trouble> {
-    let name = HeloName::literal(client.ip());
+    let name = literal(client.ip());
     let relay = Relay::connect(upstream, Who { client, local, name }).await?;
     upstream.is_up(relay.offered.clone());
-    relay.part();
+    relay.part().await;
     Ok(())
 }

@@ -35,7 +35,7 @@ impl Session {
     /// Carries one message, from DATA to its final reply.
     pub(in crate::session) async fn transfer(&mut self) -> Result<(), Ended> {
         self.stage = Stage::Predata;
-        let within = self.door.upstream.backend.timeouts.data_initiation;
+        let within = self.door.upstream.backend.data_initiation_timeout;
         let answer = match &mut self.relay {
             Some(relay) => relay.data(within).await,
             // The backend was lost after it had taken recipients.
@@ -87,7 +87,7 @@ impl Session {
                 Seen::More { progress: true } => continue,
                 Seen::More { progress: false } => {}
             }
-            if received > self.shared.limits.message_size.saturating_mul(2) {
+            if received > self.shared.limits.message_size.as_u64().saturating_mul(2) {
                 let reply = self.sign(Fault::MessageTooBig.reply());
                 self.part(reply).await;
                 return Err(Ended::Fault(Fault::MessageTooBig));
@@ -99,7 +99,7 @@ impl Session {
     /// Reads more mail data, within the time of one block and above the least rate.
     async fn read_data(&mut self, begun: Instant, received: u64) -> Result<u64, Ended> {
         let limits = &self.shared.limits;
-        let earned = std::time::Duration::from_secs(received / limits.data_min_rate.max(1));
+        let earned = std::time::Duration::from_secs(received / u64::from(limits.data_min_rate.max(1)));
         let deadline = (Instant::now() + limits.data_timeout).min(begun + limits.data_timeout + earned);
         match timeout_at(deadline, self.stream.read_into(&mut self.input, DATA_READ)).await {
             Ok(Ok(0) | Err(_)) => {
@@ -120,14 +120,14 @@ impl Session {
 
     /// Examines what has been read and passes on what is clean.
     async fn look(&mut self, size: &mut u64, spoilt: &mut Option<Reply>) -> Seen {
-        let timeouts = &self.door.upstream.backend.timeouts;
-        let (block, last) = (timeouts.data_block, timeouts.final_reply);
+        let backend = &self.door.upstream.backend;
+        let (block, last) = (backend.data_block_timeout, backend.final_reply_timeout);
         let step = self.server.next(&self.input);
         let consumed = step.consumed;
         let Event::Body(body) = step.event else { return Seen::More { progress: false } };
         *size += body.chunk.len() as u64;
         let mut fault = body.refused;
-        if fault.is_none() && *size > self.shared.limits.message_size {
+        if fault.is_none() && *size > self.shared.limits.message_size.as_u64() {
             fault = Some(Fault::MessageTooBig);
         }
         if let (Some(fault), None) = (fault, &*spoilt) {

@@ -64,6 +64,7 @@ impl MailStore {
     }
 
     async fn talk(&self, mut stream: TcpStream) -> std::io::Result<()> {
+        stream.set_nodelay(true)?;
         let mut input = BytesMut::new();
         let client = loop {
             match proxy_header::parse(&input) {
@@ -72,7 +73,7 @@ impl MailStore {
                     break client;
                 }
                 Parse::Bad(_) => return Ok(()),
-                Parse::NeedMore => read(&mut stream, &mut input).await?,
+                Parse::NeedMore { .. } => read(&mut stream, &mut input).await?,
             }
         };
         let mut conversation = Conversation::new(self, client);
@@ -164,7 +165,7 @@ impl<'a> Conversation<'a> {
             Event::NeedMore | Event::AuthLine(_) => Next::More,
             Event::Fault(fault) => {
                 let reply = fault.reply();
-                self.answer(fault.verb(), &reply, out);
+                self.server.refuse(&reply, out);
                 if fault.is_fatal() { Next::Done } else { Next::Again }
             }
             Event::Command(command) => self.obey(command, out),

@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use crate::app::tasks::Tasks;
 use crate::app::{self, Running};
 use crate::cli::output::{self, Paint};
-use crate::config;
+use crate::facts::RecordData;
 use crate::journal::{self, SessionRecord};
 use backend::MailStore;
 use exim::Exim;
@@ -61,7 +61,7 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 async fn show(arguments: &Arguments, folder: &Path) -> anyhow::Result<ExitCode> {
     let props = Tasks::default();
-    let dns = dns::demo(ZONE, &props).await.context("the embedded DNS server does not start")?;
+    let dns = start_dns(&props).await.context("the embedded DNS server does not start")?;
     let (backend, exim) = start_backend(arguments, folder, &props).await?;
     let text = configuration(arguments, folder, dns, backend);
     let file = folder.join("gatepost.toml");
@@ -75,6 +75,20 @@ async fn show(arguments: &Arguments, folder: &Path) -> anyhow::Result<ExitCode> 
     gate.stop(Duration::from_secs(1)).await;
     props.finish(Duration::ZERO).await;
     outcome
+}
+
+/// The embedded DNS server with the demo's block list: the test entry of RFC 5782 §5 and one bad client.
+async fn start_dns(props: &Tasks) -> anyhow::Result<SocketAddr> {
+    let mut zone = dns::Zone::new();
+    for (name, text) in [("2.0.0.127", "test entry"), ("66.113.0.203", "sends bulk mail nobody asked for")] {
+        let name = format!("{name}.{ZONE}");
+        zone.add(&name, 300, &RecordData::A(Ipv4Addr::new(127, 0, 0, 2)))?;
+        zone.add(&name, 300, &RecordData::Txt(text.into()))?;
+    }
+    let server = dns::Server::bind_loopback(zone).await?;
+    let address = server.control().address();
+    props.spawn(server.serve());
+    Ok(address)
 }
 
 /// A real Exim or the mail store, listening.
@@ -128,6 +142,7 @@ proxy_protocol_from = ["127.0.0.1"]
 address = ["{backend}"]
 client_address = "proxy-v2"
 source_address = "127.0.0.2"
+loopback_clients = true
 
 [resolver]
 servers = ["{dns}"]
