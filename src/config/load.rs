@@ -1,0 +1,301 @@
+//! From layers to a snapshot: defaults, file, environment, arguments, each over the one before. The only file access of
+//! the configuration is in [`load`].
+//!
+//! figment merges the layers. It reports one error at a time, so what cannot be read is reported, taken out, and the
+//! rest is read again, until all of it can be read; what was taken out counts as spoiled, so that nothing is said about
+//! its absence. The defaults are those of the structures, because tables such as `[listen.NAME]` have no fixed names.
+//! The file is read once, and its text is handed to figment (`Toml::file` would look for it in parent directories).
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use figment::providers::{Format, Toml};
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+use serde::Deserialize;
+
+use crate::config::place::{Key, Place, Places, key, key_from_text, position};
+use crate::config::policy::PolicyTable;
+use crate::config::problem::{Complaint, Problem, one_line};
+use crate::config::report::Report;
+use crate::config::{
+    Backend, Config, Journal, Limits, Listen, Log, MailData, Resolver, Snapshot, Store, Tls, backend, effective, journal,
+    limits, listen, log, policy, resolver, store, tls,
+};
+use crate::smtp::domain::Domain;
+
+/// What every variable begins with.
+const PREFIX: &str = "GATEPOST_";
+/// The variable that names the file: no key of it.
+const FILE_VARIABLE: &str = "GATEPOST_CONFIG";
+
+/// Everything a configuration is made of, as text.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Layers<'a> {
+    /// The file's name, for messages, and its text.
+    pub file: Option<(&'a Path, &'a str)>,
+    /// Variables and their values; those without `GATEPOST_` are passed over.
+    pub environment: &'a [(String, String)],
+    /// Keys such as `listen.mx.address` and their values.
+    pub arguments: &'a [(String, String)],
+    /// What the system calls itself: the default of `hostname`.
+    pub system_name: &'a str,
+}
+
+/// Reads the file, if one is named, the environment and the arguments.
+///
+/// # Errors
+///
+/// All problems that were found, in the order of their places.
+pub fn load(file: Option<&Path>, arguments: &[(String, String)]) -> Result<Snapshot, Vec<Problem>> {
+    let text = file.map(read).transpose().map_err(|problem| vec![problem])?;
+    let environment: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+        .collect();
+    let system_name = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
+    from_layers(&Layers {
+        file: file.zip(text.as_deref()),
+        environment: &environment,
+        arguments,
+        system_name: &system_name.unwrap_or_default(),
+    })
+}
+
+fn read(path: &Path) -> Result<String, Problem> {
+    let problem = |position, found: String, allowed: &str| Problem {
+        source: Place::File(path.to_owned(), position),
+        key: String::new(),
+        found,
+        allowed: allowed.to_owned(),
+        nearest: None,
+    };
+    let octets = std::fs::read(path).map_err(|error| {
+        let found = format!("cannot be read: {}", one_line(&error.to_string()));
+        problem(None, found, "name the file with --config or GATEPOST_CONFIG")
+    })?;
+    String::from_utf8(octets).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes().get(..valid).unwrap_or_default()).into_owned();
+        problem(Some(position(&text, valid)), "is not UTF-8 from here on".to_owned(), "write TOML, which is UTF-8")
+    })
+}
+
+/// The same from text alone: no file, no environment, no clock.
+///
+/// # Errors
+///
+/// All problems that were found, in the order of their places.
+pub fn from_layers(layers: &Layers<'_>) -> Result<Snapshot, Vec<Problem>> {
+    let environment = variables(layers.environment);
+    let arguments: Vec<(Key, &str)> =
+        layers.arguments.iter().map(|(name, value)| (key_from_text(name), value.as_str())).collect();
+    let places = Places::new(
+        layers.file,
+        environment.iter().map(|(key, variable, _)| (key.clone(), (*variable).to_owned())).collect(),
+        arguments.iter().map(|(key, _)| key.clone()).collect(),
+    )
+    .map_err(|(source, message)| vec![syntax(source, &message)])?;
+
+    let mut figment = Figment::new();
+    if let Some((_, text)) = layers.file {
+        figment = figment.merge(Toml::string(text));
+    }
+    for (key, _, value) in &environment {
+        figment = figment.merge(Layer::new("environment", key, value));
+    }
+    for (key, value) in &arguments {
+        figment = figment.merge(Layer::new("argument", key, value));
+    }
+    let file = layers.file.map(|(path, _)| path.to_owned());
+    let values = figment.find_value("").map_err(|error| {
+        let source = file.clone().map_or(Place::Default, |path| Place::File(path, None));
+        vec![syntax(source, &error.kind.to_string())]
+    })?;
+    assemble(values, file, layers.system_name, &places)
+}
+
+fn syntax(source: Place, message: &str) -> Problem {
+    let (found, allowed) = (one_line(message), "write TOML: key = value, text in quotes".to_owned());
+    Problem { source, key: String::new(), found, allowed, nearest: None }
+}
+
+/// Our variables: key, name, value. `__` parts the key.
+fn variables(environment: &[(String, String)]) -> Vec<(Key, &str, &str)> {
+    let ours = environment.iter().filter(|(name, _)| name != FILE_VARIABLE);
+    ours.filter_map(|(name, value)| {
+        let rest = name.strip_prefix(PREFIX)?.to_ascii_lowercase();
+        Some((rest.split("__").map(str::to_owned).collect(), name.as_str(), value.as_str()))
+    })
+    .collect()
+}
+
+/// One value of the environment or of the arguments, as a layer.
+struct Layer {
+    name: &'static str,
+    values: Dict,
+}
+
+impl Layer {
+    fn new(name: &'static str, key: &[String], text: &str) -> Self {
+        // Reading cannot fail: what is not a number, a truth value, a list or a table is text.
+        let value: Value = text.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
+        let nested = key.iter().rev().fold(value, |value, part| Value::from(Dict::from([(part.clone(), value)])));
+        Self { name, values: nested.into_dict().unwrap_or_default() }
+    }
+}
+
+impl Provider for Layer {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.name)
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        Ok(Map::from([(Profile::Default, self.values.clone())]))
+    }
+}
+
+/// The configuration as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Raw {
+    hostname: Option<String>,
+    listen: BTreeMap<String, Listen>,
+    backend: BTreeMap<String, Backend>,
+    tls: Tls,
+    resolver: Resolver,
+    policy: BTreeMap<String, PolicyTable>,
+    mail_data: MailData,
+    limits: Limits,
+    store: Store,
+    journal: Journal,
+    log: Log,
+}
+
+fn assemble(
+    values: Value,
+    source: Option<PathBuf>,
+    system_name: &str,
+    places: &Places<'_>,
+) -> Result<Snapshot, Vec<Problem>> {
+    let mut report = Report::new(places);
+    let raw = read_all(values, &mut report);
+    let config = Config {
+        hostname: hostname(raw.hostname, system_name, &mut report),
+        listen: raw.listen,
+        backend: raw.backend,
+        tls: raw.tls,
+        resolver: raw.resolver,
+        mail_data: raw.mail_data,
+        limits: raw.limits,
+        store: raw.store,
+        journal: raw.journal,
+        log: raw.log,
+    };
+    let backends: Vec<&str> = config.backend.keys().map(String::as_str).collect();
+    listen::check(&config.listen, &policy::names(&raw.policy), &backends, &mut report);
+    backend::check(&config.backend, &config.listen, &mut report);
+    tls::check(&config.tls, &mut report);
+    resolver::check(&config.resolver, &mut report);
+    let settings = policy::resolve(&raw.policy, &mut report);
+    let policies = policy::build(&settings, &raw.policy, &mut report);
+    limits::check(&config.limits, &mut report);
+    store::check(&config.store, &mut report);
+    journal::check(&config.journal, &mut report);
+    log::check(&config.log, &mut report);
+    let (problems, notes) = report.finish();
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let effective = effective::settings(&config, &settings, places);
+    Ok(Snapshot { config, policies, source, notes, effective })
+}
+
+/// Reads the values, leaving out and reporting what cannot be read.
+fn read_all(mut values: Value, report: &mut Report<'_>) -> Raw {
+    loop {
+        let error = match values.deserialize::<Raw>() {
+            Ok(raw) => return raw,
+            Err(error) => error,
+        };
+        let mut path = error.path;
+        let value = find(&values, &path);
+        let complaint = not_built(&path, value).unwrap_or_else(|| Complaint::from_figment(&error.kind, value));
+        report.unreadable(&path, complaint);
+        while !remove(&mut values, &path) {
+            if path.pop().is_none() {
+                return Raw::default();
+            }
+        }
+    }
+}
+
+/// Keys and words that are promised and not built: better said than called unknown.
+const NOT_BUILT: &[(&[&str], Option<&str>, &str)] = &[
+    (&["admin"], None, "leave it out"),
+    (&["journal", "privacy"], None, "leave it out"),
+    (&["policy", "*", "shield"], None, "leave it out"),
+    (&["backend", "*", "client_address"], Some("xclient"), "write \"proxy-v2\", \"proxy-v1\" or \"none\""),
+    (&["backend", "*", "tls"], Some("starttls"), "write \"none\""),
+    (&["backend", "*", "tls"], Some("implicit"), "write \"none\""),
+    (&["log", "format"], Some("journald"), "write \"text\" or \"json\""),
+];
+
+fn not_built(path: &[String], value: Option<&Value>) -> Option<Complaint> {
+    let word = value.and_then(Value::as_str);
+    let fits = |pattern: &[&str]| {
+        pattern.len() == path.len() && pattern.iter().zip(path).all(|(part, name)| *part == "*" || part == name)
+    };
+    let (_, what, allowed) =
+        NOT_BUILT.iter().find(|(pattern, what, _)| fits(pattern) && (what.is_none() || *what == word))?;
+    let found = what.map_or_else(String::new, |word| format!("\"{word}\" "));
+    Some(Complaint::new(format!("{found}is not built yet"), *allowed))
+}
+
+fn hostname(written: Option<String>, system_name: &str, report: &mut Report<'_>) -> String {
+    let at = key(&["hostname"]);
+    let example = "write the name clients see, such as \"mx.example.com\"";
+    let name = match &written {
+        Some(name) => name.clone(),
+        None if Domain::parse(system_name, false).is_some() => system_name.to_owned(),
+        None => {
+            report.note(&at, "the system has no name that fits: \"localhost\" is used", example);
+            return "localhost".to_owned();
+        }
+    };
+    if Domain::parse(&name, false).is_none() {
+        let found = format!("{} is not a domain", crate::config::problem::quoted(&name));
+        report.complain(&at, found, example);
+    } else if !name.contains('.') {
+        report.note(&at, format!("\"{name}\" has no domain"), example);
+    }
+    name
+}
+
+fn find<'v>(mut value: &'v Value, path: &[String]) -> Option<&'v Value> {
+    for part in path {
+        value = match value {
+            Value::Dict(_, table) => table.get(part)?,
+            Value::Array(_, list) => list.get(part.parse::<usize>().ok()?)?,
+            _ => return None,
+        };
+    }
+    Some(value)
+}
+
+/// Takes out what stands at `path`; says whether there was something.
+fn remove(value: &mut Value, path: &[String]) -> bool {
+    let Some((first, rest)) = path.split_first() else { return false };
+    match value {
+        Value::Dict(_, table) if rest.is_empty() => table.remove(first).is_some(),
+        Value::Dict(_, table) => table.get_mut(first).is_some_and(|inner| remove(inner, rest)),
+        Value::Array(_, list) => {
+            let Some(index) = first.parse::<usize>().ok().filter(|index| *index < list.len()) else { return false };
+            if rest.is_empty() {
+                list.remove(index);
+                return true;
+            }
+            list.get_mut(index).is_some_and(|inner| remove(inner, rest))
+        }
+        _ => false,
+    }
+}

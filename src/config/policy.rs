@@ -1,0 +1,311 @@
+//! `[policy.NAME]`: thresholds, the wait before the greeting, exempt recipients, and the settings of the checks.
+//!
+//! A policy takes what it does not set from the one it inherits, in the end from the defaults. A check's table is merged
+//! key by key. Every check of [`ALL`] is part of every policy unless its settings switch it off. The settings themselves
+//! are read by the check.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::checks::points::Points;
+use crate::checks::policy::{Mode, Policy};
+use crate::checks::{ALL, Check, Kind};
+use crate::config::place::{key, key_from_text, original};
+use crate::config::problem::{Complaint, describe_json};
+use crate::config::report::Report;
+use crate::config::units::{self, Text};
+
+/// A policy as it is written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::config) struct PolicyTable {
+    inherit: Option<String>,
+    #[serde(deserialize_with = "units::optional_word")]
+    mode: Option<Mode>,
+    #[serde(with = "units::optional")]
+    greet_wait: Option<Duration>,
+    greylist_points: Option<Points>,
+    deny_points: Option<Points>,
+    drop_points: Option<Points>,
+    exempt_recipients: Option<Vec<String>>,
+    checks: BTreeMap<String, Map<String, Value>>,
+}
+
+/// A policy as it holds, with what it inherits.
+#[derive(Clone, Debug, Serialize)]
+pub(in crate::config) struct PolicySettings {
+    pub(in crate::config) mode: Mode,
+    #[serde(with = "units::text")]
+    pub(in crate::config) greet_wait: Duration,
+    pub(in crate::config) greylist_points: Points,
+    pub(in crate::config) deny_points: Points,
+    pub(in crate::config) drop_points: Points,
+    pub(in crate::config) exempt_recipients: Vec<String>,
+    pub(in crate::config) checks: BTreeMap<String, Map<String, Value>>,
+    /// The policy itself and those it inherits from, nearest first.
+    #[serde(skip)]
+    pub(in crate::config) chain: Vec<String>,
+}
+
+impl Default for PolicySettings {
+    fn default() -> Self {
+        Self {
+            mode: Mode::default(),
+            greet_wait: Duration::from_secs(6),
+            greylist_points: Points::new(3),
+            deny_points: Points::new(5),
+            drop_points: Points::new(50),
+            exempt_recipients: vec!["postmaster".to_owned(), "abuse".to_owned()],
+            checks: BTreeMap::new(),
+            chain: Vec::new(),
+        }
+    }
+}
+
+impl PolicySettings {
+    /// Sets what `table` sets.
+    fn lay(&mut self, table: &PolicyTable) {
+        fn set<T: Clone>(field: &mut T, value: &Option<T>) {
+            if let Some(value) = value {
+                field.clone_from(value);
+            }
+        }
+        set(&mut self.mode, &table.mode);
+        set(&mut self.greet_wait, &table.greet_wait);
+        set(&mut self.greylist_points, &table.greylist_points);
+        set(&mut self.deny_points, &table.deny_points);
+        set(&mut self.drop_points, &table.drop_points);
+        set(&mut self.exempt_recipients, &table.exempt_recipients);
+        for (name, settings) in &table.checks {
+            let merged = self.checks.entry(name.clone()).or_default();
+            merged.extend(settings.clone());
+        }
+    }
+}
+
+/// The section as it stands in the reference file, without the checks.
+pub(in crate::config) const SAMPLE: &str = r#"# One table per policy, [policy.NAME]; "default" is there even when it is not written. A policy with inherit = "default"
+# changes only what it sets, in its checks, too.
+[policy.default]
+# "enforce", or "observe": judge and record everything, refuse nothing.
+mode = "enforce"
+# How long an unknown client waits for the greeting, at most 10s. A client that speaks before its turn is no mail server.
+greet_wait = "6s"
+# Points of all findings are added up. From here on a recipient is greylisted (let through until that is built) ...
+greylist_points = 3
+# ... from here on refused at RCPT ...
+deny_points = 5
+# ... and from here on the session ends at once.
+drop_points = 50
+# Local-parts whose recipients the backend answers whatever the points, below drop_points. Bare <postmaster> always is one
+# (RFC 5321 §4.5.1).
+exempt_recipients = ["postmaster", "abuse"]
+"#;
+
+/// The names that a listener may use: those written and `default`.
+pub(in crate::config) fn names(tables: &BTreeMap<String, PolicyTable>) -> Vec<&str> {
+    let mut names: Vec<&str> = tables.keys().map(String::as_str).collect();
+    if !names.contains(&"default") {
+        names.push("default");
+    }
+    names
+}
+
+/// Resolves inheritance and judges the thresholds.
+pub(in crate::config) fn resolve(
+    tables: &BTreeMap<String, PolicyTable>,
+    report: &mut Report<'_>,
+) -> BTreeMap<String, PolicySettings> {
+    let mut round = BTreeSet::new();
+    let mut policies = BTreeMap::new();
+    for name in names(tables) {
+        crate::config::check_name(&key(&["policy", name]), name, report);
+        let mut settings = PolicySettings { chain: chain(name, tables, &mut round, report), ..Default::default() };
+        for name in settings.chain.clone().iter().rev() {
+            if let Some(table) = tables.get(name) {
+                settings.lay(table);
+            }
+        }
+        check(name, &settings, report);
+        if let Some(table) = tables.get(name) {
+            check_names(name, table, report);
+        }
+        policies.insert(name.to_owned(), settings);
+    }
+    policies
+}
+
+/// The policy and those it inherits from, as far as they can be followed.
+fn chain(
+    name: &str,
+    tables: &BTreeMap<String, PolicyTable>,
+    round: &mut BTreeSet<String>,
+    report: &mut Report<'_>,
+) -> Vec<String> {
+    let mut chain = vec![name.to_owned()];
+    let mut last = name;
+    while let Some(parent) = tables.get(last).and_then(|table| table.inherit.as_deref()) {
+        let at = key(&["policy", last, "inherit"]);
+        let names = names(tables);
+        if !names.contains(&parent) {
+            if !report.is_spoiled(&key(&["policy", parent])) {
+                report.wrong(&at, Complaint::unknown("the policy", parent, names));
+            }
+            break;
+        }
+        if chain.iter().any(|earlier| earlier == parent) {
+            if !round.contains(parent) {
+                let found = format!("goes round: {} → {parent}", chain.join(" → "));
+                report.complain(&at, found, "leave out inherit in one of them");
+                round.extend(chain.iter().cloned());
+            }
+            break;
+        }
+        chain.push(parent.to_owned());
+        last = parent;
+    }
+    chain
+}
+
+fn check(name: &str, settings: &PolicySettings, report: &mut Report<'_>) {
+    let at = |part: &str| key(&["policy", name, part]);
+    report.range(&at("greet_wait"), &settings.greet_wait, &(Duration::ZERO..=Duration::from_secs(10)), Text::text);
+    let thresholds = [
+        ("greylist_points", settings.greylist_points),
+        ("deny_points", settings.deny_points),
+        ("drop_points", settings.drop_points),
+    ];
+    for (part, points) in thresholds {
+        if points <= Points::ZERO {
+            report.complain(&at(part), format!("found {points}"), "write more than 0, or every client is meant");
+        }
+    }
+    for (lower, upper) in thresholds.iter().zip(thresholds.iter().skip(1)) {
+        if lower.1 > upper.1 && !report.is_spoiled(&at(lower.0)) {
+            let found = format!("{} is less than {}, {}", upper.1, lower.0, lower.1);
+            report.complain(&at(upper.0), found, "write greylist_points ≤ deny_points ≤ drop_points");
+        }
+    }
+    for (index, local_part) in settings.exempt_recipients.iter().enumerate() {
+        let at = key(&["policy", name, "exempt_recipients", &index.to_string()]);
+        if local_part.is_empty() || !local_part.is_ascii() || local_part.contains(['@', ' ', '"', '<', '>']) {
+            let found = format!("{} is not a local-part", crate::config::problem::quoted(local_part));
+            report.complain(&at, found, "write what stands before the @, such as \"postmaster\"");
+        }
+    }
+    if !settings.exempt_recipients.iter().any(|local_part| local_part.eq_ignore_ascii_case("postmaster")) {
+        let advice = "refused clients are told to write to postmaster: leave it in the list";
+        report.note(&at("exempt_recipients"), "\"postmaster\" is missing", advice);
+    }
+}
+
+/// Unknown checks, told where they are written.
+fn check_names(name: &str, table: &PolicyTable, report: &mut Report<'_>) {
+    for check in table.checks.keys() {
+        if !ALL.iter().any(|kind| kind.name == check) {
+            let names = ALL.iter().map(|kind| kind.name);
+            report.wrong(&key(&["policy", name, "checks", check]), Complaint::unknown("the check", check, names));
+        }
+    }
+}
+
+/// Makes the policies, with their checks built by the checks themselves.
+pub(in crate::config) fn build(
+    policies: &BTreeMap<String, PolicySettings>,
+    tables: &BTreeMap<String, PolicyTable>,
+    report: &mut Report<'_>,
+) -> BTreeMap<String, Arc<Policy>> {
+    let build = |(name, settings): (&String, &PolicySettings)| {
+        let checks = ALL.iter().filter_map(|kind| build_check(kind, settings, tables, report)).collect();
+        let exempt = settings.exempt_recipients.iter();
+        let policy = Policy {
+            name: name.as_str().into(),
+            mode: settings.mode,
+            greet_wait: settings.greet_wait,
+            greylist_points: settings.greylist_points,
+            deny_points: settings.deny_points,
+            drop_points: settings.drop_points,
+            exempt_recipients: exempt.map(|local_part| local_part.to_ascii_lowercase().into()).collect(),
+            checks,
+        };
+        (name.clone(), Arc::new(policy))
+    };
+    policies.iter().map(build).collect()
+}
+
+/// Builds one check. A setting that it refuses is reported and left out, so that one run finds all of them.
+fn build_check(
+    kind: &Kind,
+    settings: &PolicySettings,
+    tables: &BTreeMap<String, PolicyTable>,
+    report: &mut Report<'_>,
+) -> Option<Box<dyn Check>> {
+    let mut table = Value::Object(settings.checks.get(kind.name).cloned().unwrap_or_default());
+    let mut left_out = BTreeSet::new();
+    loop {
+        let error = match (kind.build)(table.clone()) {
+            Ok(check) => return check,
+            Err(error) => error,
+        };
+        let mut path = key_from_text(&error.path);
+        if let Some(unknown) = unknown_field(&error.message).filter(|unknown| path.last() != Some(unknown)) {
+            path.push(unknown);
+        }
+        let complaint = Complaint::from_message(&error.message, &describe_json(find(&table, &path)));
+        let written = original(&path, &left_out);
+        let sets = |name: &&String| {
+            let table = tables.get(*name).and_then(|table| table.checks.get(kind.name));
+            table.is_some_and(|table| path.first().is_none_or(|first| table.contains_key(first)))
+        };
+        let owner = settings.chain.iter().find(sets).or(settings.chain.first());
+        let owner = owner.map_or("default", String::as_str);
+        report.refused(&[key(&["policy", owner, "checks", kind.name]), written.clone()].concat(), complaint);
+        if !remove(&mut table, &path) {
+            return None;
+        }
+        left_out.insert(written);
+    }
+}
+
+/// The key in serde's message about an unknown one.
+fn unknown_field(message: &str) -> Option<String> {
+    let rest = message.strip_prefix("unknown field `")?;
+    Some(rest.split('`').next().unwrap_or_default().to_owned())
+}
+
+fn find<'v>(mut value: &'v Value, path: &[String]) -> Option<&'v Value> {
+    for part in path {
+        value = match value {
+            Value::Object(table) => table.get(part)?,
+            Value::Array(list) => list.get(part.parse::<usize>().ok()?)?,
+            _ => return None,
+        };
+    }
+    Some(value)
+}
+
+/// Takes out what stands at `path`; says whether there was something.
+fn remove(value: &mut Value, path: &[String]) -> bool {
+    match (path, value) {
+        ([last], Value::Object(table)) => table.remove(last).is_some(),
+        ([last], Value::Array(list)) => match last.parse::<usize>() {
+            Ok(index) if index < list.len() => {
+                list.remove(index);
+                true
+            }
+            _ => false,
+        },
+        ([first, rest @ ..], Value::Object(table)) => {
+            table.get_mut(first).is_some_and(|inner| remove(inner, rest))
+        }
+        ([first, rest @ ..], Value::Array(list)) => {
+            let inner = first.parse::<usize>().ok().and_then(|index| list.get_mut(index));
+            inner.is_some_and(|inner| remove(inner, rest))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,46 @@
+//! Writes `config/gatepost.toml`: every key with its default and what it means. Loading it gives the defaults, and the
+//! listeners and the backend it shows.
+//!
+//! The text of each section stands beside its structure, that of each check beside the check; a test keeps file and
+//! code equal.
+
+use figment::Provider;
+use figment::providers::{Format, Toml};
+use serde_json::{Map, Value};
+
+use crate::checks::{ALL, Kind};
+use crate::config::{backend, journal, limits, listen, log, mail_data, policy, resolver, store, tls};
+
+const HEAD: &str = r#"# gatepost: every key with its default and what it means.
+#
+# A file needs only what differs; config/minimal.toml is the least. The environment goes over the file
+# (GATEPOST_LIMITS__CONNECTIONS=500), arguments go over both. Durations ("90s", "5m", "2h", "30d"), sizes ("64KiB",
+# "50MiB") and networks ("192.0.2.0/24") are text. Unknown keys are errors. `gatepost check-config` tells all that is wrong
+# with a file, `gatepost check-config --print` shows what holds and where it comes from.
+
+# The name that clients see in the greeting. Default: the system's name.
+# hostname = "mx.example.com"
+"#;
+
+/// The reference file.
+#[must_use]
+pub fn text() -> String {
+    let mut sections = vec![HEAD.to_owned(), listen::SAMPLE.to_owned(), backend::SAMPLE.to_owned()];
+    sections.extend([tls::SAMPLE, resolver::SAMPLE, policy::SAMPLE].map(str::to_owned));
+    sections.extend(ALL.iter().map(check));
+    let rest = [mail_data::SAMPLE, limits::SAMPLE, store::SAMPLE, journal::SAMPLE, log::SAMPLE];
+    sections.extend(rest.map(str::to_owned));
+    sections.join("\n")
+}
+
+fn check(kind: &Kind) -> String {
+    let head = format!("# {}\n[policy.default.checks.{}]\n", kind.summary, kind.name);
+    head + kind.sample.trim() + "\n"
+}
+
+/// A check's settings as its sample has them: the defaults.
+pub(in crate::config) fn defaults(kind: &Kind) -> Map<String, Value> {
+    let layers = Toml::string(kind.sample).data().unwrap_or_default();
+    let values = layers.into_values().next().and_then(|dict| serde_json::to_value(dict).ok());
+    values.and_then(|values| values.as_object().cloned()).unwrap_or_default()
+}
