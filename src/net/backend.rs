@@ -1,0 +1,273 @@
+//! The connection to the backend: which address, from which address of ours, announced by which PROXY header.
+//!
+//! One connection serves one client address only (PROXY protocol, section 2), so there is no pool. Not the SMTP
+//! dialogue: after [`connect`] the backend's 220 is still to come, and nothing may be sent before it.
+//!
+//! The source address is the lock on the backend's relay rights: if it cannot be bound, no connection is made from
+//! another. And no client is announced that would be given the rights of this host by mistake.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::{Instant, timeout_at};
+
+use crate::net::proxy_header::{self, Version};
+use crate::net::{Stream, is_host};
+
+/// Where to connect, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// Tried in this order, until one answers.
+    pub addresses: &'a [SocketAddr],
+    /// The address of ours to connect from; the kernel chooses if `None`.
+    pub source: Option<IpAddr>,
+    /// The PROXY header; `None` names no client to the backend.
+    pub header: Option<Version>,
+    /// Whether a client on a loopback address may be announced. It may hold relay rights at the backend, so only
+    /// where such clients are meant to come.
+    pub loopback_clients: bool,
+    /// For all addresses together. Each gets an equal share of what is left when its turn comes.
+    pub timeout: Duration,
+}
+
+/// A backend that is connected and has been told the client's address.
+#[derive(Debug)]
+pub struct Connection {
+    /// The stream; always [`Stream::Plain`].
+    pub stream: Stream,
+    /// The address that answered.
+    pub address: SocketAddr,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The client's address must not, or cannot, be given to the backend. Nothing was tried.
+    #[error("client address {0} must not be announced to the backend")]
+    Client(IpAddr),
+    /// Every address failed.
+    #[error("no connection to the backend: {}", list(.0))]
+    Failed(Vec<Attempt>),
+}
+
+/// One address that was tried.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The backend's address.
+    pub address: SocketAddr,
+    /// What went wrong with it.
+    pub failure: Failure,
+}
+
+/// What can go wrong with one address.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Nobody listens there.
+    #[error("connection refused")]
+    Refused,
+    /// No answer within the time.
+    #[error("no answer in time")]
+    Timeout,
+    /// No way there.
+    #[error("unreachable: {0}")]
+    Unreachable(io::Error),
+    /// It was connected, and lost before the PROXY header was out.
+    #[error("lost while the PROXY header was sent: {0}")]
+    Header(io::Error),
+    /// The source address cannot be bound.
+    #[error("cannot use source address {address}: {error}")]
+    Bind {
+        /// The source address.
+        address: IpAddr,
+        /// What the operating system said.
+        error: io::Error,
+    },
+    /// The source address is IPv4 and the backend's IPv6, or the other way round.
+    #[error("source address {0} is of the other family")]
+    SourceFamily(IpAddr),
+    /// Out of descriptors, ports or memory.
+    #[error("out of resources: {0}")]
+    Resources(io::Error),
+    /// Anything else.
+    #[error("{0}")]
+    Other(io::Error),
+}
+
+/// On whose side the trouble is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// Our host or our configuration: trying again will not help before somebody sees to it.
+    Us,
+    /// The backend or the way to it: it counts as down.
+    Backend,
+}
+
+impl Failure {
+    /// On whose side the trouble is.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Bind { .. } | Self::SourceFamily(_) | Self::Resources(_) => Blame::Us,
+            _ => Blame::Backend,
+        }
+    }
+
+    /// Its name, for metric and log.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Timeout => "timeout",
+            Self::Unreachable(_) => "unreachable",
+            Self::Header(_) => "header",
+            Self::Bind { .. } => "bind",
+            Self::SourceFamily(_) => "source_family",
+            Self::Resources(_) => "resources",
+            Self::Other(_) => "other",
+        }
+    }
+
+    fn of(error: io::Error) -> Self {
+        if let Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM) =
+            error.raw_os_error().map(Errno::from_raw)
+        {
+            return Self::Resources(error);
+        }
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => Self::Refused,
+            io::ErrorKind::TimedOut => Self::Timeout,
+            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+                Self::Unreachable(error)
+            }
+            // When connecting, it is the local ports that have run out.
+            io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse => Self::Resources(error),
+            _ => Self::Other(error),
+        }
+    }
+}
+
+impl ConnectError {
+    /// [`Blame::Us`] when no address failed for the backend's own reasons.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Failed(attempts)
+                if attempts
+                    .iter()
+                    .any(|attempt| attempt.failure.blame() == Blame::Backend) =>
+            {
+                Blame::Backend
+            }
+            _ => Blame::Us,
+        }
+    }
+
+    /// Its name, for metric and log: that of the last address tried.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Client(_) => "client_address",
+            Self::Failed(attempts) => attempts
+                .last()
+                .map_or("no_address", |attempt| attempt.failure.label()),
+        }
+    }
+}
+
+fn list(attempts: &[Attempt]) -> String {
+    if attempts.is_empty() {
+        return "it has no address".to_owned();
+    }
+    let one = |attempt: &Attempt| format!("{}: {}", attempt.address, attempt.failure);
+    attempts.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// Connects to the first address that answers, and sends the PROXY header for `client`, who connected to `local`, in
+/// one write before anything else.
+///
+/// # Errors
+/// [`ConnectError`] with every address tried and its reason.
+pub async fn connect(
+    target: Target<'_>,
+    client: SocketAddr,
+    local: SocketAddr,
+) -> Result<Connection, ConnectError> {
+    let header = match target.header {
+        Some(version) => {
+            check_client(client.ip().to_canonical(), target.loopback_clients)?;
+            proxy_header::write(version, client, local)
+        }
+        None => Vec::new(),
+    };
+    // Boxed, so that a session that has no backend yet does not carry room for this.
+    Box::pin(try_all(target, &header)).await
+}
+
+fn check_client(client: IpAddr, loopback_clients: bool) -> Result<(), ConnectError> {
+    if !is_host(client) || client.is_loopback() && !loopback_clients {
+        return Err(ConnectError::Client(client));
+    }
+    Ok(())
+}
+
+async fn try_all(target: Target<'_>, header: &[u8]) -> Result<Connection, ConnectError> {
+    let end = Instant::now() + target.timeout;
+    let mut attempts = Vec::new();
+    for (index, &address) in target.addresses.iter().enumerate() {
+        let now = Instant::now();
+        let left = u32::try_from(target.addresses.len() - index).unwrap_or(u32::MAX);
+        let share = end.saturating_duration_since(now) / left.max(1);
+        let attempt = timeout_at(now + share, try_one(address, target.source, header));
+        match attempt.await.unwrap_or(Err(Failure::Timeout)) {
+            Ok(tcp) => {
+                return Ok(Connection {
+                    stream: Stream::plain(tcp),
+                    address,
+                });
+            }
+            Err(failure) => attempts.push(Attempt { address, failure }),
+        }
+    }
+    Err(ConnectError::Failed(attempts))
+}
+
+async fn try_one(
+    address: SocketAddr,
+    source: Option<IpAddr>,
+    header: &[u8],
+) -> Result<TcpStream, Failure> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    };
+    let socket = socket.map_err(Failure::of)?;
+    if let Some(source) = source {
+        bind(&socket, source, address)?;
+    }
+    let mut tcp = socket.connect(address).await.map_err(Failure::of)?;
+    // Before the header: it must leave at once.
+    tcp.set_nodelay(true).map_err(Failure::Header)?;
+    if !header.is_empty() {
+        tcp.write_all(header).await.map_err(Failure::Header)?;
+    }
+    Ok(tcp)
+}
+
+fn bind(socket: &TcpSocket, source: IpAddr, address: SocketAddr) -> Result<(), Failure> {
+    if source.is_ipv4() != address.is_ipv4() {
+        return Err(Failure::SourceFamily(source));
+    }
+    socket
+        .bind(SocketAddr::new(source, 0))
+        .map_err(|error| Failure::Bind {
+            address: source,
+            error,
+        })
+}
+
+#[cfg(test)]
+mod tests;
