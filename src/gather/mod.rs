@@ -114,7 +114,6 @@ impl Gather {
     ///
     /// When the system's servers are to be asked and can not be found out.
     pub fn new(settings: &Settings, spawn: Spawn) -> Result<Arc<Self>, GatherProblem> {
-        // A lookup goes on for as long again after its askers were told that it failed.
         let wire = Wire::new(&settings.servers, settings.timeout * 2)?;
         let inner = Inner {
             answers: Answers::new(settings.cache_size),
@@ -255,7 +254,8 @@ struct LookUp {
 impl LookUp {
     async fn run(mut self, name: Name) {
         let inner = Arc::clone(&self.inner);
-        let deadline = Instant::now() + inner.timeout;
+        // A little early: who started the lookup must hear how it went before giving up on it.
+        let deadline = Instant::now() + inner.timeout * 15 / 16;
         let Ok(Ok(_place)) = timeout_at(deadline, inner.places.acquire()).await else {
             inner.overloaded.fetch_add(1, Ordering::Relaxed);
             return self.flight.arrive(DnsAnswer::Failed(Failure::Overload));
@@ -268,6 +268,7 @@ impl LookUp {
                     answer: DnsAnswer::Failed(Failure::Timeout),
                     ttl: None,
                 });
+                // The lookup goes on for as long again, so that the next asker may have its answer.
                 self.late(timeout(inner.timeout, asking).await.ok());
             }
         }

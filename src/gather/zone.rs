@@ -163,8 +163,10 @@ impl Drop for Leave {
 /// The zones that are watched, each with its breaker.
 #[derive(Debug, Default)]
 pub(in crate::gather) struct Zones {
-    watched: Mutex<Arc<[(Zone, Arc<Breaker>)]>>,
+    watched: Mutex<Arc<[Watched]>>,
 }
+
+type Watched = (Zone, Arc<Breaker>);
 
 impl Zones {
     /// Watches `zones` from now on; those that were watched before keep their standing.
@@ -197,7 +199,7 @@ impl Zones {
             .collect()
     }
 
-    fn all(&self) -> Arc<[(Zone, Arc<Breaker>)]> {
+    fn all(&self) -> Arc<[Watched]> {
         Arc::clone(&self.watched.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
