@@ -1,0 +1,307 @@
+//! Floor 6: answers questions. Today these are DNS questions; SPF and memory will answer here too.
+//!
+//! [`Gather`] looks into the cache, joins a lookup that is under way, or starts one as a task that belongs to nobody, so
+//! that an answer nobody waits for any more still reaches the cache. It never judges an answer: a failure is an answer.
+//!
+//! ```text
+//! ask → cache → flight (one lookup per question) → zone, resolver (breakers) → dns (hickory-resolver)
+//! ```
+
+mod cache;
+mod dns;
+mod flight;
+mod zone;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
+use hickory_resolver::net::NetError;
+use hickory_resolver::proto::rr::Name;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::facts::{Answer, DnsAnswer, DnsName, Failure, Millis};
+use crate::facts::{Question, RecordType, Silence, Source};
+use crate::gather::cache::{Answers, Key, keep};
+use crate::gather::dns::{Looked, Wire, wire_name};
+use crate::gather::flight::{Arrival, Boarding, Flight, Flights};
+use crate::gather::zone::{Breaker, Leave, Zones};
+
+pub use crate::gather::zone::{Standing, Zone};
+
+/// Lookups on the wire at one time: each costs a UDP socket.
+const ON_THE_WIRE: usize = 500;
+/// Lookups under way at one time, those that wait for the wire included; beyond it questions fail at once.
+const UNDER_WAY: usize = 4096;
+
+/// Answers questions: the live world, a record that is replayed, or a script.
+pub trait Answerer: Send + Sync {
+    /// The answer to `question` and where it came from. Always resolves, and soon: within the resolver's timeout.
+    fn ask(&self, question: &Question) -> BoxFuture<'static, (Answer, Source)>;
+}
+
+/// Starts a task that outlives the session that caused it. Only the application has one.
+pub type Spawn = Arc<dyn Fn(BoxFuture<'static, ()>) + Send + Sync>;
+
+/// What [`Gather::new`] needs to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The name servers to ask; empty: those of the system (`/etc/resolv.conf`).
+    pub servers: Vec<SocketAddr>,
+    /// How long a question may wait for its answer.
+    pub timeout: Duration,
+    /// Answers kept in memory; large ones count for several.
+    pub cache_size: usize,
+}
+
+/// Why there is nobody to answer.
+#[derive(Debug, thiserror::Error)]
+pub enum GatherProblem {
+    /// The system's resolver configuration is missing or names no server.
+    #[error("/etc/resolv.conf names no usable name server ({0}); write one in [resolver] servers")]
+    SystemServers(#[source] NetError),
+    /// The resolver could not be set up.
+    #[error("the DNS resolver can not be set up: {0}")]
+    Resolver(#[source] NetError),
+}
+
+/// How the gathering of answers is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// The resolver as a whole; its failures are lookups without any answer in time.
+    pub resolver: Standing,
+    /// The zones that are watched; failures count for them too when the resolver reports them.
+    pub zones: Vec<Standing>,
+    /// Lookups under way.
+    pub under_way: usize,
+    /// Answers held in memory.
+    pub kept: usize,
+    /// Questions answered from memory since the start.
+    pub from_cache: u64,
+    /// Questions that joined a lookup of another session since the start.
+    pub joined: u64,
+    /// Questions that failed since the start because too many lookups were under way.
+    pub overloaded: u64,
+}
+
+/// The live world.
+pub struct Gather {
+    inner: Arc<Inner>,
+    spawn: Spawn,
+}
+
+struct Inner {
+    answers: Answers,
+    flights: Arc<Flights>,
+    zones: Zones,
+    resolver: Arc<Breaker>,
+    wire: Wire,
+    places: Semaphore,
+    timeout: Duration,
+    from_cache: AtomicU64,
+    joined: AtomicU64,
+    overloaded: AtomicU64,
+}
+
+impl Gather {
+    /// Asks the servers of `settings`; lookups run as tasks started by `spawn`.
+    ///
+    /// # Errors
+    ///
+    /// When the system's servers are to be asked and can not be found out.
+    pub fn new(settings: &Settings, spawn: Spawn) -> Result<Arc<Self>, GatherProblem> {
+        let wire = Wire::new(&settings.servers, settings.timeout * 2)?;
+        let inner = Inner {
+            answers: Answers::new(settings.cache_size),
+            flights: Flights::new(UNDER_WAY),
+            zones: Zones::default(),
+            resolver: Arc::default(),
+            wire,
+            places: Semaphore::new(ON_THE_WIRE),
+            timeout: settings.timeout,
+            from_cache: AtomicU64::new(0),
+            joined: AtomicU64::new(0),
+            overloaded: AtomicU64::new(0),
+        };
+        Ok(Arc::new(Self {
+            inner: Arc::new(inner),
+            spawn,
+        }))
+    }
+
+    /// Watches `zones` from now on, each with a breaker of its own; those watched before keep their standing.
+    pub fn watch_zones(&self, zones: Vec<Zone>) {
+        self.inner.zones.watch(zones);
+    }
+
+    /// How it is doing.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let inner = &self.inner;
+        Health {
+            resolver: inner.resolver.standing("resolver"),
+            zones: inner.zones.standings(),
+            under_way: inner.flights.under_way(),
+            kept: inner.answers.len(),
+            from_cache: inner.from_cache.load(Ordering::Relaxed),
+            joined: inner.joined.load(Ordering::Relaxed),
+            overloaded: inner.overloaded.load(Ordering::Relaxed),
+        }
+    }
+
+    fn ask_dns(&self, name: &DnsName, kind: RecordType) -> BoxFuture<'static, (DnsAnswer, Source)> {
+        let inner = &self.inner;
+        let key = Key::new(name, kind);
+        if let Some(answer) = inner.answers.get(&key) {
+            return inner.remembered(answer);
+        }
+        let Some(wire_name) = wire_name(key.name()) else {
+            return now(Failure::Malformed);
+        };
+        match inner.flights.board(&key, || inner.answers.get(&key)) {
+            Boarding::Known(answer) => inner.remembered(answer),
+            Boarding::Joined(arrival) => {
+                inner.joined.fetch_add(1, Ordering::Relaxed);
+                wait(arrival, inner.timeout)
+            }
+            Boarding::First(flight, arrival) => {
+                self.start(flight, wire_name);
+                wait(arrival, inner.timeout)
+            }
+            Boarding::Full => {
+                inner.overloaded.fetch_add(1, Ordering::Relaxed);
+                now(Failure::Overload)
+            }
+        }
+    }
+
+    /// Starts the lookup, unless its zone or the resolver is known to be failing.
+    fn start(&self, flight: Flight, name: Name) {
+        let zone = self.inner.zones.of(flight.key().name());
+        let zone = match zone.map(|zone| zone.leave()) {
+            None => None,
+            Some(Some(leave)) => Some(leave),
+            Some(None) => return flight.arrive(DnsAnswer::Failed(Failure::Suspended)),
+        };
+        let Some(resolver) = self.inner.resolver.leave() else {
+            return flight.arrive(DnsAnswer::Failed(Failure::Timeout));
+        };
+        let lookup = LookUp {
+            inner: Arc::clone(&self.inner),
+            flight,
+            zone,
+            resolver,
+        };
+        (self.spawn)(lookup.run(name).boxed());
+    }
+}
+
+impl std::fmt::Debug for Gather {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gather")
+            .field("health", &self.health())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Answerer for Gather {
+    fn ask(&self, question: &Question) -> BoxFuture<'static, (Answer, Source)> {
+        match question {
+            // Only the session can watch its socket; nobody has watched here.
+            Question::Silence { .. } => {
+                let silent = Silence::Silent { watched: Millis(0) };
+                ready((Answer::Silence(silent), Source::Session)).boxed()
+            }
+            Question::Dns { name, kind } => {
+                let asking = self.ask_dns(name, *kind);
+                asking
+                    .map(|(answer, source)| (Answer::Dns(answer), source))
+                    .boxed()
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn remembered(&self, answer: DnsAnswer) -> BoxFuture<'static, (DnsAnswer, Source)> {
+        self.from_cache.fetch_add(1, Ordering::Relaxed);
+        ready((answer, Source::Cache)).boxed()
+    }
+}
+
+fn now(failure: Failure) -> BoxFuture<'static, (DnsAnswer, Source)> {
+    ready((DnsAnswer::Failed(failure), Source::Live)).boxed()
+}
+
+fn wait(arrival: Arrival, most: Duration) -> BoxFuture<'static, (DnsAnswer, Source)> {
+    let waiting = timeout(most, arrival.wait());
+    let answer = waiting.map(|answer| answer.unwrap_or(DnsAnswer::Failed(Failure::Timeout)));
+    answer.map(|answer| (answer, Source::Live)).boxed()
+}
+
+/// A lookup, as a task of its own.
+struct LookUp {
+    inner: Arc<Inner>,
+    flight: Flight,
+    zone: Option<Leave>,
+    resolver: Leave,
+}
+
+impl LookUp {
+    async fn run(mut self, name: Name) {
+        let inner = Arc::clone(&self.inner);
+        // A little early: who started the lookup must hear how it went before giving up on it.
+        let deadline = Instant::now() + inner.timeout * 15 / 16;
+        let Ok(Ok(_place)) = timeout_at(deadline, inner.places.acquire()).await else {
+            inner.overloaded.fetch_add(1, Ordering::Relaxed);
+            return self.flight.arrive(DnsAnswer::Failed(Failure::Overload));
+        };
+        let mut asking = std::pin::pin!(inner.wire.look_up(name, self.flight.key().kind()));
+        match timeout_at(deadline, &mut asking).await {
+            Ok(looked) => self.settle(looked),
+            Err(_) => {
+                self.settle(Looked {
+                    answer: DnsAnswer::Failed(Failure::Timeout),
+                    ttl: None,
+                });
+                // The lookup goes on for as long again, so that the next asker may have its answer.
+                self.late(timeout(inner.timeout, asking).await.ok());
+            }
+        }
+    }
+
+    /// Keeps the answer, tells it to all who wait, and says how zone and resolver did.
+    fn settle(&mut self, looked: Looked) {
+        let Looked { answer, ttl } = looked;
+        match (&answer, &mut self.zone) {
+            (DnsAnswer::Failed(_), Some(zone)) => zone.failed(),
+            (_, Some(zone)) => zone.answered(),
+            (_, None) => {}
+        }
+        match answer {
+            DnsAnswer::Failed(Failure::Timeout) => self.resolver.failed(),
+            _ => self.resolver.answered(),
+        }
+        let time = keep(&answer, ttl);
+        self.inner
+            .answers
+            .put(self.flight.key().clone(), answer.clone(), time);
+        self.flight.arrive(answer);
+    }
+
+    /// What came after the askers had been told that nothing came: better than the failure that is kept now.
+    fn late(&mut self, looked: Option<Looked>) {
+        match looked {
+            None
+            | Some(Looked {
+                answer: DnsAnswer::Failed(_),
+                ..
+            }) => {}
+            Some(looked) => self.settle(looked),
+        }
+    }
+}

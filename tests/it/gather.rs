@@ -1,0 +1,530 @@
+//! Gathering answers from real DNS servers on loopback: the embedded one, silent ones, and rbldnsd where it is installed.
+//!
+//! No test sleeps; where a server is to be slow it is held until the test lets it go.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use gatepost::cli::demo::dns::{Code, Control, Manner, Server, Transport, Zone};
+use gatepost::facts::{
+    Answer, DnsAnswer, DnsName, Failure, Millis, Question, RecordData, RecordType, Silence, Source,
+};
+use gatepost::gather::{self, Answerer, Gather, Settings};
+
+const LISTED: &str = "2.0.0.127.dnsbl.test";
+
+fn zone() -> Zone {
+    let mut zone = Zone::new();
+    zone.add_address(LISTED, Ipv4Addr::new(127, 0, 0, 2).into());
+    zone.add(LISTED, 300, &RecordData::Txt("listed".into()))
+        .unwrap();
+    zone
+}
+
+async fn serve(zone: Zone) -> Control {
+    let server = Server::bind_loopback(zone).await.unwrap();
+    let control = server.control();
+    tokio::spawn(server.serve());
+    control
+}
+
+fn gather(server: SocketAddr, timeout: Duration) -> Arc<Gather> {
+    let settings = Settings {
+        servers: vec![server],
+        timeout,
+        cache_size: 10_000,
+    };
+    Gather::new(&settings, Arc::new(|task| drop(tokio::spawn(task)))).unwrap()
+}
+
+fn patient(server: SocketAddr) -> Arc<Gather> {
+    gather(server, Duration::from_secs(20))
+}
+
+fn question(name: &str, kind: RecordType) -> Question {
+    Question::Dns {
+        name: DnsName::new(name),
+        kind,
+    }
+}
+
+async fn ask(gather: &Gather, name: &str, kind: RecordType) -> (DnsAnswer, Source) {
+    match gather.ask(&question(name, kind)).await {
+        (Answer::Dns(answer), source) => (answer, source),
+        (other, _) => panic!("{other:?}"),
+    }
+}
+
+fn failed(failure: Failure) -> DnsAnswer {
+    DnsAnswer::Failed(failure)
+}
+
+#[tokio::test]
+async fn answers_of_every_type_come_once_over_the_wire_and_then_from_memory() {
+    let mut zone = zone();
+    let records = [
+        (
+            "host.test",
+            RecordType::Aaaa,
+            RecordData::Aaaa("2001:db8::1".parse().unwrap()),
+        ),
+        (
+            "mail.test",
+            RecordType::Mx,
+            RecordData::Mx(10, "mx.test".into()),
+        ),
+        ("null.test", RecordType::Mx, RecordData::Mx(0, ".".into())),
+        (
+            "1.2.0.192.in-addr.arpa",
+            RecordType::Ptr,
+            RecordData::Ptr("host.test".into()),
+        ),
+    ];
+    for (name, _, data) in &records {
+        zone.add(name, 300, data).unwrap();
+    }
+    let control = serve(zone).await;
+    let gather = patient(control.address());
+    for (name, kind, data) in records {
+        for source in [Source::Live, Source::Cache] {
+            let (answer, from) = ask(&gather, name, kind).await;
+            assert_eq!(
+                answer
+                    .records()
+                    .iter()
+                    .map(|record| &record.data)
+                    .collect::<Vec<_>>(),
+                [&data]
+            );
+            assert_eq!(from, source, "{name}");
+        }
+        assert_eq!(control.asked(name, Transport::Udp), 1);
+    }
+    let (answer, _) = ask(&gather, LISTED, RecordType::A).await;
+    assert_eq!(
+        answer.a().collect::<Vec<_>>(),
+        [Ipv4Addr::new(127, 0, 0, 2)]
+    );
+}
+
+#[tokio::test]
+async fn names_that_do_not_exist_and_names_without_the_type_are_told_apart_and_remembered() {
+    let control = serve(zone()).await;
+    let gather = patient(control.address());
+    for source in [Source::Live, Source::Cache] {
+        assert_eq!(
+            ask(&gather, "3.0.0.127.dnsbl.test", RecordType::A).await,
+            (DnsAnswer::NoName, source)
+        );
+        assert_eq!(
+            ask(&gather, LISTED, RecordType::Mx).await,
+            (DnsAnswer::NoData, source)
+        );
+        assert_eq!(
+            ask(&gather, "dnsbl.test", RecordType::A).await,
+            (DnsAnswer::NoData, source)
+        );
+    }
+}
+
+#[tokio::test]
+async fn two_hundred_askers_cost_one_packet() {
+    let control = serve(zone()).await;
+    control.treat(LISTED, Manner::Hold);
+    let gather = patient(control.address());
+    let asking: Vec<_> = (0..200)
+        .map(|_| gather.ask(&question(LISTED, RecordType::A)))
+        .collect();
+    assert_eq!(gather.health().under_way, 1);
+    assert_eq!(gather.health().joined, 199);
+    control.release(LISTED);
+    for (answer, source) in join_all(asking).await {
+        let Answer::Dns(answer) = answer else {
+            panic!("{answer:?}")
+        };
+        assert_eq!((answer.a().count(), source), (1, Source::Live));
+    }
+    assert_eq!(control.asked(LISTED, Transport::Udp), 1);
+}
+
+#[tokio::test]
+async fn refusals_are_failures_that_are_remembered() {
+    let control = serve(zone()).await;
+    let gather = patient(control.address());
+    let cases = [
+        ("servfail.test", Code::ServFail, Failure::ServFail),
+        ("refused.test", Code::Refused, Failure::Refused),
+    ];
+    for (name, code, failure) in cases {
+        control.treat(name, Manner::Refuse(code));
+        for source in [Source::Live, Source::Cache] {
+            assert_eq!(
+                ask(&gather, name, RecordType::A).await,
+                (failed(failure), source)
+            );
+        }
+        assert_eq!(control.asked(name, Transport::Udp), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_kept_for_half_a_minute() {
+    let control = serve(zone()).await;
+    control.treat(LISTED, Manner::Refuse(Code::ServFail));
+    let gather = patient(control.address());
+    assert_eq!(
+        ask(&gather, LISTED, RecordType::A).await.0,
+        failed(Failure::ServFail)
+    );
+    control.release(LISTED);
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(29)).await;
+    let (_, source) = ask(&gather, LISTED, RecordType::A).await;
+    assert_eq!(source, Source::Cache);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    tokio::time::resume();
+    let (answer, source) = ask(&gather, LISTED, RecordType::A).await;
+    assert_eq!((answer.a().count(), source), (1, Source::Live));
+}
+
+/// A UDP port where nobody reads: the packets pile up in its buffer.
+fn silent() -> UdpSocket {
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()
+}
+
+#[tokio::test]
+async fn a_silent_server_and_a_closed_port_fail_within_the_timeout() {
+    let silent = silent();
+    let closed = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    for server in [silent.local_addr().unwrap(), closed] {
+        let timeout = Duration::from_millis(200);
+        let gather = gather(server, timeout);
+        let start = Instant::now();
+        assert_eq!(
+            ask(&gather, LISTED, RecordType::A).await,
+            (failed(Failure::Timeout), Source::Live)
+        );
+        assert!(start.elapsed() < timeout * 10, "{:?}", start.elapsed());
+        assert_eq!(ask(&gather, LISTED, RecordType::A).await.1, Source::Cache);
+    }
+}
+
+#[tokio::test]
+async fn a_dead_resolver_is_not_waited_for_after_five_failures() {
+    let silent = silent();
+    let timeout = Duration::from_millis(100);
+    let gather = gather(silent.local_addr().unwrap(), timeout);
+    let names = (0..5).map(|number| format!("{number}.test"));
+    let questions: Vec<_> = names.map(|name| question(&name, RecordType::A)).collect();
+    join_all(questions.iter().map(|question| gather.ask(question))).await;
+    assert!(gather.health().resolver.suspended);
+    let asking = gather.ask(&question("next.test", RecordType::A));
+    let answer = futures_util::FutureExt::now_or_never(asking);
+    assert_eq!(
+        answer,
+        Some((Answer::Dns(failed(Failure::Timeout)), Source::Live))
+    );
+}
+
+#[tokio::test]
+async fn a_failing_zone_is_suspended_alone() {
+    let control = serve(zone()).await;
+    let gather = patient(control.address());
+    gather.watch_zones(vec![
+        gather::Zone::new("key.bad.test", "bad.test"),
+        gather::Zone::new("dnsbl.test", "dnsbl.test"),
+    ]);
+    for number in 0..5 {
+        let name = format!("{number}.key.bad.test");
+        control.treat(&name, Manner::Refuse(Code::Refused));
+        assert_eq!(
+            ask(&gather, &name, RecordType::A).await.0,
+            failed(Failure::Refused)
+        );
+    }
+    let (answer, _) = ask(&gather, "6.key.bad.test", RecordType::A).await;
+    assert_eq!(answer, failed(Failure::Suspended));
+    assert_eq!(control.asked("6.key.bad.test", Transport::Udp), 0);
+    assert_eq!(ask(&gather, LISTED, RecordType::A).await.0.a().count(), 1);
+    let health = gather.health();
+    assert!(health.zones[0].suspended && !health.zones[1].suspended);
+    assert_eq!((health.zones[0].failed, health.zones[1].answered), (5, 1));
+    assert!(!health.resolver.suspended);
+    assert!(!format!("{health:?}{gather:?}").contains("key."));
+}
+
+#[tokio::test]
+async fn a_late_answer_reaches_the_memory() {
+    let control = serve(zone()).await;
+    control.treat(LISTED, Manner::Hold);
+    // The lookup goes on for as long again after its askers were told.
+    let gather = gather(control.address(), Duration::from_secs(2));
+    tokio::time::timeout(
+        Duration::from_millis(50),
+        ask(&gather, LISTED, RecordType::A),
+    )
+    .await
+    .expect_err("the server holds its answer, and the session stops waiting");
+    control.release(LISTED);
+    until_remembered(&gather).await;
+    assert_eq!(control.asked(LISTED, Transport::Udp), 1);
+}
+
+#[tokio::test]
+async fn an_answer_after_the_timeout_replaces_the_failure() {
+    let control = serve(zone()).await;
+    control.treat(LISTED, Manner::Hold);
+    let gather = gather(control.address(), Duration::from_secs(1));
+    let (answer, source) = ask(&gather, LISTED, RecordType::A).await;
+    assert_eq!((answer, source), (failed(Failure::Timeout), Source::Live));
+    control.release(LISTED);
+    until_remembered(&gather).await;
+    assert_eq!(gather.health().resolver.failed_in_a_row, 0);
+}
+
+/// Asks until the answer comes from memory.
+async fn until_remembered(gather: &Gather) {
+    let asking = async {
+        loop {
+            let (answer, source) = ask(gather, LISTED, RecordType::A).await;
+            if source == Source::Cache && answer.a().count() == 1 {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), asking)
+        .await
+        .expect("the answer is remembered");
+}
+
+#[tokio::test]
+async fn a_truncated_answer_is_fetched_over_tcp() {
+    let mut zone = zone();
+    for number in 0..64 {
+        let text = format!("{number:0200}");
+        zone.add("large.test", 300, &RecordData::Txt(text.into()))
+            .unwrap();
+    }
+    let control = serve(zone).await;
+    control.treat(LISTED, Manner::Truncate);
+    let gather = patient(control.address());
+    assert_eq!(
+        ask(&gather, "large.test", RecordType::Txt)
+            .await
+            .0
+            .txt()
+            .count(),
+        64
+    );
+    assert_eq!(ask(&gather, LISTED, RecordType::A).await.0.a().count(), 1);
+    for name in ["large.test", LISTED] {
+        assert_eq!(control.asked(name, Transport::Udp), 1);
+        assert_eq!(control.asked(name, Transport::Tcp), 1);
+    }
+}
+
+#[tokio::test]
+async fn more_than_64_records_are_no_answer() {
+    let mut zone = zone();
+    for number in 0..65 {
+        zone.add_address("crowd.test", Ipv4Addr::new(127, 0, 0, number).into());
+    }
+    let control = serve(zone).await;
+    let gather = patient(control.address());
+    assert_eq!(
+        ask(&gather, "crowd.test", RecordType::A).await.0,
+        failed(Failure::Malformed)
+    );
+}
+
+#[tokio::test]
+async fn texts_are_cleaned() {
+    let mut zone = zone();
+    zone.add_octets("evil.test", 300, b"a\r\n250 ok\x1b[31m\xff");
+    zone.add("long.test", 300, &RecordData::Txt("x".repeat(900).into()))
+        .unwrap();
+    let control = serve(zone).await;
+    let gather = patient(control.address());
+    let (evil, _) = ask(&gather, "evil.test", RecordType::Txt).await;
+    assert_eq!(evil.txt().collect::<Vec<_>>(), ["a??250 ok?[31m?"]);
+    let (long, _) = ask(&gather, "long.test", RecordType::Txt).await;
+    assert_eq!(long.txt().collect::<Vec<_>>(), ["x".repeat(200)]);
+}
+
+#[tokio::test]
+async fn aliases_are_followed_but_not_for_ever() {
+    let mut zone = zone();
+    zone.add_alias("www.test", 300, LISTED).unwrap();
+    zone.add_alias("a.test", 300, "b.test").unwrap();
+    zone.add_alias("b.test", 300, "a.test").unwrap();
+    let control = serve(zone).await;
+    let gather = patient(control.address());
+    assert_eq!(
+        ask(&gather, "www.test", RecordType::A).await.0.a().count(),
+        1
+    );
+    let (looping, _) = ask(&gather, "a.test", RecordType::A).await;
+    assert_eq!(looping.records(), []);
+}
+
+#[tokio::test]
+async fn garbage_is_no_answer() {
+    let control = serve(zone()).await;
+    control.treat(LISTED, Manner::Garbage);
+    let gather = gather(control.address(), Duration::from_millis(300));
+    let (answer, _) = ask(&gather, LISTED, RecordType::A).await;
+    assert!(matches!(answer, DnsAnswer::Failed(_)), "{answer:?}");
+}
+
+#[tokio::test]
+async fn names_that_can_not_be_asked_for_cost_no_packet() {
+    let control = serve(zone()).await;
+    let gather = patient(control.address());
+    let long = "a".repeat(64);
+    for name in ["a..b", "with space", long.as_str()] {
+        assert_eq!(
+            ask(&gather, name, RecordType::A).await.0,
+            failed(Failure::Malformed)
+        );
+    }
+    assert_eq!(gather.health().under_way, 0);
+}
+
+#[tokio::test]
+async fn too_many_lookups_at_one_time_fail_at_once() {
+    let silent = silent();
+    let gather = gather(silent.local_addr().unwrap(), Duration::from_secs(60));
+    let names = (0..4097).map(|number| format!("{number}.test"));
+    let questions: Vec<_> = names.map(|name| question(&name, RecordType::A)).collect();
+    let mut asking: Vec<_> = questions
+        .iter()
+        .map(|question| gather.ask(question))
+        .collect();
+    let last = asking.pop().unwrap();
+    assert_eq!(
+        last.await,
+        (Answer::Dns(failed(Failure::Overload)), Source::Live)
+    );
+    let health = gather.health();
+    assert_eq!((health.under_way, health.overloaded), (4096, 1));
+}
+
+#[tokio::test]
+async fn a_secret_is_asked_for_but_not_shown() {
+    let control = serve(zone()).await;
+    let gather = patient(control.address());
+    let name = DnsName::secret(LISTED, "2.0.0.127.shown.test");
+    let (answer, _) = gather
+        .ask(&Question::Dns {
+            name,
+            kind: RecordType::A,
+        })
+        .await;
+    assert!(matches!(answer, Answer::Dns(DnsAnswer::Found(_))));
+    let (shown, source) = ask(&gather, "2.0.0.127.shown.test", RecordType::A).await;
+    assert_eq!((shown, source), (DnsAnswer::NoName, Source::Live));
+}
+
+#[tokio::test]
+async fn silence_is_not_watched_here() {
+    let control = serve(zone()).await;
+    let silence = Question::Silence {
+        wait: Millis(6000),
+        teaser: true,
+    };
+    let (answer, _) = patient(control.address()).ask(&silence).await;
+    assert_eq!(
+        answer,
+        Answer::Silence(Silence::Silent { watched: Millis(0) })
+    );
+}
+
+#[tokio::test]
+async fn a_task_that_is_never_run_does_not_hold_its_askers() {
+    let settings = Settings {
+        servers: vec![silent().local_addr().unwrap()],
+        timeout: Duration::from_secs(60),
+        cache_size: 10,
+    };
+    let gather = Gather::new(&settings, Arc::new(drop)).unwrap();
+    assert_eq!(
+        ask(&gather, LISTED, RecordType::A).await.0,
+        failed(Failure::Timeout)
+    );
+    assert_eq!(gather.health().under_way, 0);
+}
+
+mod rbldnsd {
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+
+    const PROGRAM: &str = "/usr/sbin/rbldnsd";
+
+    /// rbldnsd on a loopback port; it ends with this.
+    struct Running {
+        child: Child,
+        address: SocketAddr,
+        _zone: tempfile::NamedTempFile,
+    }
+
+    impl Drop for Running {
+        fn drop(&mut self) {
+            let _gone = self.child.kill().and_then(|()| self.child.wait());
+        }
+    }
+
+    fn start() -> Option<Running> {
+        if !std::path::Path::new(PROGRAM).exists() {
+            return None;
+        }
+        let zone = tempfile::NamedTempFile::new().unwrap();
+        let data = "$SOA 300 ns.test. admin.test. 1 600 300 86400 300\n:127.0.0.4:Listed $\n192.0.2.1\n127.0.0.2\n";
+        std::fs::write(zone.path(), data).unwrap();
+        // rbldnsd gives up root, so its zone must be open to all.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        std::fs::set_permissions(zone.path(), open).unwrap();
+        let address = silent().local_addr().unwrap();
+        let child = Command::new(PROGRAM)
+            .args(["-n", "-f", "-q", "-r", "/", "-w", "/"])
+            .arg("-b")
+            .arg(format!("{}/{}", address.ip(), address.port()))
+            .arg(format!("dnsbl.test:ip4set:{}", zone.path().display()))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Some(Running {
+            child,
+            address,
+            _zone: zone,
+        })
+    }
+
+    #[tokio::test]
+    async fn a_real_dnsbl_is_understood() {
+        let Some(running) = start() else {
+            println!("skipped: {PROGRAM} is not installed");
+            return;
+        };
+        // Packets that come before it listens are lost and sent again.
+        let gather = patient(running.address);
+        let (listed, _) = ask(&gather, "1.2.0.192.dnsbl.test", RecordType::A).await;
+        assert_eq!(
+            listed.a().collect::<Vec<_>>(),
+            [Ipv4Addr::new(127, 0, 0, 4)]
+        );
+        let (text, _) = ask(&gather, "1.2.0.192.dnsbl.test", RecordType::Txt).await;
+        assert_eq!(text.txt().collect::<Vec<_>>(), ["Listed 192.0.2.1"]);
+        let (other, _) = ask(&gather, "2.2.0.192.dnsbl.test", RecordType::A).await;
+        assert_eq!(other, DnsAnswer::NoName);
+        let (stranger, _) = ask(&gather, "1.2.0.192.else.test", RecordType::A).await;
+        assert_eq!(stranger, failed(Failure::Refused));
+    }
+}

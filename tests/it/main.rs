@@ -1,0 +1,3 @@
+//! Tests of the parts that touch the world, over loopback only.
+
+mod gather;
