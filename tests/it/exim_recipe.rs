@@ -13,8 +13,8 @@ use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
 use crate::support::client::proxy_header;
-use crate::support::exim::{SOURCE, directory};
-use crate::support::{process, wait};
+use crate::support::exim::{Exim, SOURCE, directory};
+use crate::support::{process, swaks, wait};
 
 /// How Debian keeps the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -255,7 +255,14 @@ fn try_recipe(scheme: Scheme) {
     let said = try_to_relay(SOURCE, exim.other_port, b"PROXY UNKNOWN\r\n");
     assert!(said.starts_with("550 "), "{scheme:?}: {said}");
     let said = try_to_relay("127.0.0.1", exim.other_port, &header);
-    assert!(!said.contains("250 "), "{scheme:?}: {said}");
+    assert!(
+        said.contains("500 unrecognized command"),
+        "{scheme:?}: not a header: {said}"
+    );
+    assert!(
+        said.contains("[127.0.0.1]"),
+        "{scheme:?}: it is not believed: {said}"
+    );
 }
 
 #[test]
@@ -266,4 +273,49 @@ fn recipe_holds_in_split_configuration() {
 #[test]
 fn recipe_holds_in_single_configuration() {
     try_recipe(Scheme::Single);
+}
+
+/// The Exim that stands behind gatepost in the other tests holds to the recipe too, without gatepost.
+#[test]
+fn recipe_holds_in_the_backend_of_the_tests() {
+    let exim = Exim::start();
+    let client = "192.0.2.77".parse().expect("an address");
+    let send = |recipient: &str, source: &str| {
+        swaks::send(
+            exim.address(),
+            client,
+            recipient,
+            &["--local-interface", source],
+        )
+    };
+
+    let sent = send("user@example.com", SOURCE);
+    assert_eq!(sent.code, Some(0), "{}", sent.transcript);
+    let line = exim.logged(&[" <= sender@example.net", "[192.0.2.77]"]);
+    assert!(line.contains("PRX=127.0.0.2"), "{line}");
+    assert_eq!(exim.delivered(1)[0].recipient, "user@example.com");
+
+    let relayed = send("postmaster@foreign.example", SOURCE);
+    assert_eq!(
+        relayed.code,
+        Some(24),
+        "24 says no recipient: {}",
+        relayed.transcript
+    );
+    let refused = send("nobody@example.com", SOURCE);
+    assert_eq!(
+        refused.code,
+        Some(24),
+        "24 says no recipient: {}",
+        refused.transcript
+    );
+    let wrong = send("user@example.com", "127.0.0.1");
+    assert!(
+        wrong
+            .transcript
+            .contains("550 this port is for gatepost only"),
+        "{}",
+        wrong.transcript
+    );
+    assert_eq!(exim.accepted(), 1);
 }

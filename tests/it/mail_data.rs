@@ -4,6 +4,8 @@ use crate::house::House;
 use crate::support::client::Client;
 
 const CLEAN: &str = "192.0.2.77";
+const PRINTABLE: &[u8] =
+    b" !<>.,:;()[]@ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 /// About `size` octets of lines of many lengths, with dots where dot-stuffing matters and octets above 127.
 fn message(size: usize) -> Vec<u8> {
@@ -21,7 +23,7 @@ fn message(size: usize) -> Vec<u8> {
             4 => message.extend_from_slice("Grüße.\r\n".as_bytes()),
             _ => {
                 let octet =
-                    |at: u32| b' ' + u8::try_from((at.wrapping_mul(state) >> 8) % 95).unwrap();
+                    |at: u32| PRINTABLE[(at.wrapping_mul(state) >> 8) as usize % PRINTABLE.len()];
                 message.extend((0..length % 900).map(octet));
                 message.extend_from_slice(b"\r\n");
             }
