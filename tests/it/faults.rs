@@ -76,7 +76,7 @@ fn a_listed_client_is_denied_even_when_exim_is_not_there() {
 }
 
 #[test]
-fn exim_going_away_between_sessions_is_a_4xx_and_coming_back_is_not_needed_to_say_so() {
+fn exim_going_away_between_sessions_is_a_4xx() {
     let mut house = House::start();
     let mut first = Client::greeted(house.gatepost.proxied(), CLEAN);
     first.mail(&["user@example.com"], MESSAGE).expect(250);

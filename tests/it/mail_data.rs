@@ -2,6 +2,7 @@
 
 use crate::house::House;
 use crate::support::client::Client;
+use crate::support::wait;
 
 const CLEAN: &str = "192.0.2.77";
 const PRINTABLE: &[u8] =
@@ -104,7 +105,7 @@ fn bare_line_feeds_and_returns_are_refused_and_nothing_is_delivered() {
                 .filter(|line| line.contains("lost while reading message data"))
                 .count()
         };
-        let seen = crate::support::wait::until(|| (lost() > count).then_some(()));
+        let seen = wait::until(|| (lost() > count).then_some(()));
         assert!(seen.is_some(), "{look_alike:?}: {}", house.exim.log());
     }
     assert_eq!(house.exim.accepted(), 0, "{}", house.exim.log());

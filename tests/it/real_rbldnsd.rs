@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::house::House;
 use crate::support::client::Client;
-use crate::support::{rbldnsd, swaks};
+use crate::support::{rbldnsd, swaks, wait};
 
 const MESSAGE: &[u8] = b"Subject: test\r\nFrom: sender@example.net\r\n\r\nPlease delist me.\r\n";
 
@@ -33,10 +33,16 @@ fn a_listed_client_is_denied_and_told_why() {
 fn the_denial_can_be_found_again_in_log_and_record() {
     let house = House::start();
     let mut client = Client::greeted(house.gatepost.proxied(), rbldnsd::LISTED);
+    // No verdict waits for the reason, so the client does: its record shall have it.
+    let name = format!("66.2.0.192.{}", rbldnsd::ZONE);
+    let told = || (house.rbldnsd.asked(&name, "TXT") == 1).then_some(());
+    assert!(
+        wait::until(told).is_some(),
+        "the reason is asked for when an address is listed"
+    );
     client.command("MAIL FROM:<sender@example.net>").expect(250);
     client.command("RCPT TO:<user@example.com>").expect(550);
     client.command("QUIT").expect(221);
-    drop(client);
 
     house.gatepost.logged(&[rbldnsd::LISTED, "dnsbl"]);
     let record = house.gatepost.recorded(&[rbldnsd::LISTED]);
