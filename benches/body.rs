@@ -39,9 +39,13 @@ fn bodies(criterion: &mut Criterion) {
     for line in [40, 76, 900] {
         let message = message(line);
         group.throughput(Throughput::Bytes(message.len() as u64));
-        group.bench_with_input(BenchmarkId::new("lines of", line), &message, |bencher, message| {
-            bencher.iter(|| read(message));
-        });
+        group.bench_with_input(
+            BenchmarkId::new("lines of", line),
+            &message,
+            |bencher, message| {
+                bencher.iter(|| read(message));
+            },
+        );
     }
     group.finish();
 }

@@ -14,10 +14,16 @@ use socket2::{Domain, Socket, Type};
 const CONNECTIONS: usize = 10_000;
 
 fn main() {
-    let count = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(CONNECTIONS);
+    let count = std::env::args()
+        .filter_map(|argument| argument.parse().ok())
+        .next()
+        .unwrap_or(CONNECTIONS);
     raise_descriptors();
     let folder = tempfile::tempdir().unwrap();
-    for (what, wait) in [("waiting for the greeting", "10s"), ("greeted and silent", "0s")] {
+    for (what, wait) in [
+        ("waiting for the greeting", "10s"),
+        ("greeted and silent", "0s"),
+    ] {
         let (mut gate, address) = start(folder.path(), wait);
         // One client first, so that what is made once is not counted.
         let first = connect(address, 0);
@@ -70,9 +76,17 @@ enabled = false
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(gate.stderr.take().unwrap()).lines();
-    let line = lines.find_map(|line| line.ok().filter(|line| line.contains("listening"))).expect("it listens");
+    let line = lines
+        .find_map(|line| line.ok().filter(|line| line.contains("listening")))
+        .expect("it listens");
     std::thread::spawn(move || lines.for_each(drop));
-    let address = line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap();
+    let address = line
+        .split("address=")
+        .nth(1)
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap();
     (gate, address.parse().unwrap())
 }
 
@@ -84,7 +98,9 @@ fn connect(to: SocketAddr, number: usize) -> TcpStream {
     socket.bind(&SocketAddr::V4(from).into()).unwrap();
     socket.connect(&to.into()).unwrap();
     let mut stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
     let mut octets = [0; 256];
     assert!(stream.read(&mut octets).unwrap() > 0);
     stream
@@ -93,7 +109,10 @@ fn connect(to: SocketAddr, number: usize) -> TcpStream {
 /// Anonymous resident memory, octets: heap and stacks, without the program's own pages.
 fn anonymous(gate: &Child) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", gate.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"))
+        .unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 

@@ -15,14 +15,21 @@ const SESSION: &[&[u8]] = &[
 
 fn parse(input: &[u8]) -> Option<Command> {
     let step = LineReader::default().next(input);
-    step.line.and_then(Result::ok).and_then(|line| Command::parse(line).ok())
+    step.line
+        .and_then(Result::ok)
+        .and_then(|line| Command::parse(line).ok())
 }
 
 fn commands(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("command");
     group.throughput(Throughput::Elements(SESSION.len() as u64));
     group.bench_function("parse five", |bencher| {
-        bencher.iter(|| SESSION.iter().filter_map(|line| parse(black_box(line))).count());
+        bencher.iter(|| {
+            SESSION
+                .iter()
+                .filter_map(|line| parse(black_box(line)))
+                .count()
+        });
     });
     let parsed: Vec<Command> = SESSION.iter().filter_map(|line| parse(line)).collect();
     assert_eq!(parsed.len(), SESSION.len());

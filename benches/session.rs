@@ -58,7 +58,14 @@ directory = "{folder}/journal"
 async fn deliver(to: SocketAddr, message: &[u8]) {
     let mut stream = TcpStream::connect(to).await.unwrap();
     stream.set_nodelay(true).unwrap();
-    stream.write_all(&proxy_header::write(Version::V2, CLIENT.parse().unwrap(), to)).await.unwrap();
+    stream
+        .write_all(&proxy_header::write(
+            Version::V2,
+            CLIENT.parse().unwrap(),
+            to,
+        ))
+        .await
+        .unwrap();
     expect(&mut stream, b"220").await;
     for (line, code) in [
         ("EHLO mail.example.org\r\n", b"250"),
@@ -78,7 +85,11 @@ async fn deliver(to: SocketAddr, message: &[u8]) {
 async fn expect(stream: &mut TcpStream, code: &[u8]) {
     let mut octets = [0; 1024];
     let read = stream.read(&mut octets).await.unwrap();
-    assert!(octets.starts_with(code), "{}", String::from_utf8_lossy(&octets[..read]));
+    assert!(
+        octets.starts_with(code),
+        "{}",
+        String::from_utf8_lossy(&octets[..read])
+    );
 }
 
 fn sessions(criterion: &mut Criterion) {
@@ -92,14 +103,21 @@ fn sessions(criterion: &mut Criterion) {
     let through = gate.addresses[0].1;
     let mut message = b"Subject: bench\r\n\r\n".to_vec();
     while message.len() < 4096 {
-        message.extend_from_slice(b"All work and no play makes Jack a dull boy, as they say everywhere.\r\n");
+        message.extend_from_slice(
+            b"All work and no play makes Jack a dull boy, as they say everywhere.\r\n",
+        );
     }
     message.extend_from_slice(b".\r\n");
     let mut group = criterion.benchmark_group("session, one 4 KB message");
     group.measurement_time(Duration::from_secs(8));
-    for (name, address) in [("straight to the sink", direct), ("through gatepost", through)] {
+    for (name, address) in [
+        ("straight to the sink", direct),
+        ("through gatepost", through),
+    ] {
         group.bench_function(name, |bencher| {
-            bencher.to_async(&runtime).iter(|| deliver(address, &message));
+            bencher
+                .to_async(&runtime)
+                .iter(|| deliver(address, &message));
         });
     }
     group.finish();

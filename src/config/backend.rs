@@ -26,6 +26,8 @@ pub struct Backend {
     /// The address that connections are made from; `None`: the system's choice.
     #[serde(with = "units::optional", skip_serializing_if = "Option::is_none")]
     pub source_address: Option<IpAddr>,
+    /// Whether clients on loopback addresses may be announced; the backend may take them for itself.
+    pub loopback_clients: bool,
     /// TLS toward the backend.
     #[serde(deserialize_with = "units::word")]
     pub tls: BackendTls,
@@ -56,6 +58,7 @@ impl Default for Backend {
             address: Vec::new(),
             client_address: ClientAddress::default(),
             source_address: None,
+            loopback_clients: false,
             tls: BackendTls::default(),
             connect_timeout: Duration::from_secs(10),
             greeting_timeout: minutes(1),

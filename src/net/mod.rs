@@ -8,6 +8,7 @@
 //! Sections followed: RFC 9293 (TCP), RFC 8446 and RFC 5246 (TLS 1.3, 1.2), RFC 3207 (STARTTLS), RFC 8314 section 3
 //! (implicit TLS), "The PROXY protocol, versions 1 & 2" (HAProxy).
 
+pub mod admission;
 pub mod backend;
 pub mod listen;
 pub mod proxy_header;

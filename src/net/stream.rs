@@ -50,6 +50,12 @@ impl Stream {
         Self::Plain(tcp)
     }
 
+    /// A stream at its end, to leave in the place of one that is handed on.
+    #[must_use]
+    pub fn closed() -> Self {
+        Self::Pipe(tokio::io::duplex(1).0)
+    }
+
     /// Whether the octets travel under TLS.
     #[must_use]
     pub fn is_tls(&self) -> bool {

@@ -123,6 +123,21 @@ pub struct Reply {
     pub lines: Vec<Cow<'static, str>>,
 }
 
+/// The reply on one line, for logs and records; the lines of a longer one are joined by " / ".
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code)?;
+        if let Some(enhanced) = &self.enhanced {
+            write!(f, " {enhanced}")?;
+        }
+        for (number, line) in self.lines.iter().enumerate() {
+            let separator = if number == 0 { " " } else { " / " };
+            write!(f, "{separator}{line}")?;
+        }
+        Ok(())
+    }
+}
+
 impl Reply {
     /// A reply of one line. `enhanced` is class, subject, detail.
     pub fn new(

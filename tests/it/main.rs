@@ -1,3 +1,16 @@
-//! Tests of the parts that touch the world, over loopback only.
+//! Whole sessions against the built binary, with a real Exim behind it and a real DNSBL server beside it.
+//!
+//! Needs the Debian packages that `make test` installs. Everything listens on loopback; clients from other addresses
+//! are played by a PROXY header to a listener that is configured to take one.
 
+#[path = "../support/mod.rs"]
+mod support;
+
+mod exim_recipe;
+mod faults;
 mod gather;
+mod house;
+mod mail_data;
+mod real_exim;
+mod real_rbldnsd;
+mod real_tls;

@@ -1,0 +1,32 @@
+# make demo    builds gatepost and shows it at work, with a mail server of its own
+# make test    format, lints and all tests, with a real Exim and a real DNSBL server
+# make bench   measures; figures are in docs/performance.md
+
+CARGO ?= cargo
+ARGS ?=
+
+.PHONY: help demo test bench build-tools test-tools
+
+help:
+	@sed -n '1,3s/^# //p' Makefile
+
+demo: build-tools
+	$(CARGO) run --locked -- demo $(ARGS)
+
+test: test-tools
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) test --locked $(ARGS)
+
+bench: build-tools
+	$(CARGO) bench --locked $(ARGS)
+
+build-tools:
+	@command -v $(CARGO) >/dev/null || { echo "Missing: cargo. Rust 1.95 or newer: https://rustup.rs" >&2; exit 1; }
+	@tools/need cc=gcc
+
+# An Exim that is installed already is used as it is, if it knows the PROXY protocol.
+test-tools: build-tools
+	@tools/need exim4=exim4-daemon-heavy rbldnsd=rbldnsd swaks=swaks openssl=openssl
+	@PATH=$$PATH:/usr/sbin; exim4 -bV | grep -q '^Support for:.* PROXY' || \
+	{ echo "The installed Exim does not know the PROXY protocol; the tests need exim4-daemon-heavy." >&2; exit 1; }

@@ -1,0 +1,321 @@
+//! The recipe of `config/exim4/`, in a configuration that Debian's `update-exim4.conf` makes, split and single.
+//!
+//! gatepost takes no part: its headers are made by hand here, the good and the bad.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+use tempfile::TempDir;
+
+use crate::support::client::proxy_header;
+use crate::support::exim::{Exim, SOURCE, directory};
+use crate::support::{process, swaks, wait};
+
+/// How Debian keeps the configuration.
+#[derive(Clone, Copy, Debug)]
+enum Scheme {
+    Split,
+    Single,
+}
+
+/// Debian's Exim as an administrator has it after following the recipe: a port for gatepost, and another.
+#[derive(Debug)]
+struct DebianExim {
+    _server: process::Server,
+    _directory: TempDir,
+    gatepost_port: u16,
+    other_port: u16,
+}
+
+impl DebianExim {
+    fn start(scheme: Scheme) -> Self {
+        let directory = directory();
+        let (gatepost_port, other_port) = (process::free_tcp_port(), process::free_tcp_port());
+        let config = configure(scheme, directory.path(), gatepost_port, other_port);
+
+        let mut command = Command::new("/usr/sbin/exim4");
+        command.arg("-C").arg(&config).arg("-bdf");
+        let mut server = process::Server::start(&mut command);
+        let listens = |port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
+        wait::until(|| {
+            assert!(server.ended().is_none(), "{scheme:?}: {}", server.output());
+            (listens(gatepost_port) && listens(other_port)).then_some(())
+        })
+        .unwrap_or_else(|| panic!("{scheme:?}: Exim does not start: {}", server.output()));
+        Self {
+            _server: server,
+            _directory: directory,
+            gatepost_port,
+            other_port,
+        }
+    }
+}
+
+/// Follows the README of the recipe in a copy of `/etc/exim4`, and returns the configuration Debian makes of it.
+fn configure(
+    scheme: Scheme,
+    directory: &Path,
+    gatepost_port: u16,
+    other_port: u16,
+) -> std::path::PathBuf {
+    let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/config/exim4/gatepost.conf");
+    let recipe = fs::read_to_string(recipe).expect("the recipe is part of the repository");
+    let root = directory.display();
+    let own = format!(
+        "GATEPOST_PORT = {gatepost_port}\nSPOOLDIR = {root}/spool\nlog_file_path = {root}/log/%slog\n\
+         pid_file_path = {root}/exim.pid\ndns_retrans = 1s\ndns_retry = 1\n"
+    );
+
+    let etc = directory.join("etc");
+    run(Command::new("cp").arg("-r").arg("/etc/exim4").arg(&etc));
+    let split = matches!(scheme, Scheme::Split);
+    fs::write(
+        etc.join("update-exim4.conf.conf"),
+        format!(
+            "dc_eximconfig_configtype='internet'\ndc_other_hostnames='example.com'\n\
+             dc_local_interfaces='127.0.0.1.{gatepost_port} ; 127.0.0.1.{other_port}'\n\
+             dc_relay_domains=''\ndc_relay_nets=''\ndc_minimaldns='false'\nCFILEMODE='644'\n\
+             dc_use_split_config='{split}'\ndc_localdelivery='mail_spool'\n"
+        ),
+    )
+    .expect("the directory is ours");
+
+    let write = |name: &str, text: String| fs::write(etc.join(name), text).expect("it is our copy");
+    match scheme {
+        Scheme::Split => {
+            write("conf.d/main/000_localmacros", own);
+            write("conf.d/main/00_gatepost", recipe);
+        }
+        // `update-exim4.conf` puts exim4.conf.localmacros before the template, but looks for it in /etc only.
+        Scheme::Single => {
+            let template = fs::read_to_string(etc.join("exim4.conf.template"));
+            let template = template.expect("Debian has a template");
+            write("exim4.conf.template", format!("{own}{recipe}{template}"));
+        }
+    }
+
+    let config = directory.join("exim.conf");
+    run(Command::new("update-exim4.conf")
+        .arg("-d")
+        .arg(&etc)
+        .arg("-o")
+        .arg(&config));
+    run(Command::new("/usr/sbin/exim4")
+        .arg("-C")
+        .arg(&config)
+        .arg("-bV"));
+    config
+}
+
+fn run(command: &mut Command) {
+    let finished = process::run(command, &[]);
+    assert_eq!(
+        finished.code,
+        Some(0),
+        "{command:?}: {}",
+        finished.transcript
+    );
+}
+
+/// Connects from `source`, sends `header`, waits for the greeting, then tries to relay; everything Exim said.
+fn try_to_relay(source: &str, port: u16, header: &[u8]) -> String {
+    let source: IpAddr = source.parse().expect("an address");
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("sockets can be made");
+    socket
+        .bind(&SocketAddr::new(source, 0).into())
+        .expect("all of 127/8 is ours");
+    let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    socket.connect(&server.into()).expect("Exim listens");
+    let mut stream = TcpStream::from(socket);
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .expect("not zero");
+
+    let mut said = Vec::new();
+    let mut lines = [
+        "EHLO client.example.net\r\n",
+        "MAIL FROM:<sender@example.net>\r\n",
+        "RCPT TO:<postmaster@foreign.example>\r\n",
+        "RCPT TO:<postmaster@example.com>\r\n",
+        "QUIT\r\n",
+    ]
+    .into_iter();
+    let mut sent = stream.write_all(header);
+    while sent.is_ok() && read_reply(&mut stream, &mut said).is_ok() {
+        let Some(line) = lines.next() else { break };
+        sent = stream.write_all(line.as_bytes());
+    }
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+/// Reads until the last line of a reply is there; an error when the connection ends first.
+fn read_reply(stream: &mut TcpStream, said: &mut Vec<u8>) -> io::Result<()> {
+    let start = said.len();
+    loop {
+        let mut octets = [0; 1024];
+        let count = stream.read(&mut octets)?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        said.extend_from_slice(&octets[..count]);
+        let last = said[start..]
+            .split_inclusive(|&octet| octet == b'\n')
+            .next_back();
+        if last.is_some_and(|line| line.ends_with(b"\n") && line.get(3) == Some(&b' ')) {
+            return Ok(());
+        }
+    }
+}
+
+/// A PROXY header of version 2 for TCP over IPv6 (PROXY protocol section 2.2).
+fn version_2(client: Ipv6Addr) -> Vec<u8> {
+    let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x21\x00\x24".to_vec();
+    header.extend_from_slice(&client.octets());
+    header.extend_from_slice(&Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x25).octets());
+    header.extend_from_slice(&[0xc8, 0x22, 0, 25]);
+    header
+}
+
+fn try_recipe(scheme: Scheme) {
+    let exim = DebianExim::start(scheme);
+
+    let good = [
+        (proxy_header("192.0.2.77").into_bytes(), "[192.0.2.77]"),
+        (proxy_header("2001:db8::77").into_bytes(), "[2001:db8::77]"),
+        (
+            version_2(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x78)),
+            "[2001:db8::78]",
+        ),
+    ];
+    for (header, seen) in good {
+        let said = try_to_relay(SOURCE, exim.gatepost_port, &header);
+        assert!(
+            said.contains(seen),
+            "{scheme:?}: Exim sees the client: {said}"
+        );
+        assert!(
+            said.contains("550 relay not permitted"),
+            "{scheme:?}: a stranger: {said}"
+        );
+        assert!(
+            said.contains("250 Accepted"),
+            "{scheme:?}: our postmaster: {said}"
+        );
+        assert!(!said.contains("STARTTLS"), "{scheme:?}: {said}");
+        assert!(!said.contains("PIPECONNECT"), "{scheme:?}: {said}");
+    }
+
+    let header = proxy_header("192.0.2.77").into_bytes();
+    let local = b"\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00".to_vec();
+    let bad: [(&str, &str, Vec<u8>); 9] = [
+        (
+            "a good header from a wrong source",
+            "127.0.0.1",
+            header.clone(),
+        ),
+        ("no header from a wrong source", "127.0.0.1", Vec::new()),
+        ("no header", SOURCE, Vec::new()),
+        (
+            "SMTP instead of a header",
+            SOURCE,
+            b"EHLO client.example.net\r\n".to_vec(),
+        ),
+        ("UNKNOWN", SOURCE, b"PROXY UNKNOWN\r\n".to_vec()),
+        ("LOCAL", SOURCE, local),
+        (
+            "a client that claims loopback",
+            SOURCE,
+            proxy_header("127.0.0.1").into_bytes(),
+        ),
+        (
+            "a client that claims loopback in IPv6",
+            SOURCE,
+            version_2(Ipv6Addr::LOCALHOST),
+        ),
+        (
+            "a client that claims mapped loopback",
+            SOURCE,
+            version_2(Ipv4Addr::LOCALHOST.to_ipv6_mapped()),
+        ),
+    ];
+    for (what, source, header) in bad {
+        let said = try_to_relay(source, exim.gatepost_port, &header);
+        assert!(said.starts_with("550 "), "{scheme:?}: {what}: {said}");
+        assert!(!said.contains("250 "), "{scheme:?}: {what}: {said}");
+    }
+
+    // The other port serves this machine's programs as before, and takes no header.
+    let said = try_to_relay("127.0.0.1", exim.other_port, b"");
+    assert!(said.contains("250 Accepted"), "{scheme:?}: {said}");
+    let said = try_to_relay(SOURCE, exim.other_port, b"PROXY UNKNOWN\r\n");
+    assert!(said.starts_with("550 "), "{scheme:?}: {said}");
+    let said = try_to_relay("127.0.0.1", exim.other_port, &header);
+    assert!(
+        said.contains("500 unrecognized command"),
+        "{scheme:?}: not a header: {said}"
+    );
+    assert!(
+        said.contains("[127.0.0.1]"),
+        "{scheme:?}: it is not believed: {said}"
+    );
+}
+
+#[test]
+fn recipe_holds_in_split_configuration() {
+    try_recipe(Scheme::Split);
+}
+
+#[test]
+fn recipe_holds_in_single_configuration() {
+    try_recipe(Scheme::Single);
+}
+
+/// The Exim that stands behind gatepost in the other tests holds to the recipe too, without gatepost.
+#[test]
+fn recipe_holds_in_the_backend_of_the_tests() {
+    let exim = Exim::start();
+    let client = "192.0.2.77".parse().expect("an address");
+    let send = |recipient: &str, source: &str| {
+        swaks::send(
+            exim.address(),
+            client,
+            recipient,
+            &["--local-interface", source],
+        )
+    };
+
+    let sent = send("user@example.com", SOURCE);
+    assert_eq!(sent.code, Some(0), "{}", sent.transcript);
+    let line = exim.logged(&[" <= sender@example.net", "[192.0.2.77]"]);
+    assert!(line.contains("PRX=127.0.0.2"), "{line}");
+    assert_eq!(exim.delivered(1)[0].recipient, "user@example.com");
+
+    let relayed = send("postmaster@foreign.example", SOURCE);
+    assert_eq!(
+        relayed.code,
+        Some(24),
+        "24 says no recipient: {}",
+        relayed.transcript
+    );
+    let refused = send("nobody@example.com", SOURCE);
+    assert_eq!(
+        refused.code,
+        Some(24),
+        "24 says no recipient: {}",
+        refused.transcript
+    );
+    let wrong = send("user@example.com", "127.0.0.1");
+    assert!(
+        wrong
+            .transcript
+            .contains("550 this port is for gatepost only"),
+        "{}",
+        wrong.transcript
+    );
+    assert_eq!(exim.accepted(), 1);
+}

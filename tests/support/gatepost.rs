@@ -1,0 +1,257 @@
+//! The built binary, `gatepost run` with a configuration of the test's own.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::support::{process, wait};
+
+/// The name it gives itself.
+pub(crate) const HOSTNAME: &str = "mx.example.com";
+
+/// Listeners tell themselves apart by their loopback address, because each takes any free port.
+const PROXIED: &str = "127.0.0.1";
+const PROXIED_TLS: &str = "127.0.0.3";
+const DIRECT: &str = "127.0.0.4";
+const DIRECT_TLS: &str = "127.0.0.5";
+
+/// What a test may want otherwise than the rest.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    /// The backend's address.
+    pub(crate) backend: SocketAddr,
+    /// Name servers; one that does not answer is a fine setting.
+    pub(crate) resolver: SocketAddr,
+    /// `client_address` of the backend.
+    pub(crate) client_address: &'static str,
+    /// `source_address` of the backend.
+    pub(crate) source_address: &'static str,
+    /// The checks' settings, as TOML under `policy.default`.
+    pub(crate) checks: String,
+}
+
+impl Setup {
+    /// A sensible configuration, without DNSBL zones.
+    pub(crate) fn new(backend: SocketAddr, resolver: SocketAddr) -> Self {
+        Self {
+            backend,
+            resolver,
+            client_address: "proxy-v2",
+            source_address: "127.0.0.2",
+            checks: String::new(),
+        }
+    }
+
+    /// With DNSBL zones: name, answer filter and points of each.
+    pub(crate) fn zones(mut self, zones: &[(&str, &str, i32)]) -> Self {
+        let table = |(zone, answers, points): &(&str, &str, i32)| {
+            format!("  {{ zone = \"{zone}\", answers = \"{answers}\", points = {points} }},\n")
+        };
+        let zones: String = zones.iter().map(table).collect();
+        self.checks = format!("[policy.default.checks.dnsbl]\nzones = [\n{zones}]\n");
+        self
+    }
+
+    fn write(&self, state: &Path) -> String {
+        let Self {
+            backend,
+            resolver,
+            client_address,
+            source_address,
+            checks,
+        } = self;
+        let state = state.display();
+        format!(
+            r#"
+hostname = "{HOSTNAME}"
+
+[listen.proxied]
+address = ["{PROXIED}:0"]
+tls = "starttls"
+role = "mx"
+policy = "default"
+backend = "exim"
+proxy_protocol_from = ["127.0.0.0/8"]
+
+[listen.proxied_tls]
+address = ["{PROXIED_TLS}:0"]
+tls = "implicit"
+role = "mx"
+policy = "default"
+backend = "exim"
+proxy_protocol_from = ["127.0.0.0/8"]
+
+[listen.direct]
+address = ["{DIRECT}:0"]
+tls = "starttls"
+role = "mx"
+policy = "default"
+backend = "exim"
+
+[listen.direct_tls]
+address = ["{DIRECT_TLS}:0"]
+tls = "implicit"
+role = "mx"
+policy = "default"
+backend = "exim"
+
+[backend.exim]
+address = ["{backend}"]
+client_address = "{client_address}"
+source_address = "{source_address}"
+
+[resolver]
+servers = ["{resolver}"]
+timeout = "1s"
+
+[policy.default]
+greet_wait = "100ms"
+
+{checks}
+
+[store]
+directory = "{state}/store"
+
+[journal]
+directory = "{state}/journal"
+
+[log]
+format = "text"
+level = "info"
+"#
+        )
+    }
+}
+
+/// A running gatepost.
+#[derive(Debug)]
+pub(crate) struct Gatepost {
+    server: process::Server,
+    listening: Vec<SocketAddr>,
+    state: TempDir,
+}
+
+impl Gatepost {
+    /// Starts it and waits until all listeners are open.
+    pub(crate) fn start(setup: &Setup) -> Self {
+        let state = TempDir::with_prefix("gatepost-").expect("the temporary directory works");
+        let config = state.path().join("gatepost.toml");
+        fs::write(&config, setup.write(state.path())).expect("the directory is ours");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+        command
+            .arg("run")
+            .arg("--config")
+            .arg(&config)
+            .current_dir(state.path());
+        let mut server = process::Server::start(&mut command);
+
+        let listening = wait::until(|| {
+            let open = listening(&server.output());
+            (open.len() == 4 || server.ended().is_some()).then_some(open)
+        });
+        let listening = listening.unwrap_or_default();
+        assert_eq!(
+            listening.len(),
+            4,
+            "gatepost does not start:\n{}",
+            server.output()
+        );
+        Self {
+            server,
+            listening,
+            state,
+        }
+    }
+
+    /// STARTTLS; takes the client's address from a PROXY header.
+    pub(crate) fn proxied(&self) -> SocketAddr {
+        self.listener(PROXIED)
+    }
+
+    /// Implicit TLS; takes the client's address from a PROXY header.
+    pub(crate) fn proxied_tls(&self) -> SocketAddr {
+        self.listener(PROXIED_TLS)
+    }
+
+    /// STARTTLS; the client is who connects.
+    pub(crate) fn direct(&self) -> SocketAddr {
+        self.listener(DIRECT)
+    }
+
+    /// Implicit TLS; the client is who connects.
+    pub(crate) fn direct_tls(&self) -> SocketAddr {
+        self.listener(DIRECT_TLS)
+    }
+
+    /// Its log so far.
+    pub(crate) fn log(&self) -> String {
+        self.server.output()
+    }
+
+    /// Waits until a line of its log contains all of `parts`, and returns it.
+    pub(crate) fn logged(&self, parts: &[&str]) -> String {
+        let find = || {
+            let log = self.log();
+            let line = log
+                .lines()
+                .find(|line| parts.iter().all(|part| line.contains(part)));
+            line.map(str::to_owned)
+        };
+        wait::until(find).unwrap_or_else(|| panic!("no line with {parts:?}:\n{}", self.log()))
+    }
+
+    /// Waits until the journal holds a record that contains all of `parts`, and returns it.
+    pub(crate) fn recorded(&self, parts: &[&str]) -> serde_json::Value {
+        let find = || {
+            let journal = self.journal();
+            let line = journal
+                .lines()
+                .find(|line| parts.iter().all(|part| line.contains(part)))?;
+            serde_json::from_str(line).ok()
+        };
+        wait::until(find).unwrap_or_else(|| panic!("no record with {parts:?}:\n{}", self.journal()))
+    }
+
+    fn journal(&self) -> String {
+        let Ok(files) = fs::read_dir(self.state.path().join("journal")) else {
+            return String::new();
+        };
+        files
+            .filter_map(|file| fs::read_to_string(file.ok()?.path()).ok())
+            .collect()
+    }
+
+    fn listener(&self, address: &str) -> SocketAddr {
+        let is_it = |listener: &&SocketAddr| listener.ip().to_string() == address;
+        *self
+            .listening
+            .iter()
+            .find(is_it)
+            .expect("all four listeners are open")
+    }
+}
+
+/// The addresses in the lines that say `listening`, as in `listening address=127.0.0.1:2525`.
+fn listening(log: &str) -> Vec<SocketAddr> {
+    let plain = without_colours(log);
+    // The last line may not be written to its end yet.
+    let whole = plain.rfind('\n').map_or("", |end| &plain[..end]);
+    let lines = whole.lines().filter(|line| line.contains("listening"));
+    let address = |line: &str| {
+        let value = line.split_once("address=")?.1.split_whitespace().next()?;
+        value.trim_matches('"').parse().ok()
+    };
+    lines.filter_map(address).collect()
+}
+
+/// Without the escape sequences of ECMA-48 that colour a terminal.
+fn without_colours(text: &str) -> String {
+    let mut parts = text.split('\x1b');
+    let first = parts.next().unwrap_or("").to_owned();
+    parts.fold(first, |out, part| {
+        out + part.split_once('m').map_or("", |(_, rest)| rest)
+    })
+}

@@ -1,0 +1,26 @@
+//! `openssl s_client`, as a TLS client that is not ours.
+
+use std::net::SocketAddr;
+use std::process::Command;
+
+use crate::support::process::{self, Finished};
+
+/// Connects with implicit TLS (RFC 8314 section 3) and plays the `script`: what to wait for, and what to say then.
+pub(crate) fn implicit_tls(server: SocketAddr, script: &[(&str, &str)]) -> Finished {
+    s_client(server, &[], script)
+}
+
+/// Connects with STARTTLS (RFC 3207) and plays the `script` under TLS. What was said before TLS is shown only in
+/// part, but `s_client` goes on only if the greeting and the replies to EHLO and STARTTLS are as they should be.
+pub(crate) fn starttls(server: SocketAddr, script: &[(&str, &str)]) -> Finished {
+    s_client(server, &["-starttls", "smtp"], script)
+}
+
+fn s_client(server: SocketAddr, options: &[&str], script: &[(&str, &str)]) -> Finished {
+    let mut command = Command::new("openssl");
+    command
+        .args(["s_client", "-crlf", "-ign_eof"])
+        .args(options);
+    command.arg("-connect").arg(server.to_string());
+    process::run(&mut command, script)
+}
