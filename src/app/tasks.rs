@@ -45,7 +45,10 @@ impl Tasks {
     /// Waits until every task has ended; cuts what is left at the deadline. Says whether all ended by themselves.
     pub async fn finish(&self, deadline: Duration) -> bool {
         self.tracker.close();
-        if tokio::time::timeout(deadline, self.tracker.wait()).await.is_ok() {
+        if tokio::time::timeout(deadline, self.tracker.wait())
+            .await
+            .is_ok()
+        {
             return true;
         }
         self.cut.cancel();

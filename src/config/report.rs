@@ -21,7 +21,13 @@ pub(in crate::config) struct Report<'a> {
 
 impl<'a> Report<'a> {
     pub(in crate::config) fn new(places: &'a Places<'a>) -> Self {
-        Self { places, problems: Vec::new(), notes: Vec::new(), spoiled: Vec::new(), left_out: BTreeSet::new() }
+        Self {
+            places,
+            problems: Vec::new(),
+            notes: Vec::new(),
+            spoiled: Vec::new(),
+            left_out: BTreeSet::new(),
+        }
     }
 
     /// Something could not be read: what stands at `key` is left out from here on.
@@ -63,9 +69,15 @@ impl<'a> Report<'a> {
     }
 
     /// Something that works and is worth knowing.
-    pub(in crate::config) fn note(&mut self, key: &Key, found: impl Into<String>, advice: impl Into<String>) {
+    pub(in crate::config) fn note(
+        &mut self,
+        key: &Key,
+        found: impl Into<String>,
+        advice: impl Into<String>,
+    ) {
         if !self.is_spoiled(key) {
-            self.notes.push(self.problem(key, Complaint::new(found, advice)));
+            self.notes
+                .push(self.problem(key, Complaint::new(found, advice)));
         }
     }
 
@@ -100,21 +112,38 @@ impl<'a> Report<'a> {
 
     /// Whether this key, something in it or something around it could not be read.
     pub(in crate::config) fn is_spoiled(&self, key: &[String]) -> bool {
-        self.spoiled.iter().any(|spoiled| spoiled.starts_with(key) || key.starts_with(spoiled))
+        self.spoiled
+            .iter()
+            .any(|spoiled| spoiled.starts_with(key) || key.starts_with(spoiled))
     }
 
     /// Problems and notes, in the order of their places.
     pub(in crate::config) fn finish(mut self) -> (Vec<Problem>, Vec<Problem>) {
         // What the file lacks as a whole comes after what stands in it.
-        let order = |problem: &Problem| (matches!(problem.source, Place::File(_, None)), problem.source.clone());
+        let order = |problem: &Problem| {
+            (
+                matches!(problem.source, Place::File(_, None)),
+                problem.source.clone(),
+            )
+        };
         self.problems.sort_by_cached_key(order);
         self.notes.sort_by_cached_key(order);
         (self.problems, self.notes)
     }
 
     fn problem(&self, key: &Key, complaint: Complaint) -> Problem {
-        let Complaint { found, allowed, nearest } = complaint;
-        Problem { source: self.places.place(key), key: key_text(key), found, allowed, nearest }
+        let Complaint {
+            found,
+            allowed,
+            nearest,
+        } = complaint;
+        Problem {
+            source: self.places.place(key),
+            key: key_text(key),
+            found,
+            allowed,
+            nearest,
+        }
     }
 
     fn push(&mut self, problem: Problem) {

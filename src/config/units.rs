@@ -70,14 +70,24 @@ impl Text for ByteSize {
         if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() {
             return Err(without_unit::<Self>(text));
         }
-        text.parse().map_err(|_| wrong::<Self>(text, "is not a size"))
+        text.parse()
+            .map_err(|_| wrong::<Self>(text, "is not a size"))
     }
 
     fn text(&self) -> String {
         let bytes = self.as_u64();
-        let units = [(bytesize::GIB, "GiB"), (bytesize::MIB, "MiB"), (bytesize::KIB, "KiB")];
-        let unit = units.into_iter().find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit));
-        unit.map_or_else(|| format!("{bytes}B"), |(unit, name)| format!("{}{name}", bytes / unit))
+        let units = [
+            (bytesize::GIB, "GiB"),
+            (bytesize::MIB, "MiB"),
+            (bytesize::KIB, "KiB"),
+        ];
+        let unit = units
+            .into_iter()
+            .find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit));
+        unit.map_or_else(
+            || format!("{bytes}B"),
+            |(unit, name)| format!("{}{name}", bytes / unit),
+        )
     }
 
     fn with_unit(number: &str) -> Option<String> {
@@ -108,14 +118,25 @@ impl Text for Option<Rate> {
         }
         let wrong = || wrong::<Self>(text, "is not a rate");
         let (count, period) = text.split_once('/').ok_or_else(wrong)?;
-        let seconds = PERIODS.iter().find(|(name, _)| *name == period.trim()).ok_or_else(wrong)?.1;
+        let seconds = PERIODS
+            .iter()
+            .find(|(name, _)| *name == period.trim())
+            .ok_or_else(wrong)?
+            .1;
         let count = count.trim().parse().map_err(|_| wrong())?;
-        Ok(Some(Rate { count, per: Duration::from_secs(seconds) }))
+        Ok(Some(Rate {
+            count,
+            per: Duration::from_secs(seconds),
+        }))
     }
 
     fn text(&self) -> String {
-        let Some(rate) = self else { return "off".to_owned() };
-        let period = PERIODS.iter().find(|(_, seconds)| *seconds == rate.per.as_secs());
+        let Some(rate) = self else {
+            return "off".to_owned();
+        };
+        let period = PERIODS
+            .iter()
+            .find(|(_, seconds)| *seconds == rate.per.as_secs());
         format!("{}/{}", rate.count, period.map_or("s", |(name, _)| name))
     }
 
@@ -125,15 +146,22 @@ impl Text for Option<Rate> {
 }
 
 impl Text for SocketAddr {
-    const EXPECTED: &'static str = "an address with its port, such as \"0.0.0.0:25\" or \"[::]:25\"";
+    const EXPECTED: &'static str =
+        "an address with its port, such as \"0.0.0.0:25\" or \"[::]:25\"";
 
     fn read(text: &str) -> Result<Self, String> {
         if let Ok(address) = text.parse::<Self>() {
             return Ok(address);
         }
         match bare_address(text) {
-            Some(IpAddr::V4(address)) => Err(format!("{} has no port; write \"{address}:25\"", quoted(text))),
-            Some(IpAddr::V6(address)) => Err(format!("{} has no port; write \"[{address}]:25\"", quoted(text))),
+            Some(IpAddr::V4(address)) => Err(format!(
+                "{} has no port; write \"{address}:25\"",
+                quoted(text)
+            )),
+            Some(IpAddr::V6(address)) => Err(format!(
+                "{} has no port; write \"[{address}]:25\"",
+                quoted(text)
+            )),
             None => Err(wrong::<Self>(text, "is not an address with a port")),
         }
     }
@@ -148,13 +176,16 @@ impl Text for SocketAddr {
 pub(in crate::config) struct DnsServer(pub(in crate::config) SocketAddr);
 
 impl Text for DnsServer {
-    const EXPECTED: &'static str = "an address, with a port if it is not 53, such as \"127.0.0.1:5353\" or \"::1\"";
+    const EXPECTED: &'static str =
+        "an address, with a port if it is not 53, such as \"127.0.0.1:5353\" or \"::1\"";
 
     fn read(text: &str) -> Result<Self, String> {
         if let Some(address) = bare_address(text) {
             return Ok(Self(SocketAddr::new(address, 53)));
         }
-        text.parse().map(Self).map_err(|_| wrong::<Self>(text, "is not an address"))
+        text.parse()
+            .map(Self)
+            .map_err(|_| wrong::<Self>(text, "is not an address"))
     }
 
     fn text(&self) -> String {
@@ -166,7 +197,8 @@ impl Text for IpAddr {
     const EXPECTED: &'static str = "an address without a port, such as \"127.0.0.2\"";
 
     fn read(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| wrong::<Self>(text, "is not an address"))
+        text.parse()
+            .map_err(|_| wrong::<Self>(text, "is not an address"))
     }
 
     fn text(&self) -> String {
@@ -181,10 +213,16 @@ impl Text for IpNet {
         if let Ok(address) = text.parse::<IpAddr>() {
             return Ok(Self::from(address));
         }
-        let network: Self = text.parse().map_err(|_| wrong::<Self>(text, "is not a network"))?;
+        let network: Self = text
+            .parse()
+            .map_err(|_| wrong::<Self>(text, "is not a network"))?;
         if network != network.trunc() {
             let found = format!("{} has bits set behind its prefix", quoted(text));
-            return Err(format!("{found}; write \"{}\" or \"{}\"", network.trunc(), network.addr()));
+            return Err(format!(
+                "{found}; write \"{}\" or \"{}\"",
+                network.trunc(),
+                network.addr()
+            ));
         }
         Ok(network)
     }
@@ -196,7 +234,10 @@ impl Text for IpNet {
 
 /// An address without a port, with or without brackets.
 fn bare_address(text: &str) -> Option<IpAddr> {
-    let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let inner = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'))
+        .unwrap_or(text);
     inner.parse().ok()
 }
 
@@ -249,11 +290,16 @@ fn number_found<T: Text>(number: &str) -> String {
 pub(in crate::config) mod text {
     use super::*;
 
-    pub(in crate::config) fn serialize<T: Text, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::config) fn serialize<T: Text, S: Serializer>(
+        value: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&value.text())
     }
 
-    pub(in crate::config) fn deserialize<'de, T: Text, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    pub(in crate::config) fn deserialize<'de, T: Text, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<T, D::Error> {
         deserializer.deserialize_str(Reader(PhantomData))
     }
 }
@@ -404,19 +450,43 @@ mod tests {
         assert_eq!(Duration::read("1h 30m").unwrap(), Duration::from_secs(5400));
         assert_eq!(ByteSize::read("50 MB").unwrap(), ByteSize::mb(50));
         assert_eq!(DnsServer::read("9.9.9.9").unwrap().text(), "9.9.9.9:53");
-        assert_eq!(IpNet::read("192.0.2.7").unwrap().to_string(), "192.0.2.7/32");
-        assert_eq!(IpNet::read("2001:db8::1").unwrap().to_string(), "2001:db8::1/128");
+        assert_eq!(
+            IpNet::read("192.0.2.7").unwrap().to_string(),
+            "192.0.2.7/32"
+        );
+        assert_eq!(
+            IpNet::read("2001:db8::1").unwrap().to_string(),
+            "2001:db8::1/128"
+        );
     }
 
     #[test]
     fn what_is_wrong_says_what_to_write() {
         for (message, expected) in [
-            (Duration::read("6").unwrap_err(), "\"6\" has no unit; write \"6s\""),
-            (ByteSize::read("50").unwrap_err(), "\"50\" has no unit; write \"50MiB\" or \"50B\""),
-            (<Option<Rate>>::read("60").unwrap_err(), "\"60\" has no unit; write \"60/min\""),
-            (SocketAddr::read("0.0.0.0").unwrap_err(), "\"0.0.0.0\" has no port; write \"0.0.0.0:25\""),
-            (SocketAddr::read("::").unwrap_err(), "\"::\" has no port; write \"[::]:25\""),
-            (SocketAddr::read("[::1]").unwrap_err(), "\"[::1]\" has no port; write \"[::1]:25\""),
+            (
+                Duration::read("6").unwrap_err(),
+                "\"6\" has no unit; write \"6s\"",
+            ),
+            (
+                ByteSize::read("50").unwrap_err(),
+                "\"50\" has no unit; write \"50MiB\" or \"50B\"",
+            ),
+            (
+                <Option<Rate>>::read("60").unwrap_err(),
+                "\"60\" has no unit; write \"60/min\"",
+            ),
+            (
+                SocketAddr::read("0.0.0.0").unwrap_err(),
+                "\"0.0.0.0\" has no port; write \"0.0.0.0:25\"",
+            ),
+            (
+                SocketAddr::read("::").unwrap_err(),
+                "\"::\" has no port; write \"[::]:25\"",
+            ),
+            (
+                SocketAddr::read("[::1]").unwrap_err(),
+                "\"[::1]\" has no port; write \"[::1]:25\"",
+            ),
             (
                 IpNet::read("192.0.2.7/24").unwrap_err(),
                 "\"192.0.2.7/24\" has bits set behind its prefix; write \"192.0.2.0/24\" or \"192.0.2.7\"",
