@@ -13,7 +13,7 @@
 //! | RFC 5321 §4.2 | replies, written and read | `reply` |
 //! | RFC 5321 §4.5.2 | mail data, transparency, end of data | `body` |
 //! | RFC 5321 §4.5.3 | limits and timers | `limits`, `phase` |
-//! | RFC 1870, 6152, 6531, 3461, 4954 §5 | SIZE, BODY, SMTPUTF8, RET ENVID NOTIFY ORCPT, AUTH | `params`, `extension` |
+//! | RFC 1870, 6152, 6531, 3461, 4954 §5 | SIZE, BODY, SMTPUTF8, RET ENVID NOTIFY ORCPT, AUTH | `params`, `xtext`, `extension` |
 //! | RFC 2034, 3463, 5248 | enhanced status codes | `reply`, `fault` |
 //! | RFC 2920 | pipelining, command groups | `verb`, `server` |
 //! | RFC 3030 | BDAT (spelling only; BINARYMIME never) | `command` |
@@ -42,11 +42,17 @@ mod xtext;
 #[cfg(test)]
 mod arbitrary;
 
+pub use body::{BareNewline, BodyEnd, BodyRead, BodyReader};
+pub use client::{Client, NotSent};
 pub use command::{Command, InitialResponse};
 pub use domain::{AddressLiteral, Domain, HeloName, Host};
+pub use extension::Extensions;
 pub use fault::{Fault, Protocol};
 pub use line::{Line, LineReader, LineStep};
 pub use params::{BodyKind, MailParams, Notify, Orcpt, RcptParams, Ret, Xtext};
 pub use path::{ForwardPath, LocalPart, Mailbox, ReversePath};
+pub use phase::{Phase, Timer};
+pub use reply::{BadEnhancedCode, BadReply, EnhancedCode, Reply, ReplyClass, ReplyReader};
+pub use server::{Event, Server, Step};
 pub use text::BadText;
 pub use verb::Verb;
