@@ -233,8 +233,8 @@ fn digits(code: u16) -> [u8; 3] {
 
 /// The octet a character is written as.
 fn printable(character: char) -> u8 {
-    match u8::try_from(character) {
-        Ok(octet @ b' '..=b'~') => octet,
-        _ => b'?',
-    }
+    let octet = u8::try_from(character).ok();
+    octet
+        .filter(|octet| matches!(octet, b' '..=b'~'))
+        .unwrap_or(b'?')
 }
