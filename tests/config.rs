@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use gatepost::config::{self, Layers, Snapshot};
+use proptest::prelude::*;
 
 /// A good file. Cases add to it or spoil it.
 const GOOD: &str = r#"hostname = "mx.example.com"
@@ -300,6 +301,24 @@ fn the_names_of_checks_and_their_settings_are_told_with_their_place() {
     assert!(
         problems[1]
             .starts_with("g.toml:9:1: policy.default.checks.dnsbl.lookup_private: found 5; "),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn a_list_in_a_checks_settings_is_told_element_by_element() {
+    let zones = "zones = [{ zone = 'a.example', answers = '127.0.0.2..11', points = 5 }, \
+                 { zone = 'b.example', points = 'five' }, { zne = 'c.example', points = 1 }]";
+    let problems = problems_of(&format!("[policy.default.checks.dnsbl]\n{zones}\n"));
+    let keys: Vec<&str> = problems
+        .iter()
+        .filter_map(|line| line.split(": ").nth(1))
+        .collect();
+    let zones = "policy.default.checks.dnsbl.zones";
+    let expected = [("0", "answers"), ("1", "points"), ("2", "zne")];
+    assert_eq!(
+        keys,
+        expected.map(|(index, part)| format!("{zones}[{index}].{part}")),
         "{problems:?}"
     );
 }
@@ -692,4 +711,54 @@ fn a_missing_or_broken_file_is_a_problem_with_a_line() {
         (snapshot.config.limits.errors, snapshot.source.as_deref()),
         (7, Some(good.as_path()))
     );
+}
+
+/// Text that begins as a good file and is then spoilt: lines left out, doubled, cut, exchanged.
+fn spoilt() -> impl Strategy<Value = String> {
+    let lines: Vec<String> = config::reference::text()
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect();
+    let pieces = prop_oneof![
+        Just(String::new()),
+        Just("listen.3 = 7".to_owned()),
+        Just("x = [1, {a = 2}]".to_owned()),
+        Just("address = ['a', 'b', '127.0.0.1:25', 5]".to_owned()),
+        Just("inherit = 'default'".to_owned()),
+        Just("[policy.99999999999]".to_owned()),
+        Just("[listen.4.\"a\\nb\"]".to_owned()),
+        "[a-z_]{1,9} = (-?[0-9]{1,20}|'[ -&(-~]{0,12}'|\\[\\]|\\{\\}|true|1e300)",
+    ];
+    proptest::collection::vec((0..lines.len(), pieces), 0..6).prop_map(move |changes| {
+        let mut lines = lines.clone();
+        for (at, piece) in changes {
+            lines[at] = piece;
+        }
+        lines.join("\n")
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_file_holds_each_problem_is_one_line(
+        text in spoilt(),
+        environment in proptest::collection::vec(("GATEPOST_[A-Z_]{0,12}", "[ -~]{0,12}"), 0..2),
+        arguments in proptest::collection::vec(("[a-z.0-9\\[\\]]{0,12}", "[ -~]{0,12}"), 0..2),
+    ) {
+        let layers = Layers {
+            file: Some((Path::new("g.toml"), &text)),
+            environment: &environment,
+            arguments: &arguments,
+            system_name: "box",
+        };
+        if let Err(problems) = config::from_layers(&layers) {
+            prop_assert!(!problems.is_empty());
+            for problem in problems {
+                let line = problem.to_string();
+                prop_assert!(!line.contains(char::is_control), "{line:?}");
+                prop_assert!(!problem.found.is_empty() && !problem.allowed.is_empty(), "{line:?}");
+            }
+        }
+    }
 }

@@ -18,6 +18,7 @@ mod mail_data;
 mod place;
 mod policy;
 mod problem;
+mod raw;
 pub mod reference;
 mod report;
 mod resolver;

@@ -129,6 +129,12 @@ impl Complaint {
             let (word, words) = ticked(rest);
             return Self::unknown("the word", word, words);
         }
+        if let Some(rest) = message
+            .strip_prefix(value)
+            .and_then(|rest| rest.strip_prefix(": "))
+        {
+            return Self::new(format!("found {value}"), one_line(rest));
+        }
         if let Some(rest) = message.strip_prefix("missing field ") {
             let key = ticked(rest).0;
             return Self::new(format!("no {key}"), format!("write {key} = ... here"));
@@ -258,7 +264,7 @@ mod tests {
         let complaint = Complaint::from_message(&format!("{hostile}; {hostile}"), "x");
         let problem = Problem {
             source: Place::Default,
-            key: crate::config::place::key_text(&[hostile.clone()]),
+            key: crate::config::place::key_text(std::slice::from_ref(&hostile)),
             found: complaint.found,
             allowed: format!("{} {}", complaint.allowed, quoted(&hostile)),
             nearest: Some(hostile),

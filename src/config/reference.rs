@@ -47,8 +47,8 @@ pub fn text() -> String {
 
 fn check(kind: &Kind) -> String {
     let head = format!(
-        "# {}\n[policy.default.checks.{}]\n",
-        kind.summary, kind.name
+        "# {}: {}\n[policy.default.checks.{}]\n",
+        kind.name, kind.summary, kind.name
     );
     head + kind.sample.trim() + "\n"
 }

@@ -15,7 +15,7 @@ pub(in crate::config) struct Report<'a> {
     notes: Vec<Problem>,
     /// Keys whose values are not to be believed, because they could not be read.
     spoiled: Vec<Key>,
-    /// Those among them that were taken out of the values.
+    /// Those among them that were elements of lists: the others have moved up.
     left_out: BTreeSet<Key>,
 }
 
@@ -30,18 +30,22 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Something could not be read: what stands at `key` is left out from here on.
-    pub(in crate::config) fn unreadable(&mut self, key: &Key, complaint: Complaint) {
+    /// Something could not be read: what stands at `key`, perhaps an element of a list, is left out
+    /// from here on.
+    pub(in crate::config) fn unreadable(&mut self, key: &Key, element: bool, complaint: Complaint) {
         let key = original(key, &self.left_out);
         self.refused(&key, complaint);
-        self.left_out.insert(key);
+        if element {
+            self.left_out.insert(key);
+        }
     }
 
     /// The same for a check's settings, with the key as it is written.
     pub(in crate::config) fn refused(&mut self, key: &Key, complaint: Complaint) {
         if let (Some(nearest), Some((_, parent))) = (&complaint.nearest, key.split_last()) {
             // A misspelt key: what was meant to be set must not be reported as missing.
-            self.spoiled.push([parent, &[nearest.clone()]].concat());
+            self.spoiled
+                .push([parent, std::slice::from_ref(nearest)].concat());
         }
         let problem = self.problem(key, complaint);
         self.spoiled.push(key.clone());
