@@ -11,12 +11,14 @@ use std::time::Duration;
 
 use crate::checks::finding::{Finding, Outcome};
 use crate::checks::points::Points;
-use crate::facts::{Answer, DnsAnswer, Facts, Question, Silence};
+use crate::facts::{Answer, Answered, DnsAnswer, Facts, Millis, Question, Silence};
 
 /// The state of one pass over all checks.
 #[derive(Debug)]
 pub struct Examination<'a> {
     facts: &'a Facts,
+    /// The answers among the facts, gathered once: they are searched for every question.
+    answers: Vec<&'a Answered>,
     greet_wait: Duration,
     check: &'static str,
     pub(in crate::checks) findings: Vec<Finding>,
@@ -34,6 +36,7 @@ impl<'a> Examination<'a> {
     pub fn new(facts: &'a Facts, greet_wait: Duration) -> Self {
         Self {
             facts,
+            answers: facts.answers().collect(),
             greet_wait,
             check: "",
             findings: Vec::new(),
@@ -61,12 +64,34 @@ impl<'a> Examination<'a> {
         self.greet_wait
     }
 
-    /// The DNS answer to `question`, or `None` after noting that it must be asked. `could_bring` is the span of points
-    /// that the answer could still add.
-    pub fn dns(&mut self, question: Question, could_bring: RangeInclusive<Points>) -> Option<&'a DnsAnswer> {
-        match self.facts.answer(&question).map(|answered| &answered.answer) {
-            Some(Answer::Dns(answer)) => Some(answer),
-            Some(Answer::Silence(_)) => None,
+    /// The DNS answer to `question`, or `None` after noting that it must be asked. `could_bring` is
+    /// the span of points that the answer, and whatever is asked because of it, could still add.
+    pub fn dns(
+        &mut self,
+        question: Question,
+        could_bring: RangeInclusive<Points>,
+    ) -> Option<&'a DnsAnswer> {
+        self.dns_timed(question, could_bring)
+            .map(|(answer, _)| answer)
+    }
+
+    /// As [`Examination::dns`], with the time the answer took.
+    pub fn dns_timed(
+        &mut self,
+        question: Question,
+        could_bring: RangeInclusive<Points>,
+    ) -> Option<(&'a DnsAnswer, Millis)> {
+        match self
+            .answers
+            .iter()
+            .find(|answered| answered.question == question)
+        {
+            Some(Answered {
+                answer: Answer::Dns(answer),
+                took,
+                ..
+            }) => Some((answer, *took)),
+            Some(_) => None,
             None => {
                 self.outstanding(question, could_bring);
                 None
@@ -74,17 +99,30 @@ impl<'a> Examination<'a> {
         }
     }
 
-    /// The answer to a [`Question::Silence`], or `None` after noting it. The session does not go on before it is there.
-    pub fn silence(&mut self, question: Question, could_bring: RangeInclusive<Points>) -> Option<&'a Silence> {
-        match self.facts.answer(&question).map(|answered| &answered.answer) {
-            Some(Answer::Silence(silence)) => Some(silence),
-            Some(Answer::Dns(_)) => None,
-            None => {
-                self.outstanding(question, could_bring);
-                self.must_wait = true;
-                None
-            }
+    /// What the client did before the greeting, or `None` after noting that it must be watched for
+    /// `wait`. The session does not go on before the answer is there.
+    ///
+    /// A watch of any length answers: how long it was stands in the answer, and what that is worth
+    /// is for the check to say. With a teaser and without are two different questions.
+    pub fn silence(
+        &mut self,
+        wait: Millis,
+        teaser: bool,
+        could_bring: RangeInclusive<Points>,
+    ) -> Option<&'a Silence> {
+        let watched = self.answers.iter().find_map(|answered| match answered {
+            Answered {
+                question: Question::Silence { teaser: with, .. },
+                answer: Answer::Silence(silence),
+                ..
+            } if *with == teaser => Some(silence),
+            _ => None,
+        });
+        if watched.is_none() {
+            self.outstanding(Question::Silence { wait, teaser }, could_bring);
+            self.must_wait = true;
         }
+        watched
     }
 
     /// Concludes.

@@ -1,7 +1,8 @@
 //! The judge: a pure function from a policy and facts to questions or a verdict.
 //!
 //! It holds no state, sees no clock and may be called after every new fact. Before a recipient is named the only thing
-//! it can decide is to drop; at RCPT it decides for that recipient. It decides as soon as no outstanding answer could
+//! it can decide is to drop; at RCPT it decides for that recipient; behind that, where the recipients have had their
+//! answers, an exempt one perhaps among them, it can only drop again. It decides as soon as no outstanding answer could
 //! change the action: every check states the least and most points its answers could still bring, and the action
 //! follows the total in steps, so it is enough to look at both ends of the span.
 
@@ -63,12 +64,23 @@ pub fn judge(policy: &Policy, facts: &Facts) -> Judgement {
 }
 
 fn conclude(policy: &Policy, facts: &Facts, examination: Examination<'_>) -> Judgement {
-    let Examination { findings, questions, least, most, must_wait, .. } = examination;
+    let Examination {
+        findings,
+        questions,
+        least,
+        most,
+        must_wait,
+        ..
+    } = examination;
     let exempt = facts.rcpt().is_some_and(|rcpt| policy.is_exempt(rcpt));
-    let at_rcpt = facts.stage() >= Stage::Rcpt;
+    let at_rcpt = facts.stage() == Stage::Rcpt;
     let points: Points = findings.iter().map(|finding| finding.points).sum();
-    let allowed = findings.iter().any(|finding| finding.outcome == Outcome::Allow);
-    let denied = findings.iter().any(|finding| finding.outcome == Outcome::Deny);
+    let allowed = findings
+        .iter()
+        .any(|finding| finding.outcome == Outcome::Allow);
+    let denied = findings
+        .iter()
+        .any(|finding| finding.outcome == Outcome::Deny);
 
     let action = |total: Points| match () {
         () if allowed => Action::Clear,
@@ -86,10 +98,25 @@ fn conclude(policy: &Policy, facts: &Facts, examination: Examination<'_>) -> Jud
         observed: policy.mode == Mode::Observe,
         findings,
     };
+    let dropped = verdict.enforced() == Action::Drop;
     match () {
-        // An allow entry clears outright: nothing more is asked about that client.
-        () if allowed => Judgement::Decide { verdict, wanted: Vec::new() },
-        () if settled && !must_wait => Judgement::Decide { verdict, wanted: questions },
-        () => Judgement::Ask { questions, so_far: verdict },
+        // An entry of the lists decides outright: nothing more is asked about that client.
+        () if allowed || (denied && !verdict.observed) => Judgement::Decide {
+            verdict,
+            wanted: Vec::new(),
+        },
+        // Nothing comes behind a drop, neither the greeting nor a stage that could want answers.
+        () if settled && dropped => Judgement::Decide {
+            verdict,
+            wanted: Vec::new(),
+        },
+        () if settled && !must_wait => Judgement::Decide {
+            verdict,
+            wanted: questions,
+        },
+        () => Judgement::Ask {
+            questions,
+            so_far: verdict,
+        },
     }
 }

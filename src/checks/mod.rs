@@ -4,6 +4,8 @@
 //! documentation, metric labels and the columns of `explain` derive from [`ALL`].
 
 mod access;
+pub mod address;
+mod answer_filter;
 mod conduct;
 mod dnsbl;
 pub mod examination;

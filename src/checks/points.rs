@@ -36,10 +36,19 @@ impl Points {
         self.max(Self::ZERO)
     }
 
+    /// From nothing to these points: what an answer could bring that brings either.
+    #[must_use]
+    pub fn span(self) -> std::ops::RangeInclusive<Self> {
+        self.below_zero()..=self.above_zero()
+    }
+
     /// `count` times these points, without overflow.
     #[must_use]
     pub fn times(self, count: usize) -> Self {
-        Self(self.0.saturating_mul(i32::try_from(count).unwrap_or(i32::MAX)))
+        Self(
+            self.0
+                .saturating_mul(i32::try_from(count).unwrap_or(i32::MAX)),
+        )
     }
 }
 
@@ -88,9 +97,14 @@ impl<'de> Deserialize<'de> for Points {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let number = f64::deserialize(deserializer)?;
         if !(-1000.0..=1000.0).contains(&number) {
-            return Err(de::Error::custom("points must be a number from -1000 to 1000"));
+            return Err(de::Error::custom(
+                "points must be a number from -1000 to 1000",
+            ));
         }
-        #[expect(clippy::cast_possible_truncation, reason = "the range was checked above")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the range was checked above"
+        )]
         let hundredths = (number * 100.0).round() as i32;
         Ok(Self(hundredths))
     }
@@ -102,10 +116,20 @@ mod tests {
 
     #[test]
     fn points_are_written_as_people_write_them() {
-        for (hundredths, text) in [(0, "0"), (500, "5"), (150, "1.5"), (-50, "-0.5"), (125, "1.25"), (-300, "-3")] {
+        for (hundredths, text) in [
+            (0, "0"),
+            (500, "5"),
+            (150, "1.5"),
+            (-50, "-0.5"),
+            (125, "1.25"),
+            (-300, "-3"),
+        ] {
             assert_eq!(Points(hundredths).to_string(), text);
             let json = serde_json::to_string(&Points(hundredths)).unwrap();
-            assert_eq!(serde_json::from_str::<Points>(&json).unwrap(), Points(hundredths));
+            assert_eq!(
+                serde_json::from_str::<Points>(&json).unwrap(),
+                Points(hundredths)
+            );
         }
     }
 

@@ -52,7 +52,9 @@ impl Policy {
             ForwardPath::Postmaster(_) => true,
             ForwardPath::Mailbox(mailbox) => {
                 let local_part = mailbox.local_part.unquoted();
-                self.exempt_recipients.iter().any(|exempt| exempt.eq_ignore_ascii_case(&local_part))
+                self.exempt_recipients
+                    .iter()
+                    .any(|exempt| exempt.eq_ignore_ascii_case(&local_part))
             }
         }
     }

@@ -56,7 +56,7 @@ pub struct Verdict {
 
 /// Proof that a passing verdict was given: the only key to a backend. It can be made by [`Verdict::cleared`] alone.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0451
 /// let forged = gatepost::checks::verdict::Cleared { _private: () };
 /// ```
 #[derive(Debug)]
@@ -87,9 +87,15 @@ impl Verdict {
     /// The finding that weighs most: a deny entry, else the one with most points.
     #[must_use]
     pub fn governing(&self) -> Option<&Finding> {
-        let denied = self.findings.iter().find(|finding| finding.outcome == Outcome::Deny);
+        let denied = self
+            .findings
+            .iter()
+            .find(|finding| finding.outcome == Outcome::Deny);
         denied.or_else(|| {
-            let against = self.findings.iter().filter(|finding| finding.points > Points::ZERO);
+            let against = self
+                .findings
+                .iter()
+                .filter(|finding| finding.points > Points::ZERO);
             // `max_by_key` takes the last of equals; the first in the order of checks is meant.
             against.rev().max_by_key(|finding| finding.points)
         })
@@ -103,13 +109,21 @@ impl Verdict {
             ForwardPath::Mailbox(mailbox) => format!("postmaster@{}", mailbox.domain),
             ForwardPath::Postmaster(_) => "postmaster".to_owned(),
         };
-        Reply::new(550, Some((5, 7, 1)), format!("Refused: {reason}; if this is wrong, write to <{way_out}>"))
+        Reply::new(
+            550,
+            Some((5, 7, 1)),
+            format!("Refused: {reason}; if this is wrong, write to <{way_out}>"),
+        )
     }
 
     /// The reply that ends the session at once.
     #[must_use]
     pub fn farewell(&self, client: std::net::IpAddr) -> Reply {
-        Reply::new(521, Some((5, 7, 1)), format!("Refused: {}", self.reason(client)))
+        Reply::new(
+            521,
+            Some((5, 7, 1)),
+            format!("Refused: {}", self.reason(client)),
+        )
     }
 
     fn reason(&self, client: std::net::IpAddr) -> String {

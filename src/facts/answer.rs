@@ -98,6 +98,21 @@ pub enum Failure {
     Timeout,
 }
 
+impl Failure {
+    /// The failure as words for people.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed answer",
+            Self::Overload => "too many lookups",
+            Self::Refused => "refused",
+            Self::ServFail => "server failure",
+            Self::Suspended => "suspended",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
 /// One DNS record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -126,18 +141,22 @@ pub enum RecordData {
 impl DnsAnswer {
     /// The IPv4 addresses of the answer; none unless found.
     pub fn a(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
-        self.records().iter().filter_map(|record| match record.data {
-            RecordData::A(address) => Some(address),
-            _ => None,
-        })
+        self.records()
+            .iter()
+            .filter_map(|record| match record.data {
+                RecordData::A(address) => Some(address),
+                _ => None,
+            })
     }
 
     /// The texts of the answer; none unless found.
     pub fn txt(&self) -> impl Iterator<Item = &str> {
-        self.records().iter().filter_map(|record| match &record.data {
-            RecordData::Txt(text) => Some(text.as_ref()),
-            _ => None,
-        })
+        self.records()
+            .iter()
+            .filter_map(|record| match &record.data {
+                RecordData::Txt(text) => Some(text.as_ref()),
+                _ => None,
+            })
     }
 
     /// The records; empty unless found.

@@ -16,6 +16,10 @@ pub struct Client {
     /// The front proxy that named the client in a PROXY header, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<SocketAddr>,
+    /// Wall time of the accept, seconds since 1970 UTC. The only clock a check can see: entries of
+    /// the allow and deny lists expire by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<u64>,
 }
 
 impl Client {

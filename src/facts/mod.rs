@@ -26,7 +26,9 @@ use serde::{Deserialize, Serialize};
 use crate::smtp::fault::Fault;
 
 /// Milliseconds since the client connected, or the length of a wait; saturates at about 49 days.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Millis(pub u32);
 
@@ -88,24 +90,44 @@ pub struct Facts {
     entries: Vec<Entry>,
 }
 
-/// A session that goes on and on may not grow its facts without end: faults and answers beyond this many entries are
-/// counted by the session but no longer kept. 100 recipients with their answers fit several times.
+/// The most entries a session keeps: one that goes on and on may not grow its facts without end.
+/// A thousand messages of one recipient fit, and so do a thousand recipients with their answers.
 pub const MAX_ENTRIES: usize = 4096;
 
 impl Facts {
     /// The facts of a session that has just been accepted.
     #[must_use]
     pub fn new(client: Client) -> Self {
-        let mut facts = Self { entries: Vec::with_capacity(4) };
+        let mut facts = Self {
+            entries: Vec::with_capacity(4),
+        };
         facts.push(Stage::Connect, Millis(0), Fact::Client(Box::new(client)));
         facts
     }
 
-    /// Adds what was learnt; beyond [`MAX_ENTRIES`] it is let fall.
-    pub fn push(&mut self, stage: Stage, at: Millis, fact: Fact) {
-        if self.entries.len() < MAX_ENTRIES {
+    /// Adds what was learnt and says whether it was kept: beyond [`MAX_ENTRIES`] it is not, and the
+    /// session should end. So that a recipient of before is not judged in place of one that did not
+    /// fit, an envelope that did not fit closes the mail transaction.
+    pub fn push(&mut self, stage: Stage, at: Millis, fact: Fact) -> bool {
+        if !self.is_full() {
             self.entries.push(Entry { stage, at, fact });
+            return true;
         }
+        let is_envelope = matches!(fact, Fact::Mail(_) | Fact::Rcpt(_) | Fact::Reset);
+        if let (true, Some(last)) = (is_envelope, self.entries.last_mut()) {
+            *last = Entry {
+                stage,
+                at,
+                fact: Fact::Reset,
+            };
+        }
+        false
+    }
+
+    /// Whether nothing more is kept.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.entries.len() >= MAX_ENTRIES
     }
 
     /// Every entry, oldest first.
@@ -117,13 +139,24 @@ impl Facts {
     /// The same session as it stood after its first `seen` entries.
     #[must_use]
     pub fn up_to(&self, seen: usize) -> Self {
-        Self { entries: self.entries.iter().take(seen).cloned().collect() }
+        Self {
+            entries: self.entries.iter().take(seen).cloned().collect(),
+        }
+    }
+
+    /// As [`Facts::up_to`], without a copy.
+    #[must_use]
+    pub fn into_up_to(mut self, seen: usize) -> Self {
+        self.entries.truncate(seen);
+        self
     }
 
     /// The stage reached: that of the newest entry.
     #[must_use]
     pub fn stage(&self) -> Stage {
-        self.entries.last().map_or(Stage::Connect, |entry| entry.stage)
+        self.entries
+            .last()
+            .map_or(Stage::Connect, |entry| entry.stage)
     }
 
     /// Who connected; `None` only in a record that was cut.
@@ -138,7 +171,12 @@ impl Facts {
     /// The latest HELO or EHLO.
     #[must_use]
     pub fn helo(&self) -> Option<&Helo> {
-        self.entries.iter().rev().find_map(|entry| match &entry.fact {
+        self.helos().next_back()
+    }
+
+    /// Every HELO and EHLO, oldest first: what one of them showed, a later one does not hide.
+    pub fn helos(&self) -> impl DoubleEndedIterator<Item = &Helo> {
+        self.entries.iter().filter_map(|entry| match &entry.fact {
             Fact::Helo(helo) => Some(helo.as_ref()),
             _ => None,
         })
@@ -147,28 +185,37 @@ impl Facts {
     /// The parameters of the TLS session, if there is one.
     #[must_use]
     pub fn tls(&self) -> Option<&TlsParameters> {
-        self.entries.iter().rev().find_map(|entry| match &entry.fact {
-            Fact::Tls(tls) => Some(tls.as_ref()),
-            _ => None,
-        })
+        self.entries
+            .iter()
+            .rev()
+            .find_map(|entry| match &entry.fact {
+                Fact::Tls(tls) => Some(tls.as_ref()),
+                _ => None,
+            })
     }
 
     /// The reverse-path of the open mail transaction.
     #[must_use]
     pub fn mail(&self) -> Option<&Mail> {
-        self.transaction().iter().rev().find_map(|entry| match &entry.fact {
-            Fact::Mail(mail) => Some(mail.as_ref()),
-            _ => None,
-        })
+        self.transaction()
+            .iter()
+            .rev()
+            .find_map(|entry| match &entry.fact {
+                Fact::Mail(mail) => Some(mail.as_ref()),
+                _ => None,
+            })
     }
 
     /// The recipient named last in the open mail transaction: the one that is being judged.
     #[must_use]
     pub fn rcpt(&self) -> Option<&Rcpt> {
-        self.transaction().iter().rev().find_map(|entry| match &entry.fact {
-            Fact::Rcpt(rcpt) => Some(rcpt.as_ref()),
-            _ => None,
-        })
+        self.transaction()
+            .iter()
+            .rev()
+            .find_map(|entry| match &entry.fact {
+                Fact::Rcpt(rcpt) => Some(rcpt.as_ref()),
+                _ => None,
+            })
     }
 
     /// What the client did against the protocol, oldest first.
@@ -182,7 +229,8 @@ impl Facts {
     /// The answer to `question`, if it has come.
     #[must_use]
     pub fn answer(&self, question: &Question) -> Option<&Answered> {
-        self.answers().find(|answered| answered.question == *question)
+        self.answers()
+            .find(|answered| answered.question == *question)
     }
 
     /// Every answer that has come, oldest first.
@@ -203,3 +251,6 @@ impl Facts {
         self.entries.get(start..).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,13 +71,19 @@ impl DnsName {
     /// A name that may be shown as it is.
     #[must_use]
     pub fn new(asked: impl Into<Box<str>>) -> Self {
-        Self { asked: asked.into(), shown: None }
+        Self {
+            asked: asked.into(),
+            shown: None,
+        }
     }
 
     /// A name that holds a secret and is shown as `shown`.
     #[must_use]
     pub fn secret(asked: impl Into<Box<str>>, shown: impl Into<Box<str>>) -> Self {
-        Self { asked: asked.into(), shown: Some(shown.into()) }
+        Self {
+            asked: asked.into(),
+            shown: Some(shown.into()),
+        }
     }
 
     /// The name to put on the wire. Never print it.

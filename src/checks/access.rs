@@ -1,0 +1,97 @@
+//! Allow and deny lists: what the operator knows about a client, which no points outweigh.
+//!
+//! An entry names a network, a HELO name or a sender. One on the allow list clears outright, one on
+//! the deny list denies outright, and allow beats deny. A network is proven by the connection;
+//! HELO name and sender are only claimed. Names are compared as RFC 5321 §2.4 wants it for domains,
+//! local-parts without regard to case as well, as people mean it in a list.
+
+mod entry;
+
+use serde::Deserialize;
+
+use crate::checks::examination::Examination;
+use crate::checks::finding::Outcome;
+use crate::checks::points::Points;
+use crate::checks::{Check, Kind, SettingsError, settings};
+use crate::facts::Facts;
+use entry::{Entry, Subject};
+
+pub(in crate::checks) const KIND: Kind = Kind {
+    name: "access",
+    summary: "is the client on the operator's allow or deny list?",
+    sample: SAMPLE,
+    build,
+};
+
+const SAMPLE: &str = r#"# Clients that are let through whatever the other checks say, and are not made to wait. An entry
+# names one of:
+#   network = "192.0.2.0/24"     an address or network, IPv4 or IPv6
+#   helo = "mx.example.org"      the name in HELO; ".example.org" for every name below
+#   sender = "a@example.org"     the address in MAIL; "@example.org" for the whole domain,
+#                                "@.example.org" for every domain below
+# and, if wanted, comment = "..." (never shown to clients) and expires = "2026-12-31" (the last day,
+# UTC, on which it holds; or a time such as "2026-12-31T12:00:00Z"). A network is known for sure,
+# but anybody can claim a HELO name or a sender: allow by network where you can.
+allow = []
+# Clients that are refused at RCPT, but for postmaster and abuse; entries as above. An entry of
+# `allow` beats one of `deny`.
+deny = []
+"#;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Access {
+    allow: Vec<Entry>,
+    deny: Vec<Entry>,
+}
+
+fn build(table: serde_json::Value) -> Result<Option<Box<dyn Check>>, SettingsError> {
+    let check: Access = settings(table)?;
+    if check.allow.is_empty() && check.deny.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Box::new(check)))
+}
+
+impl Check for Access {
+    fn name(&self) -> &'static str {
+        KIND.name
+    }
+
+    fn examine(&self, examination: &mut Examination<'_>) {
+        let facts = examination.facts();
+        let started = facts.client().and_then(|client| client.started);
+        let lists = [
+            (&self.allow, Outcome::Allow, "allowed"),
+            (&self.deny, Outcome::Deny, "denied"),
+        ];
+        for (list, outcome, word) in lists {
+            let mut holding = list.iter().filter(|entry| entry.holds(started));
+            if let Some(entry) = holding.find(|entry| matches(entry, facts, outcome)) {
+                let subject = &entry.subject;
+                let evidence = format!("{word} here by {} {subject}", subject.reason());
+                examination.found(outcome, Points::ZERO, subject.reason(), evidence);
+            }
+        }
+    }
+}
+
+/// Whether an entry speaks of this session. A HELO name that is denied stays denied after another
+/// HELO; one that is allowed must be the latest.
+fn matches(entry: &Entry, facts: &Facts, outcome: Outcome) -> bool {
+    match &entry.subject {
+        Subject::Network(network) => facts
+            .client()
+            .is_some_and(|client| network.contains(&client.ip().to_canonical())),
+        Subject::Helo(names) if outcome == Outcome::Deny => {
+            facts.helos().any(|helo| names.contain(helo.name.as_str()))
+        }
+        Subject::Helo(names) => facts
+            .helo()
+            .is_some_and(|helo| names.contain(helo.name.as_str())),
+        Subject::Sender(senders) => facts
+            .mail()
+            .and_then(|mail| mail.path.mailbox())
+            .is_some_and(|mailbox| senders.contain(mailbox)),
+    }
+}
