@@ -54,7 +54,11 @@ pub(in crate::journal) fn list(directory: &Path) -> io::Result<Vec<Found>> {
         };
         // One that goes while it is looked at is none.
         if let Some(kept) = entry.metadata().ok().filter(fs::Metadata::is_file) {
-            files.push(Found { time, path: entry.path(), size: kept.len() });
+            files.push(Found {
+                time,
+                path: entry.path(),
+                size: kept.len(),
+            });
         }
     }
     files.sort();

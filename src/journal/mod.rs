@@ -12,7 +12,5 @@ mod tests;
 mod write;
 
 pub use read::{Records, find, read};
-pub use record::{
-    MessageOutcome, RecipientOutcome, SessionRecord, Timestamp, VERSION, timestamp,
-};
+pub use record::{MessageOutcome, RecipientOutcome, SessionRecord, Timestamp, VERSION, timestamp};
 pub use write::{Counts, Keeper, Writer, open};

@@ -30,7 +30,11 @@ pub struct Records {
 /// When the directory is missing or can not be read.
 pub fn read(directory: &Path) -> io::Result<Records> {
     let files = files::list(directory)?.into_iter();
-    Ok(Records { files, open: None, skipped: 0 })
+    Ok(Records {
+        files,
+        open: None,
+        skipped: 0,
+    })
 }
 
 /// The record of the session `id`; the newest if there are several.
@@ -40,7 +44,11 @@ pub fn read(directory: &Path) -> io::Result<Records> {
 /// When the directory is missing or can not be read.
 pub fn find(directory: &Path, id: &str) -> io::Result<Option<SessionRecord>> {
     for file in files::list(directory)?.into_iter().rev() {
-        let mut records = Records { files: vec![file].into_iter(), open: None, skipped: 0 };
+        let mut records = Records {
+            files: vec![file].into_iter(),
+            open: None,
+            skipped: 0,
+        };
         let mut newest = None;
         while let Some(line) = records.line() {
             // Most lines are another session's; they need not be understood.

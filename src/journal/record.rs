@@ -57,8 +57,11 @@ impl SessionRecord {
 
     /// About how much memory it takes, in entries; for the bound of the queue.
     pub(in crate::journal) fn entries(&self) -> usize {
-        let findings: usize =
-            self.decisions.iter().map(|decision| 1 + decision.verdict.findings.len()).sum();
+        let findings: usize = self
+            .decisions
+            .iter()
+            .map(|decision| 1 + decision.verdict.findings.len())
+            .sum();
         let outcomes = self.recipients.len() + self.messages.len() + self.replies.len();
         1 + self.facts.entries().len() + findings + outcomes
     }
@@ -83,7 +86,12 @@ impl RecipientOutcome {
     #[must_use]
     pub fn new(path: &ForwardPath, verdict: &Verdict, reply: &Reply) -> Self {
         let Verdict { action, exempt, .. } = *verdict;
-        Self { path: path.clone(), action, exempt, reply: reply.clone() }
+        Self {
+            path: path.clone(),
+            action,
+            exempt,
+            reply: reply.clone(),
+        }
     }
 
     /// Whether the recipient was taken.
@@ -106,7 +114,10 @@ impl MessageOutcome {
     /// A message of `size` octets, answered with `reply`.
     #[must_use]
     pub fn new(size: u64, reply: &Reply) -> Self {
-        Self { size, reply: reply.clone() }
+        Self {
+            size,
+            reply: reply.clone(),
+        }
     }
 
     /// Whether the message was taken.
@@ -126,9 +137,16 @@ pub struct Timestamp(SystemTime);
 pub fn timestamp(time: SystemTime) -> Timestamp {
     /// The last second of the year 9999, since 1970.
     const LAST: Duration = Duration::from_secs(253_402_300_799);
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(LAST);
+    let since = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .min(LAST);
     let millis = Duration::new(since.as_secs(), since.subsec_millis() * 1_000_000);
-    Timestamp(SystemTime::UNIX_EPOCH.checked_add(millis).unwrap_or(SystemTime::UNIX_EPOCH))
+    Timestamp(
+        SystemTime::UNIX_EPOCH
+            .checked_add(millis)
+            .unwrap_or(SystemTime::UNIX_EPOCH),
+    )
 }
 
 impl Timestamp {

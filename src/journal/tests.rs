@@ -33,7 +33,11 @@ fn record(id: usize, after: Duration, size: usize) -> SessionRecord {
 }
 
 /// Writes `records`, one batch each.
-fn write(directory: &Path, max_size: u64, records: impl IntoIterator<Item = SessionRecord>) -> Counts {
+fn write(
+    directory: &Path,
+    max_size: u64,
+    records: impl IntoIterator<Item = SessionRecord>,
+) -> Counts {
     let (writer, keeper) = open(directory, max_size, 30 * DAY);
     std::thread::scope(|scope| {
         scope.spawn(|| keeper.run());
@@ -75,11 +79,19 @@ fn what_is_written_is_read_in_order_and_found() {
     drop(writer);
     keeper.run();
     assert_eq!(ids(&journal), numbers(0..10));
-    assert_eq!(find(&journal, "s7").unwrap(), Some(record(7, Duration::ZERO, 10)));
+    assert_eq!(
+        find(&journal, "s7").unwrap(),
+        Some(record(7, Duration::ZERO, 10))
+    );
     assert_eq!(find(&journal, "s").unwrap(), None);
     let files = list(&journal).unwrap();
     assert_eq!(files.len(), 1);
-    assert!(files[0].path.ends_with("sessions-20260101T000001.500Z.jsonl"), "{files:?}");
+    assert!(
+        files[0]
+            .path
+            .ends_with("sessions-20260101T000001.500Z.jsonl"),
+        "{files:?}"
+    );
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&files[0].path) & !0o640, 0);
     assert_eq!(mode(&journal) & !0o750, 0);
@@ -89,7 +101,10 @@ fn what_is_written_is_read_in_order_and_found() {
 fn a_journal_without_a_directory_says_so() {
     let directory = tempfile::tempdir().unwrap();
     let missing = directory.path().join("missing");
-    assert_eq!(read(&missing).unwrap_err().kind(), std::io::ErrorKind::NotFound);
+    assert_eq!(
+        read(&missing).unwrap_err().kind(),
+        std::io::ErrorKind::NotFound
+    );
     assert!(find(&missing, "s1").is_err());
 }
 
@@ -134,13 +149,28 @@ fn a_file_begun_later_sorts_behind_whatever_the_clock_says() {
 #[test]
 fn bad_lines_are_skipped_and_counted() {
     let directory = tempfile::tempdir().unwrap();
-    write(directory.path(), MIB, [record(0, Duration::ZERO, 10), record(1, Duration::ZERO, 10)]);
+    write(
+        directory.path(),
+        MIB,
+        [record(0, Duration::ZERO, 10), record(1, Duration::ZERO, 10)],
+    );
     let file = list(directory.path()).unwrap().remove(0).path;
     let good = fs::read_to_string(&file).unwrap();
-    let newer = good.lines().next().unwrap().replace("\"version\":1", "\"version\":2");
-    fs::write(&file, format!("\n{{}}\n\u{0}\n{newer}\n{good}{}", &good[..40])).unwrap();
+    let newer = good
+        .lines()
+        .next()
+        .unwrap()
+        .replace("\"version\":1", "\"version\":2");
+    fs::write(
+        &file,
+        format!("\n{{}}\n\u{0}\n{newer}\n{good}{}", &good[..40]),
+    )
+    .unwrap();
     let mut records = read(directory.path()).unwrap();
-    assert_eq!(records.by_ref().map(|record| record.id).collect::<Vec<_>>(), numbers(0..2));
+    assert_eq!(
+        records.by_ref().map(|record| record.id).collect::<Vec<_>>(),
+        numbers(0..2)
+    );
     assert_eq!(records.skipped(), 5);
 }
 
@@ -152,7 +182,10 @@ fn too_many_waiting_records_are_let_fall_and_counted() {
         writer.write(record(number, Duration::ZERO, 10));
     }
     assert_eq!(writer.counts().dropped, 6);
-    let large = SessionRecord { replies: vec![String::new(); 200_000], ..record(0, Duration::ZERO, 0) };
+    let large = SessionRecord {
+        replies: vec![String::new(); 200_000],
+        ..record(0, Duration::ZERO, 0)
+    };
     writer.write(large);
     assert_eq!(writer.counts().dropped, 7);
     let tally = writer.clone();
@@ -174,7 +207,11 @@ fn too_many_waiting_records_are_let_fall_and_counted() {
 #[test]
 fn a_record_too_large_for_a_file_is_lost_alone() {
     let directory = tempfile::tempdir().unwrap();
-    let records = [record(0, Duration::ZERO, 10), record(1, Duration::ZERO, 70_000), record(2, DAY, 10)];
+    let records = [
+        record(0, Duration::ZERO, 10),
+        record(1, Duration::ZERO, 70_000),
+        record(2, DAY, 10),
+    ];
     let counts = write(directory.path(), MIB, records);
     assert_eq!((counts.written, counts.lost, counts.errors), (2, 1, 0));
     assert_eq!(ids(directory.path()), ["s0", "s2"]);
@@ -223,7 +260,10 @@ fn timestamps_are_whole_milliseconds_and_never_out_of_range() {
     let before = SystemTime::UNIX_EPOCH - DAY;
     assert_eq!(timestamp(before).to_string(), "1970-01-01T00:00:00.000Z");
     let far = SystemTime::UNIX_EPOCH + DAY * 4_000_000;
-    let last = SessionRecord { started: timestamp(far), ..record(0, DAY, 0) };
+    let last = SessionRecord {
+        started: timestamp(far),
+        ..record(0, DAY, 0)
+    };
     assert_eq!(last.ended_at().to_string(), "9999-12-31T23:59:59.000Z");
     for text in ["", "yesterday", "2026-13-01T00:00:00Z"] {
         assert!(Timestamp::try_from(text.to_owned()).is_err());

@@ -75,20 +75,41 @@ pub struct Keeper {
 pub fn open(directory: &Path, max_size: u64, max_age: Duration) -> (Writer, Keeper) {
     let (sender, queue) = sync_channel(QUEUE);
     let tally = Arc::new(Tally::default());
-    let shelf = Shelf { directory: directory.to_owned(), max_size, max_age, open: None };
-    let keeper =
-        Keeper { queue, tally: Arc::clone(&tally), shelf, retry: RETRY, troubled: false };
-    (Writer { queue: sender, tally }, keeper)
+    let shelf = Shelf {
+        directory: directory.to_owned(),
+        max_size,
+        max_age,
+        open: None,
+    };
+    let keeper = Keeper {
+        queue,
+        tally: Arc::clone(&tally),
+        shelf,
+        retry: RETRY,
+        troubled: false,
+    };
+    (
+        Writer {
+            queue: sender,
+            tally,
+        },
+        keeper,
+    )
 }
 
 impl Writer {
     /// Queues a record; never waits. When too many wait it is let fall and counted.
     pub fn write(&self, record: SessionRecord) {
         let entries = record.entries();
-        let before = self.tally.queued_entries.fetch_add(entries, Ordering::Relaxed);
+        let before = self
+            .tally
+            .queued_entries
+            .fetch_add(entries, Ordering::Relaxed);
         let full = before.saturating_add(entries) > QUEUED_ENTRIES;
         if full || self.queue.try_send(record).is_err() {
-            self.tally.queued_entries.fetch_sub(entries, Ordering::Relaxed);
+            self.tally
+                .queued_entries
+                .fetch_sub(entries, Ordering::Relaxed);
             self.tally.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -97,7 +118,13 @@ impl Writer {
     #[must_use]
     pub fn counts(&self) -> Counts {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let Tally { written, dropped, lost, errors, .. } = &*self.tally;
+        let Tally {
+            written,
+            dropped,
+            lost,
+            errors,
+            ..
+        } = &*self.tally;
         Counts {
             written: read(written),
             dropped: read(dropped),
@@ -122,10 +149,16 @@ impl Keeper {
         let most = self.shelf.part().min(LONGEST_LINE);
         let mut next = self.queue.recv().ok();
         while let Some(record) = next.take() {
-            let mut batch = Batch { lines: Vec::new(), records: 0, time: record.ended_at() };
+            let mut batch = Batch {
+                lines: Vec::new(),
+                records: 0,
+                time: record.ended_at(),
+            };
             self.add(&mut batch, &record, most);
             while batch.lines.len() < BATCH.min(most) {
-                let Ok(record) = self.queue.try_recv() else { break };
+                let Ok(record) = self.queue.try_recv() else {
+                    break;
+                };
                 self.add(&mut batch, &record, most);
             }
             self.put(&batch);
@@ -134,8 +167,12 @@ impl Keeper {
     }
 
     fn add(&self, batch: &mut Batch, record: &SessionRecord, most: usize) {
-        self.tally.queued_entries.fetch_sub(record.entries(), Ordering::Relaxed);
-        let line = serde_json::to_vec(record).ok().filter(|line| line.len() < most);
+        self.tally
+            .queued_entries
+            .fetch_sub(record.entries(), Ordering::Relaxed);
+        let line = serde_json::to_vec(record)
+            .ok()
+            .filter(|line| line.len() < most);
         let Some(line) = line else {
             self.tally.lost.fetch_add(1, Ordering::Relaxed);
             return;
@@ -160,7 +197,9 @@ impl Keeper {
             }
             std::thread::sleep(self.retry);
         }
-        self.tally.written.fetch_add(batch.records, Ordering::Relaxed);
+        self.tally
+            .written
+            .fetch_add(batch.records, Ordering::Relaxed);
         if std::mem::take(&mut self.troubled) {
             let dropped = self.tally.dropped.load(Ordering::Relaxed);
             tracing::warn!(dropped, "the journal is written again");
@@ -205,7 +244,11 @@ impl Shelf {
 
     fn put(&mut self, batch: &Batch) -> io::Result<()> {
         let size = u64::try_from(batch.lines.len()).unwrap_or(u64::MAX);
-        if self.open.as_ref().is_some_and(|open| self.is_full(open, size, batch.time)) {
+        if self
+            .open
+            .as_ref()
+            .is_some_and(|open| self.is_full(open, size, batch.time))
+        {
             self.open = None;
         }
         let open = match &mut self.open {
@@ -233,7 +276,10 @@ impl Shelf {
 
     fn is_full(&self, open: &Open, size: u64, now: Timestamp) -> bool {
         let part = self.max_size / u64::from(PARTS);
-        let age = now.time().duration_since(open.since.time()).unwrap_or_default();
+        let age = now
+            .time()
+            .duration_since(open.since.time())
+            .unwrap_or_default();
         open.length.saturating_add(size) > part || age > self.max_age / PARTS
     }
 }
@@ -241,12 +287,26 @@ impl Shelf {
 /// Begins a new file at `time`, or right behind the newest one there if the clock has gone back.
 fn begin(directory: &Path, time: Timestamp) -> io::Result<Open> {
     if !directory.is_dir() {
-        fs::DirBuilder::new().recursive(true).mode(0o750).create(directory)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o750)
+            .create(directory)?;
     }
     let behind = |file: &Found| file.time.time().checked_add(Duration::from_millis(1));
-    let earliest = files::list(directory)?.last().and_then(behind).map(timestamp);
+    let earliest = files::list(directory)?
+        .last()
+        .and_then(behind)
+        .map(timestamp);
     let since = earliest.map_or(time, |earliest| time.max(earliest));
     let path = files::path(directory, since);
-    let file = OpenOptions::new().append(true).create_new(true).mode(0o640).open(path)?;
-    Ok(Open { file, since, length: 0 })
+    let file = OpenOptions::new()
+        .append(true)
+        .create_new(true)
+        .mode(0o640)
+        .open(path)?;
+    Ok(Open {
+        file,
+        since,
+        length: 0,
+    })
 }

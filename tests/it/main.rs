@@ -1,3 +1,4 @@
 //! Tests of the parts that touch the world, over loopback only.
 
 mod gather;
+mod journal;
