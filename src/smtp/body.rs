@@ -15,7 +15,9 @@ use memchr::memchr3;
 use super::fault::Fault;
 
 /// What to do about a bare LF.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum BareNewline {
     /// Refuse the message.
@@ -130,7 +132,11 @@ impl BodyReader {
 
     /// Reads as much of `input` as can be judged. After the end nothing more is used.
     pub fn read<'a>(&mut self, input: &'a [u8]) -> BodyRead<'a> {
-        let mut output = Output { input, copied: 0, owned: Vec::new() };
+        let mut output = Output {
+            input,
+            copied: 0,
+            owned: Vec::new(),
+        };
         let mut at = 0;
         let mut text_end = 0;
         while let Some(rest) = input.get(at..)
@@ -156,7 +162,12 @@ impl BodyReader {
             None => output.finish(text_end),
             Some(_) => Cow::Borrowed(Default::default()),
         };
-        BodyRead { consumed: at, chunk, refused: self.refused, end: self.ended }
+        BodyRead {
+            consumed: at,
+            chunk,
+            refused: self.refused,
+            end: self.ended,
+        }
     }
 
     /// A dot at the beginning of a line. Returns the octets used, 0 for "more is needed".
@@ -262,7 +273,8 @@ impl<'a> Output<'a> {
     }
 
     fn copy_to(&mut self, end: usize) {
-        self.owned.extend_from_slice(self.input.get(self.copied..end).unwrap_or_default());
+        self.owned
+            .extend_from_slice(self.input.get(self.copied..end).unwrap_or_default());
         self.copied = end;
     }
 

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::{reply::ReplyClass, verb::Verb};
 
 /// Where a session stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Before the greeting, or after a greeting that refused: only QUIT is legal.
@@ -40,15 +42,17 @@ impl Phase {
         }
         match (self, verb, class) {
             (Self::Connect, Verb::Connect, Positive) => Self::Start,
-            (Self::Start | Self::Ready | Self::Mail | Self::Rcpt, Verb::Helo | Verb::Ehlo, Positive) => {
-                Self::Ready
-            }
+            (
+                Self::Start | Self::Ready | Self::Mail | Self::Rcpt,
+                Verb::Helo | Verb::Ehlo,
+                Positive,
+            ) => Self::Ready,
             (Self::Mail | Self::Rcpt, Verb::Rset, Positive) => Self::Ready,
             (Self::Ready, Verb::Mail, Positive) => Self::Mail,
             (Self::Mail | Self::Rcpt, Verb::Rcpt, Positive) => Self::Rcpt,
             (Self::Rcpt, Verb::Data, Intermediate) => Self::Data,
             (Self::Data, Verb::EndOfData, _) => Self::Ready,
-            (Self::Ready, Verb::StartTls, Positive) => Self::Start,
+            (Self::Ready, Verb::StartTls, Positive) if code == 220 => Self::Start,
             (_, Verb::Quit, Positive) => Self::Closed,
             _ => self,
         }
@@ -59,7 +63,13 @@ impl Phase {
         match verb {
             Verb::Connect => matches!(self, Self::Connect),
             Verb::Quit => !matches!(self, Self::Data | Self::Closed),
-            Verb::Helo | Verb::Ehlo | Verb::Rset | Verb::Noop | Verb::Vrfy | Verb::Expn | Verb::Help => {
+            Verb::Helo
+            | Verb::Ehlo
+            | Verb::Rset
+            | Verb::Noop
+            | Verb::Vrfy
+            | Verb::Expn
+            | Verb::Help => {
                 matches!(self, Self::Start | Self::Ready | Self::Mail | Self::Rcpt)
             }
             Verb::Mail | Verb::StartTls | Verb::Auth => matches!(self, Self::Ready),
@@ -132,7 +142,9 @@ mod tests {
     ];
 
     fn verbs() -> impl Iterator<Item = Verb> {
-        Verb::ALL.into_iter().chain([Verb::EndOfData, Verb::Connect])
+        Verb::ALL
+            .into_iter()
+            .chain([Verb::EndOfData, Verb::Connect])
     }
 
     fn after(phase: Phase, verb: Verb, code: u16) -> Phase {
@@ -148,6 +160,7 @@ mod tests {
             (Verb::Ehlo, 550, Phase::Start),
             (Verb::Ehlo, 250, Phase::Ready),
             (Verb::StartTls, 454, Phase::Ready),
+            (Verb::StartTls, 250, Phase::Ready),
             (Verb::StartTls, 220, Phase::Start),
             (Verb::Ehlo, 250, Phase::Ready),
             (Verb::Auth, 334, Phase::Ready),
@@ -177,7 +190,10 @@ mod tests {
 
     #[test]
     fn a_closing_reply_closes_everywhere() {
-        for (phase, verb) in PHASES.into_iter().flat_map(|phase| verbs().map(move |verb| (phase, verb))) {
+        for (phase, verb) in PHASES
+            .into_iter()
+            .flat_map(|phase| verbs().map(move |verb| (phase, verb)))
+        {
             assert_eq!(after(phase, verb, 421), Phase::Closed);
             assert_eq!(after(phase, verb, 521), Phase::Closed);
         }
@@ -191,7 +207,11 @@ mod tests {
                 for code in [220, 250, 354, 451, 550] {
                     let quit = verb == Verb::Quit && code < 300;
                     let expected = if quit { Phase::Closed } else { phase };
-                    assert_eq!(after(phase, verb, code), expected, "{phase:?} {verb:?} {code}");
+                    assert_eq!(
+                        after(phase, verb, code),
+                        expected,
+                        "{phase:?} {verb:?} {code}"
+                    );
                 }
             }
         }
@@ -199,8 +219,16 @@ mod tests {
 
     #[test]
     fn nothing_but_the_dot_in_data_and_nothing_when_closed() {
-        assert_eq!(verbs().filter(|verb| Phase::Data.allows(*verb)).collect::<Vec<_>>(), [Verb::EndOfData]);
-        assert_eq!(verbs().filter(|verb| Phase::Closed.allows(*verb)).count(), 0);
+        assert_eq!(
+            verbs()
+                .filter(|verb| Phase::Data.allows(*verb))
+                .collect::<Vec<_>>(),
+            [Verb::EndOfData]
+        );
+        assert_eq!(
+            verbs().filter(|verb| Phase::Closed.allows(*verb)).count(),
+            0
+        );
     }
 
     #[test]

@@ -45,7 +45,11 @@ impl EnhancedCode {
         if parts.next().is_some() {
             return None;
         }
-        Some(Self { class: u8::try_from(class).ok()?, subject, detail })
+        Some(Self {
+            class: u8::try_from(class).ok()?,
+            subject,
+            detail,
+        })
     }
 }
 
@@ -53,7 +57,11 @@ impl EnhancedCode {
 fn number(text: &str) -> Option<u16> {
     let padded = text.len() > 1 && text.starts_with('0');
     let digits = matches!(text.len(), 1..=3) && text.bytes().all(|octet| octet.is_ascii_digit());
-    if padded || !digits { None } else { text.parse().ok() }
+    if padded || !digits {
+        None
+    } else {
+        text.parse().ok()
+    }
 }
 
 impl fmt::Display for EnhancedCode {
@@ -122,9 +130,16 @@ impl Reply {
         enhanced: Option<(u8, u16, u16)>,
         text: impl Into<Cow<'static, str>>,
     ) -> Self {
-        let enhanced =
-            enhanced.map(|(class, subject, detail)| EnhancedCode { class, subject, detail });
-        Self { code, enhanced, lines: vec![text.into()] }
+        let enhanced = enhanced.map(|(class, subject, detail)| EnhancedCode {
+            class,
+            subject,
+            detail,
+        });
+        Self {
+            code,
+            enhanced,
+            lines: vec![text.into()],
+        }
     }
 
     /// The class of its code.
@@ -171,7 +186,11 @@ impl Reply {
             ReplyClass::Transient => 4,
             ReplyClass::Permanent => 5,
         };
-        self.enhanced.get_or_insert(EnhancedCode { class, subject: 0, detail: 0 });
+        self.enhanced.get_or_insert(EnhancedCode {
+            class,
+            subject: 0,
+            detail: 0,
+        });
     }
 
     /// Appends the wire form. Only printable ASCII leaves, everything else is written as `?`; a
@@ -203,15 +222,19 @@ impl Reply {
 /// Three digits. A code outside 200 to 599 is a bug of ours, and `451` is what the client then gets.
 fn digits(code: u16) -> [u8; 3] {
     debug_assert!((200..=599).contains(&code), "reply code {code}");
-    let code = if (200..=599).contains(&code) { code } else { 451 };
+    let code = if (200..=599).contains(&code) {
+        code
+    } else {
+        451
+    };
     let digit = |value: u16| b'0' + u8::try_from(value % 10).unwrap_or(0);
     [digit(code / 100), digit(code / 10), digit(code)]
 }
 
 /// The octet a character is written as.
 fn printable(character: char) -> u8 {
-    match u8::try_from(character) {
-        Ok(octet @ b' '..=b'~') => octet,
-        _ => b'?',
-    }
+    let octet = u8::try_from(character).ok();
+    octet
+        .filter(|octet| matches!(octet, b' '..=b'~'))
+        .unwrap_or(b'?')
 }

@@ -148,14 +148,22 @@ struct ReplyLine<'a> {
 /// The line `input` begins with; None when its CRLF is not there yet. What is wrong is said as soon
 /// as it is certain, and it is the same whatever the pieces in which the line came.
 fn line(input: &[u8]) -> Result<Option<ReplyLine<'_>>, BadReply> {
-    let Some(code) = code(input)? else { return Ok(None) };
-    let Some(&separator) = input.get(HEAD) else { return Ok(None) };
+    let Some(code) = code(input)? else {
+        return Ok(None);
+    };
+    let Some(&separator) = input.get(HEAD) else {
+        return Ok(None);
+    };
     if !matches!(separator, b' ' | b'-' | b'\r') {
         return Err(BadReply::Separator);
     }
     let window = input.get(..LINE_MAX).unwrap_or(input);
-    let found = window.get(HEAD..).and_then(|rest| memchr3(b'\r', b'\n', 0, rest));
-    let Some(at) = found.map(|offset| offset + HEAD) else { return unfinished(window) };
+    let found = window
+        .get(HEAD..)
+        .and_then(|rest| memchr3(b'\r', b'\n', 0, rest));
+    let Some(at) = found.map(|offset| offset + HEAD) else {
+        return unfinished(window);
+    };
     match (window.get(at), window.get(at + 1)) {
         (Some(b'\n'), _) => return Err(BadReply::BareLf),
         (Some(b'\r'), Some(b'\n')) => {}
@@ -164,11 +172,20 @@ fn line(input: &[u8]) -> Result<Option<ReplyLine<'_>>, BadReply> {
         _ => return Err(BadReply::Nul),
     }
     let text = window.get(HEAD + 1..at).unwrap_or_default();
-    Ok(Some(ReplyLine { octets: at + 2, code, last: separator != b'-', text }))
+    Ok(Some(ReplyLine {
+        octets: at + 2,
+        code,
+        last: separator != b'-',
+        text,
+    }))
 }
 
 fn unfinished(window: &[u8]) -> Result<Option<ReplyLine<'_>>, BadReply> {
-    if window.len() >= LINE_MAX { Err(BadReply::LineTooLong) } else { Ok(None) }
+    if window.len() >= LINE_MAX {
+        Err(BadReply::LineTooLong)
+    } else {
+        Ok(None)
+    }
 }
 
 /// The code at the beginning of `input`; None when it is not complete and right so far.
@@ -176,7 +193,11 @@ fn code(input: &[u8]) -> Result<Option<u16>, BadReply> {
     let head = input.get(..HEAD).unwrap_or(input);
     let mut code = 0;
     for (index, octet) in head.iter().enumerate() {
-        let right = if index == 0 { matches!(octet, b'2'..=b'5') } else { octet.is_ascii_digit() };
+        let right = if index == 0 {
+            matches!(octet, b'2'..=b'5')
+        } else {
+            octet.is_ascii_digit()
+        };
         if !right {
             return Err(BadReply::Code);
         }
@@ -190,7 +211,11 @@ fn first(line: &ReplyLine<'_>) -> Reply {
         Some((code, text)) => (Some(code), text),
         None => (None, line.text),
     };
-    Reply { code: line.code, enhanced, lines: vec![clean(text)] }
+    Reply {
+        code: line.code,
+        enhanced,
+        lines: vec![clean(text)],
+    }
 }
 
 /// The enhanced code in front of the text and the text behind it, where its class is the reply's.
@@ -203,6 +228,12 @@ fn enhanced(text: &[u8], code: u16) -> Option<(EnhancedCode, &[u8])> {
 }
 
 fn clean(text: &[u8]) -> Cow<'static, str> {
-    let clean = |octet: &u8| if matches!(octet, b' '..=b'~') { char::from(*octet) } else { '?' };
+    let clean = |octet: &u8| {
+        if matches!(octet, b' '..=b'~') {
+            char::from(*octet)
+        } else {
+            '?'
+        }
+    };
     Cow::Owned(text.iter().map(clean).collect())
 }

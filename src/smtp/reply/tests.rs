@@ -16,9 +16,18 @@ fn read(input: &[u8]) -> Result<(usize, Option<Reply>), BadReply> {
 
 #[test]
 fn enhanced_code_stands_on_every_line() {
-    let reply = Reply::new(550, Some((5, 7, 1)), "No").with_line("Really").with_line("");
-    assert_eq!(written(&reply), "550-5.7.1 No\r\n550-5.7.1 Really\r\n550 5.7.1 \r\n");
-    let none = Reply { code: 250, enhanced: None, lines: Vec::new() };
+    let reply = Reply::new(550, Some((5, 7, 1)), "No")
+        .with_line("Really")
+        .with_line("");
+    assert_eq!(
+        written(&reply),
+        "550-5.7.1 No\r\n550-5.7.1 Really\r\n550 5.7.1 \r\n"
+    );
+    let none = Reply {
+        code: 250,
+        enhanced: None,
+        lines: Vec::new(),
+    };
     assert_eq!(written(&none), "250 \r\n");
 }
 
@@ -45,7 +54,10 @@ fn missing_enhanced_code_is_filled_by_class() {
     let mut replies = [250, 354, 451, 550].map(|code| Reply::new(code, None, "x"));
     replies.iter_mut().for_each(Reply::ensure_enhanced);
     let codes = replies.map(|reply| reply.enhanced.map(|code| code.to_string()));
-    assert_eq!(codes, [Some("2.0.0"), None, Some("4.0.0"), Some("5.0.0")].map(|c| c.map(str::to_owned)));
+    assert_eq!(
+        codes,
+        [Some("2.0.0"), None, Some("4.0.0"), Some("5.0.0")].map(|c| c.map(str::to_owned))
+    );
     let mut kept = Reply::new(550, Some((5, 1, 1)), "x");
     kept.ensure_enhanced();
     assert_eq!(kept, Reply::new(550, Some((5, 1, 1)), "x"));
@@ -56,7 +68,9 @@ fn enhanced_codes() {
     for good in ["2.0.0", "4.7.1", "5.6.11", "5.999.999"] {
         assert_eq!(EnhancedCode::parse(good).unwrap().to_string(), good);
     }
-    for bad in ["", "2", "2.0", "2.0.0.0", "3.0.0", "2..0", "2.0.1000", "2.00.1", "2.0.x", "+2.0.0"] {
+    for bad in [
+        "", "2", "2.0", "2.0.0.0", "3.0.0", "2..0", "2.0.1000", "2.00.1", "2.0.x", "+2.0.0",
+    ] {
         assert_eq!(EnhancedCode::parse(bad), None, "{bad}");
     }
 }
@@ -65,16 +79,23 @@ fn enhanced_codes() {
 fn serde_round_trip() {
     let reply = Reply::new(451, Some((4, 7, 1)), "Wait").with_line("more");
     let text = serde_json::to_string(&reply).unwrap();
-    assert_eq!(text, r#"{"code":451,"enhanced":"4.7.1","lines":["Wait","more"]}"#);
+    assert_eq!(
+        text,
+        r#"{"code":451,"enhanced":"4.7.1","lines":["Wait","more"]}"#
+    );
     assert_eq!(serde_json::from_str::<Reply>(&text).unwrap(), reply);
-    assert!(serde_json::from_str::<Reply>(r#"{"code":250,"enhanced":"6.0.0","lines":[]}"#).is_err());
+    assert!(
+        serde_json::from_str::<Reply>(r#"{"code":250,"enhanced":"6.0.0","lines":[]}"#).is_err()
+    );
 }
 
 #[test]
 fn reads_replies_one_by_one() {
     let input = b"250-mx\r\n250-SIZE 5\r\n250 HELP\r\n221 2.0.0 Bye\r\n35";
     let (used, reply) = read(input).unwrap();
-    let expected = Reply::new(250, None, "mx").with_line("SIZE 5").with_line("HELP");
+    let expected = Reply::new(250, None, "mx")
+        .with_line("SIZE 5")
+        .with_line("HELP");
     assert_eq!(reply, Some(expected));
     let (more, reply) = read(&input[used..]).unwrap();
     assert_eq!(reply, Some(Reply::new(221, Some((2, 0, 0)), "Bye")));
@@ -85,7 +106,10 @@ fn reads_replies_one_by_one() {
 fn reads_a_code_alone_and_an_empty_text() {
     assert_eq!(read(b"250\r\n"), Ok((5, Some(Reply::new(250, None, "")))));
     assert_eq!(read(b"250 \r\n"), Ok((6, Some(Reply::new(250, None, "")))));
-    assert_eq!(read(b"250 2.0.0\r\n"), Ok((11, Some(Reply::new(250, Some((2, 0, 0)), "")))));
+    assert_eq!(
+        read(b"250 2.0.0\r\n"),
+        Ok((11, Some(Reply::new(250, Some((2, 0, 0)), ""))))
+    );
 }
 
 #[test]
@@ -93,8 +117,9 @@ fn enhanced_code_of_another_class_is_text() {
     let (_, reply) = read(b"250 5.0.0 odd\r\n").unwrap();
     assert_eq!(reply, Some(Reply::new(250, None, "5.0.0 odd")));
     let (_, reply) = read(b"550-5.1.1 one\r\n550-5.1.2 two\r\n550 5.1.1 three\r\n").unwrap();
-    let expected =
-        Reply::new(550, Some((5, 1, 1)), "one").with_line("5.1.2 two").with_line("three");
+    let expected = Reply::new(550, Some((5, 1, 1)), "one")
+        .with_line("5.1.2 two")
+        .with_line("three");
     assert_eq!(reply, Some(expected));
 }
 
@@ -140,7 +165,10 @@ fn limits_hold() {
     let lines = |count: usize| [b"250-x\r\n".repeat(count - 1), b"250 x\r\n".to_vec()].concat();
     assert_eq!(read(&lines(128)).unwrap().1.unwrap().lines.len(), 128);
     assert_eq!(read(&lines(129)), Err(BadReply::TooManyLines));
-    assert_eq!(read(&b"250-x\r\n".repeat(100_000)), Err(BadReply::TooManyLines));
+    assert_eq!(
+        read(&b"250-x\r\n".repeat(100_000)),
+        Err(BadReply::TooManyLines)
+    );
 
     let wide = [b"250-".as_slice(), &[b'x'; 1018], b"\r\n"].concat();
     assert_eq!(wide.len(), 1024);
@@ -153,7 +181,11 @@ fn limits_hold() {
 fn in_pieces(input: &[u8], cuts: &[usize]) -> (Vec<Reply>, Option<BadReply>) {
     let mut reader = ReplyReader::new();
     let (mut replies, mut start) = (Vec::new(), 0);
-    for end in cuts.iter().map(|cut| cut % (input.len() + 1)).chain([input.len()]) {
+    for end in cuts
+        .iter()
+        .map(|cut| cut % (input.len() + 1))
+        .chain([input.len()])
+    {
         loop {
             let window = &input[start..end.max(start)];
             match reader.next(window) {
@@ -171,8 +203,21 @@ fn in_pieces(input: &[u8], cuts: &[usize]) -> (Vec<Reply>, Option<BadReply>) {
 
 fn reply_like() -> impl Strategy<Value = Vec<u8>> {
     let part = prop::sample::select(vec![
-        "250", "250 ", "250-", "550 5.1.1 ", "550-", "451", "\r\n", "\r\n", "\r\n", "\r", "\n", "\0", "x",
-        "2.0.0 ", "é",
+        "250",
+        "250 ",
+        "250-",
+        "550 5.1.1 ",
+        "550-",
+        "451",
+        "\r\n",
+        "\r\n",
+        "\r\n",
+        "\r",
+        "\n",
+        "\0",
+        "x",
+        "2.0.0 ",
+        "é",
     ]);
     prop::collection::vec(part, 0..24).prop_map(|parts| parts.concat().into_bytes())
 }
