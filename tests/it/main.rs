@@ -10,6 +10,7 @@ mod exim_recipe;
 mod faults;
 mod gather;
 mod house;
+mod journal;
 mod mail_data;
 mod real_exim;
 mod real_rbldnsd;
