@@ -160,7 +160,7 @@ impl Running {
         drop(shared);
         drop(tasks);
         if let Some(thread) = journal {
-            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+            tasks::join(thread).await;
         }
         cut
     }

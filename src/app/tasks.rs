@@ -56,3 +56,8 @@ impl Tasks {
         false
     }
 }
+
+/// Waits for a thread without holding up the tasks beside it.
+pub async fn join(thread: std::thread::JoinHandle<()>) {
+    let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+}
