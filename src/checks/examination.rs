@@ -1,9 +1,10 @@
 //! One pass over the checks: each asks for answers or concludes.
 //!
 //! A check is handed the same [`Examination`] again and again as answers come in. It asks with
-//! [`Examination::answer`], which yields the answer if there is one and notes the question otherwise, together with the
-//! least and most points that answer could still bring. From these spans [`crate::checks::judge`] knows when waiting
-//! can no longer change anything. Nothing waits in here.
+//! [`Examination::dns`] or [`Examination::silence`], which yield the answer if there is one and note
+//! the question otherwise, together with the least and most points that answer could still bring.
+//! From these spans [`judge`](crate::checks::judge()) knows when waiting can no longer change
+//! anything. Nothing waits in here.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
