@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Snapshot, TlsMode};
-use crate::gather::{Gather, GatherProblem};
+use crate::gather::{Gather, GatherProblem, Zone};
 use crate::journal;
 use crate::net::admission::{Admission, Limits};
 use crate::net::listen::{self, BindProblem};
@@ -72,6 +72,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
     let config = &snapshot.config;
     let tasks = Tasks::default();
     let answerer = Gather::new(&gather_settings(&config.resolver), tasks.spawner())?;
+    answerer.watch_zones(zones(snapshot));
     let wants_tls = config
         .listen
         .values()
@@ -244,6 +245,19 @@ fn probe_backends(tasks: &Tasks, doors: &BTreeMap<String, Arc<Door>>) {
             }
         });
     }
+}
+
+/// Every zone that a policy depends on, once.
+fn zones(snapshot: &Snapshot) -> Vec<Zone> {
+    let checks = snapshot.policies.values().flat_map(|policy| &policy.checks);
+    let mut zones: Vec<Zone> = Vec::new();
+    for name in checks.flat_map(|check| check.zones()) {
+        let zone = Zone::new(name.asked(), name.shown());
+        if !zones.contains(&zone) {
+            zones.push(zone);
+        }
+    }
+    zones
 }
 
 /// The resolver's settings as `gather` takes them.

@@ -17,7 +17,7 @@ use crate::checks::examination::{Examination, InZone};
 use crate::checks::finding::Outcome;
 use crate::checks::points::Points;
 use crate::checks::{Check, Kind, SettingsError, address, settings};
-use crate::facts::{DnsAnswer, RecordType};
+use crate::facts::{DnsAnswer, DnsName, RecordType};
 use zone::Zone;
 
 pub(in crate::checks) const KIND: Kind = Kind {
@@ -89,6 +89,11 @@ impl Check for Dnsbl {
         for zone in &self.zones {
             zone.examine(&reversed, examination);
         }
+    }
+
+    fn zones(&self) -> Vec<DnsName> {
+        let named = |zone: &Zone| DnsName::secret(zone.zone.clone(), zone.shown());
+        self.zones.iter().map(named).collect()
     }
 }
 

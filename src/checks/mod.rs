@@ -18,6 +18,7 @@ pub mod replay;
 pub mod verdict;
 
 use crate::checks::examination::Examination;
+use crate::facts::DnsName;
 
 pub use judge::{Judgement, judge};
 
@@ -28,6 +29,11 @@ pub trait Check: std::fmt::Debug + Send + Sync {
 
     /// Asks for answers or concludes.
     fn examine(&self, examination: &mut Examination<'_>);
+
+    /// The DNS zones it depends on, so that the health of each can be watched.
+    fn zones(&self) -> Vec<DnsName> {
+        Vec::new()
+    }
 }
 
 /// A kind of check: what the configuration, the documentation and the command line know about it.

@@ -105,6 +105,9 @@ client_address = "proxy-v2"
 # The address that connections are made from. Take one that the backend relays for in no case: should the header ever be
 # missing, it refuses instead of relaying. Not set: the system's choice.
 source_address = "127.0.0.2"
+# Whether clients on loopback addresses are handed on. A backend may let such clients relay, so only where every one of
+# them may; otherwise they get 451.
+loopback_clients = false
 # TLS toward the backend: only "none" is built yet.
 tls = "none"
 # The longest wait for a connection.

@@ -6,7 +6,7 @@
 use tokio::time::{Instant, timeout};
 
 use crate::checks::verdict::{Action, Verdict};
-use crate::facts::{Ended, Fact, Helo, Mail, Rcpt, Stage};
+use crate::facts::{Ended, Fact, Helo, MAX_ENTRIES, Mail, Rcpt, Stage};
 use crate::session::READ_LIMIT;
 use crate::session::{Session, replies};
 use crate::smtp::command::Command;
@@ -129,6 +129,10 @@ impl Session {
                 self.reply(verb, reply).await
             }
             Command::Mail(path, params) => {
+                if self.has_had_its_share() {
+                    self.part(replies::session_limit()).await;
+                    return Err(Ended::SessionLimit);
+                }
                 self.stage = Stage::Mail;
                 self.note(
                     Stage::Mail,
@@ -190,13 +194,18 @@ impl Session {
         });
     }
 
+    /// Whether the session's memory is so full that another transaction may not fit.
+    fn has_had_its_share(&self) -> bool {
+        self.facts.entries().len() >= MAX_ENTRIES / 2
+    }
+
     /// RCPT: the verdict, then the backend or our refusal.
     async fn recipient(
         &mut self,
         path: crate::smtp::path::ForwardPath,
         params: crate::smtp::params::RcptParams,
     ) -> Result<Reply, Ended> {
-        if self.envelope.recipients >= self.shared.limits.recipients {
+        if self.envelope.recipients >= self.shared.limits.recipients || self.facts.is_full() {
             return Ok(replies::too_many_recipients());
         }
         self.envelope.recipients += 1;

@@ -48,8 +48,10 @@ pub enum Fault {
     /// MAIL was there before the reply to EHLO or HELO.
     MailBeforeEhloReply,
     /// Mail data was there before the 354.
+    #[serde(rename = "data_before_354")]
     DataBefore354,
     /// Plain text was there behind STARTTLS.
+    #[serde(rename = "bytes_after_starttls")]
     BytesAfterStartTls,
     /// More recipients than we take in one transaction.
     TooManyRecipients,
