@@ -35,6 +35,11 @@ pub enum Trouble {
     /// No connection, or it failed so recently that it was not tried.
     #[error("can not be reached: {0}")]
     Unreachable(String),
+    /// It must not be told of this client, who could be taken for ourselves. It is not at fault.
+    #[error(
+        "must not be told of a client at {0}, which it may take for this host; see loopback_clients"
+    )]
+    NotForThisClient(std::net::IpAddr),
     /// It let a deadline pass.
     #[error("did not {0} in time")]
     Silent(&'static str),
@@ -68,6 +73,7 @@ impl Trouble {
     fn reply(&self) -> Reply {
         match self {
             Self::Lost(_) => replies::backend_lost(),
+            Self::NotForThisClient(_) => replies::not_for_this_client(),
             Self::Babble(_) | Self::Shrunk(_) | Self::Defect(_) => replies::backend_broken(),
             Self::Closes(_) => replies::backend_closes(),
             _ => replies::backend_down(),
@@ -90,7 +96,10 @@ impl From<std::io::Error> for Trouble {
 
 impl From<ConnectError> for Trouble {
     fn from(error: ConnectError) -> Self {
-        Self::Unreachable(error.to_string())
+        match error {
+            ConnectError::Client(address) => Self::NotForThisClient(address),
+            failed => Self::Unreachable(failed.to_string()),
+        }
     }
 }
 

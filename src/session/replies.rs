@@ -108,6 +108,15 @@ pub(in crate::session) fn backend_down() -> Reply {
     )
 }
 
+/// To a client whose address the backend must not be told.
+pub(in crate::session) fn not_for_this_client() -> Reply {
+    Reply::new(
+        451,
+        Some((4, 3, 5)),
+        "Mail from your address can not be handed on here; ask the mail system directly",
+    )
+}
+
 /// When the backend said something no server may say.
 pub(in crate::session) fn backend_broken() -> Reply {
     Reply::new(
