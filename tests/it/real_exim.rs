@@ -144,12 +144,12 @@ fn nobody_may_relay_and_no_exemption_changes_that() {
         ] {
             client
                 .command(&format!("RCPT TO:<{recipient}>"))
-                .expect(550);
+                .permanent();
         }
         // A source route is dropped (RFC 5321 appendix C); what is left is foreign all the same.
         client
             .command("RCPT TO:<@example.com:postmaster@foreign.example>")
-            .expect(550);
+            .permanent();
         assert_ne!(client.command("DATA").code, 354, "there is no recipient");
     }
     assert_eq!(house.exim.accepted(), 0);
@@ -227,6 +227,23 @@ fn a_listener_for_a_front_proxy_takes_nobody_without_a_header() {
     // And elsewhere a header is a command like any other, and not a good one.
     let mut elsewhere = Client::connect(house.gatepost.direct());
     elsewhere.reply().expect(220);
-    let reply = elsewhere.command("PROXY TCP4 192.0.2.77 192.0.2.25 51234 25");
-    assert!(reply.code >= 500, "{}", reply.text());
+    elsewhere
+        .command("PROXY TCP4 192.0.2.77 192.0.2.25 51234 25")
+        .permanent();
+}
+
+/// Exim would let a client that is loopback relay. Refusing one must not be taken for trouble with Exim either.
+#[test]
+fn a_loopback_client_may_not_relay_and_harms_nobody_else() {
+    let house = House::start();
+    let mut client = Client::connect(house.gatepost.direct());
+    client.reply().expect(220);
+    client.command("EHLO client.example.net").expect(250);
+    let mail = client.command("MAIL FROM:<sender@example.net>");
+    let rcpt = client.command("RCPT TO:<user@foreign.example>");
+    assert!(rcpt.code >= 400, "after {mail:?}: {}", rcpt.text());
+    assert_eq!(house.exim.accepted(), 0);
+
+    let mut next = Client::greeted(house.gatepost.proxied(), CLEAN);
+    next.mail(&["user@example.com"], MESSAGE).expect(250);
 }

@@ -5,6 +5,9 @@ use crate::support::client::Client;
 use crate::support::gatepost::HOSTNAME;
 use crate::support::{front, openssl};
 
+/// How the reply to EHLO begins. Of the one before TLS `s_client` shows the last line only.
+const EHLO_REPLY: &str = "\n250-mx.example.com";
+
 #[test]
 fn implicit_tls_greets_with_220() {
     let house = House::start();
@@ -30,15 +33,15 @@ fn starttls_begins_anew_under_tls() {
         house.gatepost.direct(),
         &[
             ("Verify return code", "EHLO client.example.net\n"),
+            (EHLO_REPLY, ""),
             ("\n250 ", "QUIT\n"),
         ],
     );
-    let (before, under_tls) = session.transcript.split_once("Verify return code").unwrap();
+    let (before, under_tls) = session
+        .transcript
+        .split_once(EHLO_REPLY)
+        .expect("a reply under TLS");
     assert!(before.contains("BEGIN CERTIFICATE"), "{before}");
-    assert!(
-        under_tls.contains(&format!("250-{HOSTNAME}")),
-        "{under_tls}"
-    );
     assert!(
         !under_tls.contains("STARTTLS"),
         "it is not offered again: {under_tls}"
@@ -50,6 +53,7 @@ fn starttls_begins_anew_under_tls() {
 fn mail_arrives_by_both_ways_of_tls() {
     let house = House::start();
     let rest = [
+        (EHLO_REPLY, ""),
         ("\n250 ", "MAIL FROM:<sender@example.net>\n"),
         ("\n250 ", "RCPT TO:<user@example.com>\n"),
         ("\n250 ", "DATA\n"),
@@ -85,20 +89,6 @@ fn mail_arrives_by_both_ways_of_tls() {
     for delivered in house.exim.delivered(2) {
         assert_eq!(delivered.body(), b"Hello.\r\n");
     }
-}
-
-/// Exim would let a client that is loopback relay.
-#[test]
-fn a_loopback_client_may_not_relay() {
-    let house = House::start();
-    let mut client = Client::connect(house.gatepost.direct());
-    client.reply().expect(220);
-    client.command("EHLO client.example.net").expect(250);
-
-    let mail = client.command("MAIL FROM:<sender@example.net>");
-    let rcpt = client.command("RCPT TO:<user@foreign.example>");
-    assert!(rcpt.code >= 400, "after {mail:?}: {}", rcpt.text());
-    assert_eq!(house.exim.accepted(), 0);
 }
 
 #[test]

@@ -40,6 +40,17 @@ impl Reply {
         self
     }
 
+    /// Fails the test, with what was said instead, if the code is not 5xx.
+    #[track_caller]
+    pub(crate) fn permanent(self) -> Self {
+        assert!(
+            (500..600).contains(&self.code),
+            "not permanent: {}",
+            self.text()
+        );
+        self
+    }
+
     /// Fails the test, with what was said instead, if the code is not 4xx.
     #[track_caller]
     pub(crate) fn transient(self) -> Self {

@@ -79,14 +79,12 @@ impl Rbldnsd {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
 
-    /// How often it was asked for `name` with the type `kind` (`A`, `TXT`).
+    /// How often it was asked for `name` with the type `kind` (`A`, `TXT`). A resolver may write the name in any
+    /// mixture of upper and lower case, to make forging an answer harder.
     pub(crate) fn asked(&self, name: &str, kind: &str) -> usize {
-        let question = format!(" {name} {kind} IN:");
-        self.server
-            .output()
-            .lines()
-            .filter(|line| line.contains(&question))
-            .count()
+        let question = format!(" {name} {kind} IN:").to_ascii_lowercase();
+        let log = self.server.output().to_ascii_lowercase();
+        log.lines().filter(|line| line.contains(&question)).count()
     }
 
     /// Ends it, as a list that goes away.
