@@ -1,5 +1,7 @@
 //! How fast mail data is examined: octets a second on one core, for ordinary text, for long lines and for base64.
 
+#![allow(missing_docs, reason = "the bench harness makes public items")]
+
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use gatepost::smtp::body::{BareNewline, BodyReader};
 use std::hint::black_box;

@@ -4,6 +4,12 @@
 //! anonymous memory before, while they wait for their greeting, and after they have been greeted and fallen silent.
 //! `cargo bench --bench held` prints it; an argument sets another number of connections.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench that can not go on stops"
+)]
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::process::{Child, Command, Stdio};

@@ -1,5 +1,7 @@
 //! What a command line costs: octets to a typed command, and back to octets.
 
+#![allow(missing_docs, reason = "the bench harness makes public items")]
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use gatepost::smtp::command::Command;
 use gatepost::smtp::line::LineReader;

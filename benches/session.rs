@@ -3,6 +3,9 @@
 //! The sink is the demo's mail store, in the same process, so the figure is the time of everything together; what
 //! gatepost adds is the difference between the two rows of one run.
 
+#![allow(missing_docs, reason = "the bench harness makes public items")]
+#![allow(clippy::unwrap_used, reason = "a bench that can not go on stops")]
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;

@@ -7,11 +7,17 @@ use std::path::{Path, PathBuf};
 use gatepost::config::{self, Backend, Layers, Listen, Place, Snapshot};
 
 fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("config")
+        .join(name)
 }
 
 fn load(name: &str, text: &str) -> Snapshot {
-    let layers = Layers { file: Some((Path::new(name), text)), system_name: "mx.example.com", ..Layers::default() };
+    let layers = Layers {
+        file: Some((Path::new(name), text)),
+        system_name: "mx.example.com",
+        ..Layers::default()
+    };
     config::from_layers(&layers).unwrap_or_else(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         panic!("{}", lines.join("\n"))
@@ -25,7 +31,10 @@ fn the_reference_file_is_what_the_code_writes() {
         std::fs::write(&path, config::reference::text()).unwrap();
     }
     let written = std::fs::read_to_string(&path).unwrap();
-    assert!(written == config::reference::text(), "config/gatepost.toml is old: UPDATE=1 cargo test --test reference");
+    assert!(
+        written == config::reference::text(),
+        "config/gatepost.toml is old: UPDATE=1 cargo test --test reference"
+    );
 }
 
 #[test]
@@ -40,9 +49,16 @@ fn the_reference_file_loads_to_the_defaults() {
     let defaults = load("defaults.toml", shown);
     assert_eq!(reference.config, defaults.config);
     assert_eq!(reference.policies.keys().collect::<Vec<_>>(), ["default"]);
-    assert_eq!(format!("{:#?}", reference.policies), format!("{:#?}", defaults.policies));
+    assert_eq!(
+        format!("{:#?}", reference.policies),
+        format!("{:#?}", defaults.policies)
+    );
     let values = |snapshot: &Snapshot| -> Vec<(String, String)> {
-        snapshot.effective().iter().map(|setting| (setting.key.clone(), setting.value.clone())).collect()
+        snapshot
+            .effective()
+            .iter()
+            .map(|setting| (setting.key.clone(), setting.value.clone()))
+            .collect()
     };
     assert_eq!(values(&reference), values(&defaults));
 }
@@ -69,9 +85,20 @@ fn the_least_file_is_enough() {
     assert_eq!(snapshot.notes, []);
     let mx = &snapshot.config.listen["mx"];
     assert_eq!(mx.backend, "exim");
-    assert_eq!(*mx, Listen { address: mx.address.clone(), backend: "exim".to_owned(), ..Listen::default() });
+    assert_eq!(
+        *mx,
+        Listen {
+            address: mx.address.clone(),
+            backend: "exim".to_owned(),
+            ..Listen::default()
+        }
+    );
     let exim = &snapshot.config.backend["exim"];
-    let given = Backend { address: exim.address.clone(), source_address: exim.source_address, ..Backend::default() };
+    let given = Backend {
+        address: exim.address.clone(),
+        source_address: exim.source_address,
+        ..Backend::default()
+    };
     assert_eq!(*exim, given);
     assert!(!snapshot.policies["default"].checks.is_empty());
 }

@@ -19,7 +19,12 @@ use crate::session::{self, not_admitted};
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves one listening socket until the process drains.
-pub(in crate::app) async fn serve(socket: TcpListener, door: Arc<Door>, shared: Arc<Shared>, tasks: Tasks) {
+pub(in crate::app) async fn serve(
+    socket: TcpListener,
+    door: Arc<Door>,
+    shared: Arc<Shared>,
+    tasks: Tasks,
+) {
     let draining = shared.draining.clone();
     loop {
         let accepted = tokio::select! {
@@ -41,15 +46,28 @@ pub(in crate::app) async fn serve(socket: TcpListener, door: Arc<Door>, shared: 
 /// Whether only the client that was being accepted is concerned (accept(2), "Error handling").
 fn is_transient(error: &std::io::Error) -> bool {
     use std::io::ErrorKind;
-    matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted
+    )
 }
 
-fn admit(stream: TcpStream, peer: std::net::SocketAddr, door: &Arc<Door>, shared: &Arc<Shared>, tasks: &Tasks) {
+fn admit(
+    stream: TcpStream,
+    peer: std::net::SocketAddr,
+    door: &Arc<Door>,
+    shared: &Arc<Shared>,
+    tasks: &Tasks,
+) {
     let place = match shared.admission.enter() {
         Ok(place) => place,
         Err(limit) => return turn_away(&stream, peer, limit),
     };
-    let behind_proxy = door.listen.proxy_protocol_from.iter().any(|network| network.contains(&peer.ip()));
+    let behind_proxy = door
+        .listen
+        .proxy_protocol_from
+        .iter()
+        .any(|network| network.contains(&peer.ip()));
     let permit = match behind_proxy {
         true => None,
         false => match shared.admission.admit(peer.ip()) {
@@ -57,10 +75,23 @@ fn admit(stream: TcpStream, peer: std::net::SocketAddr, door: &Arc<Door>, shared
             Err(limit) => return turn_away(&stream, peer, limit),
         },
     };
-    let Ok(local) = stream.local_addr() else { return };
+    let Ok(local) = stream.local_addr() else {
+        return;
+    };
     let now = clock::now();
-    let arrival = Arrival { id: session_id::next(now), wall: now, peer, local: unmap(local) };
-    let session = session::run(Stream::plain(stream), arrival, Arc::clone(door), Arc::clone(shared), permit);
+    let arrival = Arrival {
+        id: session_id::next(now),
+        wall: now,
+        peer,
+        local: unmap(local),
+    };
+    let session = session::run(
+        Stream::plain(stream),
+        arrival,
+        Arc::clone(door),
+        Arc::clone(shared),
+        permit,
+    );
     tasks.spawn(async move {
         session.await;
         drop(place);

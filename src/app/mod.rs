@@ -72,11 +72,19 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
     let config = &snapshot.config;
     let tasks = Tasks::default();
     let answerer = Gather::new(&gather_settings(&config.resolver), tasks.spawner())?;
-    let wants_tls = config.listen.values().any(|listen| listen.tls != TlsMode::None);
+    let wants_tls = config
+        .listen
+        .values()
+        .any(|listen| listen.tls != TlsMode::None);
     // Where it can not be made, whoever needs it says so.
     let _ = std::fs::create_dir_all(&config.store.directory);
     let acceptor = match wants_tls {
-        true => Some(tls::load(&pairs(&config.tls), &config.hostname, &config.store.directory, clock::now())?),
+        true => Some(tls::load(
+            &pairs(&config.tls),
+            &config.hostname,
+            &config.store.directory,
+            clock::now(),
+        )?),
         false => None,
     };
     let sockets = bind_all(snapshot)?;
@@ -96,13 +104,25 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
     probe_backends(&tasks, &doors);
     let mut addresses = Vec::new();
     for (name, socket) in sockets {
-        let Some(door) = doors.get(&name) else { continue };
+        let Some(door) = doors.get(&name) else {
+            continue;
+        };
         let address = socket.local_addr().map_err(StartProblem::Socket)?;
         tracing::info!(listener = name, %address, tls = ?door.listen.tls, "listening");
         addresses.push((name, address));
-        tasks.spawn(accept::serve(socket, Arc::clone(door), Arc::clone(&shared), tasks.clone()));
+        tasks.spawn(accept::serve(
+            socket,
+            Arc::clone(door),
+            Arc::clone(&shared),
+            tasks.clone(),
+        ));
     }
-    Ok(Running { shared, tasks, journal, addresses })
+    Ok(Running {
+        shared,
+        tasks,
+        journal,
+        addresses,
+    })
 }
 
 impl Running {
@@ -114,13 +134,21 @@ impl Running {
 
     /// The addresses of one listener.
     pub fn addresses_of<'a>(&'a self, listener: &'a str) -> impl Iterator<Item = SocketAddr> + 'a {
-        self.addresses.iter().filter(move |(name, _)| name == listener).map(|(_, address)| *address)
+        self.addresses
+            .iter()
+            .filter(move |(name, _)| name == listener)
+            .map(|(_, address)| *address)
     }
 
     /// Stops: accepts no more, lets sessions finish within `deadline`, flushes the journal. Returns how many sessions
     /// were still open at the deadline and were cut.
     pub async fn stop(self, deadline: Duration) -> u64 {
-        let Self { shared, tasks, journal, .. } = self;
+        let Self {
+            shared,
+            tasks,
+            journal,
+            ..
+        } = self;
         shared.draining.cancel();
         let cut = match tasks.finish(deadline).await {
             true => 0,
@@ -132,7 +160,7 @@ impl Running {
         drop(shared);
         drop(tasks);
         if let Some(thread) = journal {
-            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+            tasks::join(thread).await;
         }
         cut
     }
@@ -142,8 +170,10 @@ fn bind_all(snapshot: &Snapshot) -> Result<Vec<(String, tokio::net::TcpListener)
     let mut sockets = Vec::new();
     for (name, listen) in &snapshot.config.listen {
         for address in &listen.address {
-            let socket = listen::bind(*address)
-                .map_err(|problem| StartProblem::Bind { listener: name.clone(), problem })?;
+            let socket = listen::bind(*address).map_err(|problem| StartProblem::Bind {
+                listener: name.clone(),
+                problem,
+            })?;
             let socket = tokio::net::TcpListener::from_std(socket).map_err(StartProblem::Socket)?;
             sockets.push((name.clone(), socket));
         }
@@ -158,7 +188,8 @@ fn start_journal(
     if !config.enabled {
         return Ok((None, None));
     }
-    let (writer, keeper) = journal::open(&config.directory, config.max_size.as_u64(), config.max_age);
+    let (writer, keeper) =
+        journal::open(&config.directory, config.max_size.as_u64(), config.max_age);
     let thread = std::thread::Builder::new()
         .name("journal".to_owned())
         .spawn(move || keeper.run())
@@ -171,7 +202,12 @@ fn doors(snapshot: &Snapshot, acceptor: Option<&tls::Acceptor>) -> BTreeMap<Stri
     let upstreams: BTreeMap<&String, Arc<Upstream>> = config
         .backend
         .iter()
-        .map(|(name, backend)| (name, Arc::new(Upstream::new(name.as_str(), backend.clone()))))
+        .map(|(name, backend)| {
+            (
+                name,
+                Arc::new(Upstream::new(name.as_str(), backend.clone())),
+            )
+        })
         .collect();
     let door = |(name, listen): (&String, &crate::config::Listen)| {
         let policy = snapshot.policies.get(&listen.policy)?;
@@ -233,7 +269,9 @@ fn admission_limits(limits: &crate::config::Limits) -> Limits {
         connections: limits.connections,
         per_address: limits.connections_per_address,
         per_network: limits.connections_per_network,
-        rate: limits.connection_rate_per_address.map(|rate| (rate.count, rate.per)),
+        rate: limits
+            .connection_rate_per_address
+            .map(|rate| (rate.count, rate.per)),
     }
 }
 
@@ -241,7 +279,9 @@ fn admission_limits(limits: &crate::config::Limits) -> Limits {
 fn raise_descriptor_limit(connections: usize) {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let wanted = connections as u64 * 2 + 1024;
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return;
+    };
     if soft >= wanted {
         return;
     }

@@ -12,9 +12,13 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// A new id for a session accepted at `now`.
 pub(in crate::app) fn next(now: SystemTime) -> Box<str> {
-    let micros = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_micros());
+    let micros = now
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_micros());
     let wanted = u64::try_from(micros).unwrap_or(u64::MAX >> 1);
-    let previous = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(wanted.max(last + 1)));
+    let previous = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
+        Some(wanted.max(last + 1))
+    });
     let (Ok(last) | Err(last)) = previous;
     encode(wanted.max(last + 1))
 }

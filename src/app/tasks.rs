@@ -45,11 +45,19 @@ impl Tasks {
     /// Waits until every task has ended; cuts what is left at the deadline. Says whether all ended by themselves.
     pub async fn finish(&self, deadline: Duration) -> bool {
         self.tracker.close();
-        if tokio::time::timeout(deadline, self.tracker.wait()).await.is_ok() {
+        if tokio::time::timeout(deadline, self.tracker.wait())
+            .await
+            .is_ok()
+        {
             return true;
         }
         self.cut.cancel();
         self.tracker.wait().await;
         false
     }
+}
+
+/// Waits for a thread without holding up the tasks beside it.
+pub async fn join(thread: std::thread::JoinHandle<()>) {
+    let _ = tokio::task::spawn_blocking(move || thread.join()).await;
 }

@@ -50,7 +50,7 @@ impl AnswerFilter {
         let parts = split_octets(written)?;
         let [a, b, c, d] = <[&str; 4]>::try_from(parts).map_err(|parts| {
             // The dots of a range outside brackets split it, with nothing in the middle.
-            if parts.contains(&"") {
+            if parts.len() > 4 && parts.contains(&"") {
                 return BadFilter::Unbracketed(written.to_owned());
             }
             BadFilter::Parts(written.to_owned(), parts.len())
@@ -132,6 +132,7 @@ fn octet(part: &str, written: &str) -> Result<Vec<RangeInclusive<u8>>, BadFilter
     let inside = part
         .strip_prefix('[')
         .and_then(|part| part.strip_suffix(']'))
+        .filter(|inside| !inside.contains(['[', ']']))
         .ok_or_else(|| BadFilter::Bracket(written.to_owned()))?;
     inside.split(';').map(|item| range(item, written)).collect()
 }

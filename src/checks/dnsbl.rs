@@ -13,11 +13,11 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::Deserialize;
 
-use crate::checks::examination::Examination;
+use crate::checks::examination::{Examination, InZone};
 use crate::checks::finding::Outcome;
 use crate::checks::points::Points;
 use crate::checks::{Check, Kind, SettingsError, address, settings};
-use crate::facts::{DnsAnswer, DnsName, Question, RecordType};
+use crate::facts::{DnsAnswer, RecordType};
 use zone::Zone;
 
 pub(in crate::checks) const KIND: Kind = Kind {
@@ -126,10 +126,9 @@ enum Reading {
 
 impl Zone {
     fn examine(&self, reversed: &str, examination: &mut Examination<'_>) {
-        let question = self.question(reversed, RecordType::A);
-        let Some((answer, took)) = examination.dns_timed(question, self.points.span()) else {
-            return;
-        };
+        let name = self.name_of(reversed);
+        let asked = examination.dns_in_zone(name, RecordType::A, self.points.span());
+        let Some((answer, took)) = asked else { return };
         let unknown = |examination: &mut Examination<'_>, reason: &'static str, evidence| {
             examination.found(Outcome::Unknown, Points::ZERO, reason, evidence);
         };
@@ -143,7 +142,7 @@ impl Zone {
         }
         match self.read(answer) {
             Reading::NotListed => {
-                let evidence = format!("not listed by {}", self.shown());
+                let evidence = ["not listed by ", self.shown()].concat();
                 examination.found(Outcome::Pass, Points::ZERO, "not_listed", evidence);
             }
             Reading::NotCounted(answer) => {
@@ -189,29 +188,22 @@ impl Zone {
         if self.points < Points::ZERO {
             return examination.found(Outcome::Trust, self.points, "listed", evidence);
         }
-        let question = self.question(reversed, RecordType::Txt);
-        let text = examination.dns(question, Points::ZERO.span());
-        if let Some(text) = text.and_then(|answer| answer.txt().min()) {
+        let name = self.name_of(reversed);
+        let text = examination.dns_in_zone(name, RecordType::Txt, Points::ZERO.span());
+        if let Some(text) = text.and_then(|(answer, _)| answer.txt().min()) {
             evidence.push_str(": ");
             evidence.push_str(&self.cleaned(text));
         }
         examination.found(Outcome::Fail, self.points, "listed", evidence);
     }
 
-    fn question(&self, reversed: &str, kind: RecordType) -> Question {
-        let name = match &self.name {
-            None => DnsName::new(joined(reversed, &self.zone)),
-            Some(name) => DnsName::secret(joined(reversed, &self.zone), joined(reversed, name)),
-        };
-        Question::Dns { name, kind }
+    fn name_of<'a>(&'a self, reversed: &'a str) -> InZone<'a> {
+        InZone {
+            prefix: reversed,
+            zone: &self.zone,
+            shown: self.name.as_deref(),
+        }
     }
-}
-
-fn joined(reversed: &str, zone: &str) -> String {
-    let mut name = String::with_capacity(reversed.len() + zone.len());
-    name.push_str(reversed);
-    name.push_str(zone);
-    name
 }
 
 const fn is_trouble(answer: Ipv4Addr) -> bool {
@@ -233,6 +225,7 @@ const fn trouble(answer: Ipv4Addr) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::{Client, Facts, Question};
 
     #[test]
     fn addresses_are_asked_for_from_the_last_part_to_the_first() {
@@ -248,17 +241,30 @@ mod tests {
         );
     }
 
+    fn asked_by(check: &Dnsbl) -> Question {
+        let facts = Facts::new(Client {
+            address: "192.0.2.1:2525".parse().unwrap(),
+            local: "198.51.100.1:25".parse().unwrap(),
+            listener: "mx".into(),
+            via: None,
+            started: None,
+        });
+        let mut examination = Examination::new(&facts, std::time::Duration::ZERO);
+        check.examine(&mut examination);
+        examination.questions.remove(0)
+    }
+
     #[test]
     fn a_secret_zone_is_asked_for_but_never_shown() {
         let table =
             r#"{"zones": [{"zone": "key.zen.dq.spamhaus.net", "name": "zen", "points": 5}]}"#;
         let check: Dnsbl = serde_json::from_str(table).unwrap();
-        let question = check.zones[0].question("2.0.0.127.", RecordType::A);
+        let question = asked_by(&check);
         let Question::Dns { name, .. } = &question else {
             panic!("{question}")
         };
-        assert_eq!(name.asked(), "2.0.0.127.key.zen.dq.spamhaus.net");
-        assert_eq!(name.shown(), "2.0.0.127.zen");
+        assert_eq!(name.asked(), "1.2.0.192.key.zen.dq.spamhaus.net");
+        assert_eq!(name.shown(), "1.2.0.192.zen");
         let text = check.zones[0].cleaned("see https://x.example/?k=KEY.zen.dq.spamhaus.net");
         for shown in [format!("{question}{question:?}{check:?}"), text] {
             assert!(!shown.to_lowercase().contains("key"), "{shown}");

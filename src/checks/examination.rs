@@ -1,9 +1,10 @@
 //! One pass over the checks: each asks for answers or concludes.
 //!
 //! A check is handed the same [`Examination`] again and again as answers come in. It asks with
-//! [`Examination::answer`], which yields the answer if there is one and notes the question otherwise, together with the
-//! least and most points that answer could still bring. From these spans [`crate::checks::judge`] knows when waiting
-//! can no longer change anything. Nothing waits in here.
+//! [`Examination::dns`] or [`Examination::silence`], which yield the answer if there is one and note
+//! the question otherwise, together with the least and most points that answer could still bring.
+//! From these spans [`judge`](crate::checks::judge()) knows when waiting can no longer change
+//! anything. Nothing waits in here.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -11,7 +12,35 @@ use std::time::Duration;
 
 use crate::checks::finding::{Finding, Outcome};
 use crate::checks::points::Points;
-use crate::facts::{Answer, Answered, DnsAnswer, Facts, Millis, Question, Silence};
+use crate::facts::{
+    Answer, Answered, DnsAnswer, DnsName, Facts, Millis, Question, RecordType, Silence,
+};
+
+/// A name in the zone of a list: what is looked up, as the list wants it, in front of the zone.
+/// It is put together only when it must be asked, for every judgement goes through all lists.
+#[derive(Clone, Copy, Debug)]
+pub struct InZone<'a> {
+    /// What is looked up, with its final dot: `2.0.0.127.`.
+    pub prefix: &'a str,
+    /// The zone, which may be secret.
+    pub zone: &'a str,
+    /// What the zone is shown by, if it is secret.
+    pub shown: Option<&'a str>,
+}
+
+impl InZone<'_> {
+    fn is(&self, name: &DnsName) -> bool {
+        name.shown().strip_prefix(self.prefix) == Some(self.shown.unwrap_or(self.zone))
+    }
+
+    fn name(&self) -> DnsName {
+        let asked = [self.prefix, self.zone].concat();
+        match self.shown {
+            None => DnsName::new(asked),
+            Some(shown) => DnsName::secret(asked, [self.prefix, shown].concat()),
+        }
+    }
+}
 
 /// The state of one pass over all checks.
 #[derive(Debug)]
@@ -36,10 +65,10 @@ impl<'a> Examination<'a> {
     pub fn new(facts: &'a Facts, greet_wait: Duration) -> Self {
         Self {
             facts,
-            answers: facts.answers().collect(),
+            answers: gathered(facts),
             greet_wait,
             check: "",
-            findings: Vec::new(),
+            findings: Vec::with_capacity(USUAL),
             questions: Vec::new(),
             least: Points::ZERO,
             most: Points::ZERO,
@@ -81,22 +110,49 @@ impl<'a> Examination<'a> {
         question: Question,
         could_bring: RangeInclusive<Points>,
     ) -> Option<(&'a DnsAnswer, Millis)> {
-        match self
-            .answers
-            .iter()
-            .find(|answered| answered.question == question)
-        {
-            Some(Answered {
-                answer: Answer::Dns(answer),
-                took,
-                ..
-            }) => Some((answer, *took)),
-            Some(_) => None,
+        match self.find(|asked| *asked == question) {
+            Some(answered) => dns_answer(answered),
             None => {
                 self.outstanding(question, could_bring);
                 None
             }
         }
+    }
+
+    /// As [`Examination::dns_timed`], for a name in a list's zone.
+    pub fn dns_in_zone(
+        &mut self,
+        name: InZone<'_>,
+        kind: RecordType,
+        could_bring: RangeInclusive<Points>,
+    ) -> Option<(&'a DnsAnswer, Millis)> {
+        let is_it = |asked: &Question| match asked {
+            Question::Dns {
+                name: asked,
+                kind: asked_kind,
+            } => *asked_kind == kind && name.is(asked),
+            Question::Silence { .. } => false,
+        };
+        match self.find(is_it) {
+            Some(answered) => dns_answer(answered),
+            None => {
+                self.outstanding(
+                    Question::Dns {
+                        name: name.name(),
+                        kind,
+                    },
+                    could_bring,
+                );
+                None
+            }
+        }
+    }
+
+    fn find(&self, is_it: impl Fn(&Question) -> bool) -> Option<&'a Answered> {
+        self.answers
+            .iter()
+            .copied()
+            .find(|answered| is_it(&answered.question))
     }
 
     /// What the client did before the greeting, or `None` after noting that it must be watched for
@@ -148,5 +204,22 @@ impl<'a> Examination<'a> {
         if !self.questions.contains(&question) {
             self.questions.push(question);
         }
+    }
+}
+
+/// Room for the answers and findings of most sessions.
+const USUAL: usize = 8;
+
+fn gathered(facts: &Facts) -> Vec<&Answered> {
+    let mut answers = Vec::with_capacity(USUAL);
+    answers.extend(facts.answers());
+    answers
+}
+
+/// Nothing, if the answer is not one of the DNS: it does not come again by asking again.
+fn dns_answer(answered: &Answered) -> Option<(&DnsAnswer, Millis)> {
+    match &answered.answer {
+        Answer::Dns(answer) => Some((answer, answered.took)),
+        Answer::Silence(_) => None,
     }
 }

@@ -22,7 +22,7 @@ pub enum Mode {
     Observe,
 }
 
-/// Everything [`crate::checks::judge`] needs besides the facts.
+/// Everything [`judge`](crate::checks::judge()) needs besides the facts.
 #[derive(Debug)]
 pub struct Policy {
     /// Its name in the configuration.

@@ -11,9 +11,14 @@ use crate::config::{self, Problem, Snapshot};
 
 /// Arguments of `gatepost check-config`.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// The configuration file.
-    #[arg(long, value_name = "PATH", env = "GATEPOST_CONFIG", default_value = "/etc/gatepost/gatepost.toml")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "GATEPOST_CONFIG",
+        default_value = "/etc/gatepost/gatepost.toml"
+    )]
     pub config: PathBuf,
     /// Show every value that holds, and where it comes from.
     #[arg(long)]
@@ -28,9 +33,14 @@ pub struct Arguments {
 /// # Errors
 ///
 /// When the result cannot be written; a reader that has gone away is not an error.
-pub fn run(args: &Arguments) -> anyhow::Result<ExitCode> {
+pub(in crate::cli) fn run(args: &Arguments) -> anyhow::Result<ExitCode> {
     let result = config::load(Some(&args.config), &[]);
-    match write(args, &result, &mut io::stdout().lock(), &mut io::stderr().lock()) {
+    match write(
+        args,
+        &result,
+        &mut io::stdout().lock(),
+        &mut io::stderr().lock(),
+    ) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
     }
@@ -39,7 +49,12 @@ pub fn run(args: &Arguments) -> anyhow::Result<ExitCode> {
 
 type Loaded = Result<Snapshot, Vec<Problem>>;
 
-fn write(args: &Arguments, result: &Loaded, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<()> {
+fn write(
+    args: &Arguments,
+    result: &Loaded,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<()> {
     if args.json {
         return write_json(args, result, out);
     }
@@ -49,7 +64,12 @@ fn write(args: &Arguments, result: &Loaded, out: &mut dyn Write, err: &mut dyn W
             for problem in problems {
                 writeln!(err, "{problem}")?;
             }
-            return writeln!(err, "{}: {}", args.config.display(), counted(problems.len(), "problem", "problems"));
+            return writeln!(
+                err,
+                "{}: {}",
+                args.config.display(),
+                counted(problems.len(), "problem", "problems")
+            );
         }
     };
     for note in &snapshot.notes {
@@ -78,7 +98,11 @@ fn counted(count: usize, one: &str, many: &str) -> String {
 
 fn write_settings(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
     for setting in snapshot.effective() {
-        writeln!(out, "{} = {}  # {}", setting.key, setting.value, setting.origin)?;
+        writeln!(
+            out,
+            "{} = {}  # {}",
+            setting.key, setting.value, setting.origin
+        )?;
     }
     out.flush()
 }
@@ -88,9 +112,13 @@ fn write_json(args: &Arguments, result: &Loaded, out: &mut dyn Write) -> io::Res
         Ok(snapshot) => (&[][..], snapshot.notes.as_slice()),
         Err(problems) => (problems.as_slice(), &[][..]),
     };
-    let mut object = serde_json::json!({ "file": args.config, "problems": problems, "notes": notes });
+    let mut object =
+        serde_json::json!({ "file": args.config, "problems": problems, "notes": notes });
     if let (true, Ok(snapshot), Some(object)) = (args.print, result, object.as_object_mut()) {
-        object.insert("settings".to_owned(), serde_json::to_value(snapshot.effective())?);
+        object.insert(
+            "settings".to_owned(),
+            serde_json::to_value(snapshot.effective())?,
+        );
     }
     serde_json::to_writer_pretty(&mut *out, &object)?;
     writeln!(out)?;
@@ -113,18 +141,30 @@ address = \"127.0.0.1:10025\"
     /// What goes to stdout and to stderr for `text`.
     fn shown(text: &str, print: bool, json: bool) -> (String, String) {
         let path = PathBuf::from("g.toml");
-        let result =
-            config::from_layers(&config::Layers { file: Some((&path, text)), ..config::Layers::default() });
-        let args = Arguments { config: path, print, json };
+        let result = config::from_layers(&config::Layers {
+            file: Some((&path, text)),
+            ..config::Layers::default()
+        });
+        let args = Arguments {
+            config: path,
+            print,
+            json,
+        };
         let (mut out, mut err) = (Vec::new(), Vec::new());
         write(&args, &result, &mut out, &mut err).unwrap();
-        (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+        (
+            String::from_utf8(out).unwrap(),
+            String::from_utf8(err).unwrap(),
+        )
     }
 
     #[test]
     fn a_good_file_is_counted() {
         let (out, err) = shown(GOOD, false, false);
-        assert_eq!(out, "g.toml: no problems; 1 listener, 1 backend, 1 policy\n");
+        assert_eq!(
+            out,
+            "g.toml: no problems; 1 listener, 1 backend, 1 policy\n"
+        );
         assert_eq!(err, "");
     }
 
@@ -132,19 +172,30 @@ address = \"127.0.0.1:10025\"
     fn problems_are_lines_on_stderr() {
         let (out, err) = shown(&GOOD.replace("backend =", "backnd ="), false, false);
         assert_eq!(out, "");
-        assert!(err.starts_with("g.toml:4:1: listen.mx.backnd: unknown key, did you mean \"backend\"?"), "{err}");
+        assert!(
+            err.starts_with("g.toml:4:1: listen.mx.backnd: unknown key, did you mean \"backend\"?"),
+            "{err}"
+        );
         assert!(err.ends_with("\ng.toml: 1 problem\n"), "{err}");
     }
 
     #[test]
     fn what_is_printed_loads_to_the_same() {
         let (out, _) = shown(GOOD, true, false);
-        assert!(out.contains("listen.mx.backend = \"exim\"  # g.toml:4:1\n"), "{out}");
-        assert!(out.contains("limits.connections = 20000  # default\n"), "{out}");
+        assert!(
+            out.contains("listen.mx.backend = \"exim\"  # g.toml:4:1\n"),
+            "{out}"
+        );
+        assert!(
+            out.contains("limits.connections = 20000  # default\n"),
+            "{out}"
+        );
         let (again, err) = shown(&out, true, false);
         assert_eq!(err, "");
         let values = |text: &str| -> Vec<String> {
-            text.lines().map(|line| line.split("  # ").next().unwrap_or_default().to_owned()).collect()
+            text.lines()
+                .map(|line| line.split("  # ").next().unwrap_or_default().to_owned())
+                .collect()
         };
         assert_eq!(values(&again), values(&out));
     }

@@ -20,8 +20,8 @@ use crate::checks::verdict::{Action, Verdict};
 use crate::checks::{Judgement, judge};
 use crate::cli::output::{self, Paint};
 use crate::facts::{
-    Answer, Answered, Client, DnsAnswer, Fact, Facts, Helo, Mail, Millis, Question, Rcpt, RecordData, Silence, Source,
-    Stage,
+    Answer, Answered, Client, DnsAnswer, Fact, Facts, Helo, Mail, Millis, Question, Rcpt,
+    RecordData, Silence, Source, Stage,
 };
 use crate::gather::{Answerer, Gather};
 use crate::smtp::domain::HeloName;
@@ -49,7 +49,12 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     json: bool,
     /// The configuration file
-    #[arg(long, value_name = "FILE", default_value = "/etc/gatepost/gatepost.toml", env = "GATEPOST_CONFIG")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/gatepost/gatepost.toml",
+        env = "GATEPOST_CONFIG"
+    )]
     config: PathBuf,
 }
 
@@ -71,20 +76,44 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (name, listen) = match &arguments.listener {
         Some(name) => match snapshot.config.listen.get_key_value(name) {
             Some(found) => found,
-            None => bail!("there is no [listen.{name}] in {}", arguments.config.display()),
+            None => bail!(
+                "there is no [listen.{name}] in {}",
+                arguments.config.display()
+            ),
         },
-        None => snapshot.config.listen.iter().next().context("the configuration has no listener")?,
+        None => snapshot
+            .config
+            .listen
+            .iter()
+            .next()
+            .context("the configuration has no listener")?,
     };
-    let policy = snapshot.policies.get(&listen.policy).context("the listener's policy is missing")?;
-    let local = listen.address.first().copied().unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 25)));
+    let policy = snapshot
+        .policies
+        .get(&listen.policy)
+        .context("the listener's policy is missing")?;
+    let local = listen
+        .address
+        .first()
+        .copied()
+        .unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 25)));
     let recipient = match &arguments.rcpt {
         Some(text) => forward_path(text)?,
         None => forward_path(&format!("somebody@{}", snapshot.config.hostname))?,
     };
-    let mut facts = Facts::new(Client::new(SocketAddr::new(arguments.address, 25), local, name));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut facts = Facts::new(Client::new(
+        SocketAddr::new(arguments.address, 25),
+        local,
+        name,
+    ));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let verdict = runtime.block_on(async {
-        let gather = Gather::new(&app::gather_settings(&snapshot.config.resolver), Tasks::default().spawner())?;
+        let gather = Gather::new(
+            &app::gather_settings(&snapshot.config.resolver),
+            Tasks::default().spawner(),
+        )?;
         walk(policy, &gather, &mut facts, arguments, &recipient).await
     })?;
     let reply = reply(&verdict, arguments.address, &recipient);
@@ -115,8 +144,16 @@ async fn walk(
 ) -> anyhow::Result<Verdict> {
     settle(policy, gather, facts, Stage::Connect).await;
     if let Some(helo) = &arguments.helo {
-        let name: HeloName = HeloName::parse(helo).with_context(|| format!("'{helo}' can not be a HELO name"))?;
-        facts.push(Stage::Helo, Millis(0), Fact::Helo(Box::new(Helo { extended: true, name })));
+        let name: HeloName =
+            HeloName::parse(helo).with_context(|| format!("'{helo}' can not be a HELO name"))?;
+        facts.push(
+            Stage::Helo,
+            Millis(0),
+            Fact::Helo(Box::new(Helo {
+                extended: true,
+                name,
+            })),
+        );
     }
     let path = match arguments.from.as_deref() {
         None | Some("" | "<>") => ReversePath::Null,
@@ -126,9 +163,19 @@ async fn walk(
         }
     };
     if arguments.from.is_some() {
-        facts.push(Stage::Mail, Millis(0), Fact::Mail(Box::new(Mail { path, size: None })));
+        facts.push(
+            Stage::Mail,
+            Millis(0),
+            Fact::Mail(Box::new(Mail { path, size: None })),
+        );
     }
-    facts.push(Stage::Rcpt, Millis(0), Fact::Rcpt(Box::new(Rcpt { path: recipient.clone() })));
+    facts.push(
+        Stage::Rcpt,
+        Millis(0),
+        Fact::Rcpt(Box::new(Rcpt {
+            path: recipient.clone(),
+        })),
+    );
     Ok(settle(policy, gather, facts, Stage::Rcpt).await)
 }
 
@@ -152,18 +199,30 @@ async fn settle(policy: &Policy, gather: &Arc<Gather>, facts: &mut Facts, stage:
 async fn answer(gather: &Arc<Gather>, question: &Question) -> Answered {
     if let Question::Silence { wait, .. } = question {
         let answer = Answer::Silence(Silence::Silent { watched: *wait });
-        return Answered { question: question.clone(), answer, took: Millis(0), source: Source::Session };
+        return Answered {
+            question: question.clone(),
+            answer,
+            took: Millis(0),
+            source: Source::Session,
+        };
     }
     let started = tokio::time::Instant::now();
     let (answer, source) = gather.ask(question).await;
-    Answered { question: question.clone(), answer, took: started.elapsed().into(), source }
+    Answered {
+        question: question.clone(),
+        answer,
+        took: started.elapsed().into(),
+        source,
+    }
 }
 
 fn reply(verdict: &Verdict, client: IpAddr, recipient: &ForwardPath) -> Reply {
     match verdict.enforced() {
         Action::Deny => verdict.denial(client, recipient),
         Action::Drop => verdict.farewell(client),
-        Action::Clear | Action::Greylist => Reply::new(250, None, "(the backend's own answer to RCPT)"),
+        Action::Clear | Action::Greylist => {
+            Reply::new(250, None, "(the backend's own answer to RCPT)")
+        }
     }
 }
 
@@ -176,24 +235,56 @@ fn print(
 ) -> std::io::Result<()> {
     let paint = Paint::stdout();
     if let Some(client) = facts.client() {
-        writeln!(out, "{} at listener {}, policy {}", paint.bold(&client.ip().to_string()), client.listener, policy.name)?;
+        writeln!(
+            out,
+            "{} at listener {}, policy {}",
+            paint.bold(&client.ip().to_string()),
+            client.listener,
+            policy.name
+        )?;
     }
     if let Some(rcpt) = facts.rcpt() {
-        writeln!(out, "recipient {}{}", rcpt.path, if verdict.exempt { ", exempt from filtering" } else { "" })?;
+        writeln!(
+            out,
+            "recipient {}{}",
+            rcpt.path,
+            if verdict.exempt {
+                ", exempt from filtering"
+            } else {
+                ""
+            }
+        )?;
     }
     writeln!(out, "\n{}", paint.dim("asked"))?;
     for answered in facts.answers() {
         let asked = answered.question.to_string();
-        writeln!(out, "  {asked:<44} {}  {}", told(answered), paint.dim(&source(answered)))?;
+        writeln!(
+            out,
+            "  {asked:<44} {}  {}",
+            told(answered),
+            paint.dim(&source(answered))
+        )?;
     }
     writeln!(out, "\n{}", paint.dim("found"))?;
     for finding in &verdict.findings {
         writeln!(out, "  {}", row(finding, paint))?;
     }
-    writeln!(out, "\ntotal    {} points (deny from {}, drop from {})", verdict.points, policy.deny_points, policy.drop_points)?;
+    writeln!(
+        out,
+        "\ntotal    {} points (deny from {}, drop from {})",
+        verdict.points, policy.deny_points, policy.drop_points
+    )?;
     let action = verdict.action.label();
-    let action = if verdict.action == Action::Clear { paint.good(action) } else { paint.bad(action) };
-    let observed = if verdict.observed { " (observed only: nothing is refused)" } else { "" };
+    let action = if verdict.action == Action::Clear {
+        paint.good(action)
+    } else {
+        paint.bad(action)
+    };
+    let observed = if verdict.observed {
+        " (observed only: nothing is refused)"
+    } else {
+        ""
+    };
     writeln!(out, "verdict  {action}{observed}")?;
     writeln!(out, "reply    {reply}")
 }
@@ -206,7 +297,10 @@ fn row(finding: &Finding, paint: Paint) -> String {
         Outcome::Pass | Outcome::Unknown => points,
     };
     let outcome = finding.outcome.label();
-    format!("{points}  {:<9} {outcome:<8} {:<18} {}", finding.check, finding.reason, finding.evidence)
+    format!(
+        "{points}  {:<9} {outcome:<8} {:<18} {}",
+        finding.check, finding.reason, finding.evidence
+    )
 }
 
 fn told(answered: &Answered) -> String {
@@ -247,5 +341,9 @@ fn forward_path(text: &str) -> anyhow::Result<ForwardPath> {
 }
 
 fn bracketed(text: &str) -> String {
-    if text.starts_with('<') { text.to_owned() } else { format!("<{text}>") }
+    if text.starts_with('<') {
+        text.to_owned()
+    } else {
+        format!("<{text}>")
+    }
 }

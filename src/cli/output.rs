@@ -26,7 +26,9 @@ pub(in crate::cli) fn in_one_line(error: &anyhow::Error) -> String {
 
 /// Whether an error only says that the reader of our output has gone.
 pub(in crate::cli) fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    let io = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<std::io::Error>());
     io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
@@ -54,7 +56,11 @@ impl Paint {
     }
 
     fn paint(self, style: Style, text: &str) -> String {
-        if self.colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
+        if self.colour {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// A heading.

@@ -15,7 +15,12 @@ use crate::{app, telemetry};
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// The configuration file
-    #[arg(long, value_name = "FILE", default_value = "/etc/gatepost/gatepost.toml", env = "GATEPOST_CONFIG")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/gatepost/gatepost.toml",
+        env = "GATEPOST_CONFIG"
+    )]
     config: PathBuf,
 }
 

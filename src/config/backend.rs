@@ -138,16 +138,26 @@ pub(in crate::config) fn check(
         check_timeouts(name, backend, report);
         if backend.client_address == ClientAddress::None {
             let found = "\"none\": the backend takes every client for gatepost itself";
-            let advice = "make sure that it relays for nobody on that account, or write \"proxy-v2\"";
+            let advice =
+                "make sure that it relays for nobody on that account, or write \"proxy-v2\"";
             report.note(&key(&["backend", name, "client_address"]), found, advice);
         }
     }
 }
 
-fn check_addresses(name: &str, backend: &Backend, listeners: &BTreeMap<String, Listen>, report: &mut Report<'_>) {
+fn check_addresses(
+    name: &str,
+    backend: &Backend,
+    listeners: &BTreeMap<String, Listen>,
+    report: &mut Report<'_>,
+) {
     if backend.address.is_empty() {
         let at = key(&["backend", name, "address"]);
-        report.complain(&at, "no address", "write such as address = [\"127.0.0.1:10025\"]");
+        report.complain(
+            &at,
+            "no address",
+            "write such as address = [\"127.0.0.1:10025\"]",
+        );
     }
     for (index, address) in backend.address.iter().enumerate() {
         let at = key(&["backend", name, "address", &index.to_string()]);
@@ -158,51 +168,112 @@ fn check_addresses(name: &str, backend: &Backend, listeners: &BTreeMap<String, L
         }
         // A wildcard listener may share a port with a backend elsewhere, but not with one on this machine.
         let own = |listener: &SocketAddr| {
-            collide(*listener, *address) && (listener.ip() == address.ip() || address.ip().is_loopback())
+            collide(*listener, *address)
+                && (listener.ip() == address.ip() || address.ip().is_loopback())
         };
-        let listener = listeners.iter().find(|(_, listen)| listen.address.iter().any(own));
+        let listener = listeners
+            .iter()
+            .find(|(_, listen)| listen.address.iter().any(own));
         if let Some((listener, _)) = listener {
             let found = format!("\"{address}\" is gatepost's own listen.{listener}");
-            report.complain(&at, found, "write the address of the backend, or mail goes round and round");
+            report.complain(
+                &at,
+                found,
+                "write the address of the backend, or mail goes round and round",
+            );
         }
     }
 }
 
 fn check_source(name: &str, backend: &Backend, report: &mut Report<'_>) {
-    let Some(source) = backend.source_address else { return };
+    let Some(source) = backend.source_address else {
+        return;
+    };
     let at = key(&["backend", name, "source_address"]);
     if source.is_unspecified() || source.is_multicast() {
-        report.complain(&at, format!("\"{source}\" is no address to come from"), "write one of this machine, or leave it out");
+        report.complain(
+            &at,
+            format!("\"{source}\" is no address to come from"),
+            "write one of this machine, or leave it out",
+        );
         return;
     }
-    let other_family = backend.address.iter().find(|address| address.is_ipv4() != source.is_ipv4());
+    let other_family = backend
+        .address
+        .iter()
+        .find(|address| address.is_ipv4() != source.is_ipv4());
     if let Some(address) = other_family {
-        let families = if source.is_ipv4() { ("IPv4", "IPv6") } else { ("IPv6", "IPv4") };
-        let found = format!("\"{source}\" is {}, but the address \"{address}\" is {}", families.0, families.1);
-        report.complain(&at, found, "write both in one family; a backend with both families is two backends");
+        let families = if source.is_ipv4() {
+            ("IPv4", "IPv6")
+        } else {
+            ("IPv6", "IPv4")
+        };
+        let found = format!(
+            "\"{source}\" is {}, but the address \"{address}\" is {}",
+            families.0, families.1
+        );
+        report.complain(
+            &at,
+            found,
+            "write both in one family; a backend with both families is two backends",
+        );
     }
-    if !source.is_loopback() && backend.address.iter().all(|address| address.ip().is_loopback()) {
+    if !source.is_loopback()
+        && backend
+            .address
+            .iter()
+            .all(|address| address.ip().is_loopback())
+    {
         let found = format!("\"{source}\" is not loopback, but the backend is");
-        report.note(&at, found, "\"127.0.0.2\" is the usual one for a backend on this machine");
+        report.note(
+            &at,
+            found,
+            "\"127.0.0.2\" is the usual one for a backend on this machine",
+        );
     }
 }
 
 fn check_timeouts(name: &str, backend: &Backend, report: &mut Report<'_>) {
     let second = Duration::from_secs(1);
     let timeouts = [
-        ("connect_timeout", backend.connect_timeout, Duration::from_millis(100)),
-        ("greeting_timeout", backend.greeting_timeout, Duration::from_secs(30)),
+        (
+            "connect_timeout",
+            backend.connect_timeout,
+            Duration::from_millis(100),
+        ),
+        (
+            "greeting_timeout",
+            backend.greeting_timeout,
+            Duration::from_secs(30),
+        ),
         ("command_timeout", backend.command_timeout, second),
-        ("data_initiation_timeout", backend.data_initiation_timeout, second),
+        (
+            "data_initiation_timeout",
+            backend.data_initiation_timeout,
+            second,
+        ),
         ("data_block_timeout", backend.data_block_timeout, second),
         ("final_reply_timeout", backend.final_reply_timeout, second),
     ];
     for (part, timeout, least) in timeouts {
-        report.range(&key(&["backend", name, part]), &timeout, &(least..=LONGEST), Text::text);
+        report.range(
+            &key(&["backend", name, part]),
+            &timeout,
+            &(least..=LONGEST),
+            Text::text,
+        );
     }
     if backend.final_reply_timeout < FINAL_REPLY {
-        let found = format!("{} is less than RFC 5321 §4.5.3.2.6 wants", backend.final_reply_timeout.text());
-        let advice = "write \"10m\", unless you know that the backend is never slower: mail may come twice";
-        report.note(&key(&["backend", name, "final_reply_timeout"]), found, advice);
+        let found = format!(
+            "{} is less than RFC 5321 §4.5.3.2.6 wants",
+            backend.final_reply_timeout.text()
+        );
+        let advice =
+            "write \"10m\", unless you know that the backend is never slower: mail may come twice";
+        report.note(
+            &key(&["backend", name, "final_reply_timeout"]),
+            found,
+            advice,
+        );
     }
 }

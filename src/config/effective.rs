@@ -26,7 +26,17 @@ pub struct Setting {
 
 /// The sections in the order of the reference file.
 const SECTIONS: [&str; 11] = [
-    "hostname", "listen", "backend", "tls", "resolver", "policy", "mail_data", "limits", "store", "journal", "log",
+    "hostname",
+    "listen",
+    "backend",
+    "tls",
+    "resolver",
+    "policy",
+    "mail_data",
+    "limits",
+    "store",
+    "journal",
+    "log",
 ];
 
 /// All values.
@@ -56,7 +66,10 @@ fn policy(name: &str, settings: &PolicySettings, places: &Places<'_>, all: &mut 
         for kind in ALL {
             let set = checks.remove(kind.name);
             let mut table = reference::defaults(kind);
-            table.extend(set.and_then(|set| set.as_object().cloned()).unwrap_or_default());
+            table.extend(
+                set.and_then(|set| set.as_object().cloned())
+                    .unwrap_or_default(),
+            );
             checks.insert(kind.name.to_owned(), Value::Object(table));
         }
     }
@@ -80,7 +93,11 @@ fn policy(name: &str, settings: &PolicySettings, places: &Places<'_>, all: &mut 
 /// Tables become keys; everything else is a value.
 fn flatten(key: &mut Key, value: &Value, origin: &dyn Fn(&Key) -> Place, all: &mut Vec<Setting>) {
     let Value::Object(table) = value else {
-        all.push(Setting { key: key_text(key), value: toml(value), origin: origin(key) });
+        all.push(Setting {
+            key: key_text(key),
+            value: toml(value),
+            origin: origin(key),
+        });
         return;
     };
     for (part, value) in table {
@@ -108,5 +125,9 @@ fn pairs(table: &Map<String, Value>, hidden: bool) -> Vec<String> {
         true => "zone = \"(hidden)\"".to_owned(),
         false => format!("{} = {}", key_text(std::slice::from_ref(part)), toml(value)),
     };
-    table.iter().filter(|(_, value)| !value.is_null()).map(pair).collect()
+    table
+        .iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(pair)
+        .collect()
 }

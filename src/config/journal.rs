@@ -53,7 +53,12 @@ max_age = "30d"
 pub(in crate::config) fn check(journal: &Journal, report: &mut Report<'_>) {
     let at = |part: &str| key(&["journal", part]);
     crate::config::check_path(&at("directory"), &journal.directory, report);
-    report.range(&at("max_size"), &journal.max_size, &(ByteSize::mib(1)..=ByteSize::tib(1)), Text::text);
+    report.range(
+        &at("max_size"),
+        &journal.max_size,
+        &(ByteSize::mib(1)..=ByteSize::tib(1)),
+        Text::text,
+    );
     let age = Duration::from_secs(3600)..=Duration::from_secs(3650 * 86400);
     report.range(&at("max_age"), &journal.max_age, &age, Text::text);
 }

@@ -60,7 +60,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        let rate = std::num::NonZeroU32::new(60).map(|count| Rate { count, per: Duration::from_secs(60) });
+        let rate = std::num::NonZeroU32::new(60).map(|count| Rate {
+            count,
+            per: Duration::from_secs(60),
+        });
         Self {
             connections: 20_000,
             connections_per_address: 50,
@@ -122,14 +125,26 @@ proxy_header_timeout = "3s"
 pub(in crate::config) fn check(limits: &Limits, report: &mut Report<'_>) {
     let at = |part: &str| key(&["limits", part]);
     report.number(&at("connections"), &limits.connections, &(1..=1_000_000));
-    report.number(&at("connections_per_address"), &limits.connections_per_address, &(1..=1_000_000));
-    report.number(&at("connections_per_network"), &limits.connections_per_network, &(1..=1_000_000));
+    report.number(
+        &at("connections_per_address"),
+        &limits.connections_per_address,
+        &(1..=1_000_000),
+    );
+    report.number(
+        &at("connections_per_network"),
+        &limits.connections_per_network,
+        &(1..=1_000_000),
+    );
     if limits.connections_per_network < limits.connections_per_address {
         let found = format!(
             "{} is less than connections_per_address, {}",
             limits.connections_per_network, limits.connections_per_address
         );
-        report.complain(&at("connections_per_network"), found, "write at least as many: an address is part of its network");
+        report.complain(
+            &at("connections_per_network"),
+            found,
+            "write at least as many: an address is part of its network",
+        );
     }
     report.range(
         &at("message_size"),
@@ -140,16 +155,39 @@ pub(in crate::config) fn check(limits: &Limits, report: &mut Report<'_>) {
     report.number(&at("recipients"), &limits.recipients, &(100..=100_000));
     report.number(&at("messages"), &limits.messages, &(1..=1_000_000));
     report.number(&at("errors"), &limits.errors, &(1..=1000));
-    report.number(&at("commands_without_mail"), &limits.commands_without_mail, &(1..=1_000_000));
-    report.number(&at("data_min_rate"), &limits.data_min_rate, &(0..=1_000_000));
+    report.number(
+        &at("commands_without_mail"),
+        &limits.commands_without_mail,
+        &(1..=1_000_000),
+    );
+    report.number(
+        &at("data_min_rate"),
+        &limits.data_min_rate,
+        &(0..=1_000_000),
+    );
     let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
     let timers = [
-        ("session", limits.session, Duration::from_secs(60), 24 * hour),
+        (
+            "session",
+            limits.session,
+            Duration::from_secs(60),
+            24 * hour,
+        ),
         ("command_timeout", limits.command_timeout, second, hour),
         ("data_timeout", limits.data_timeout, second, hour),
-        ("tls_handshake_timeout", limits.tls_handshake_timeout, second, hour),
+        (
+            "tls_handshake_timeout",
+            limits.tls_handshake_timeout,
+            second,
+            hour,
+        ),
         ("reply_timeout", limits.reply_timeout, second, hour),
-        ("proxy_header_timeout", limits.proxy_header_timeout, Duration::from_millis(100), hour),
+        (
+            "proxy_header_timeout",
+            limits.proxy_header_timeout,
+            Duration::from_millis(100),
+            hour,
+        ),
     ];
     for (part, timer, least, most) in timers {
         report.range(&at(part), &timer, &(least..=most), Text::text);

@@ -112,17 +112,33 @@ pub(in crate::config) fn check(
         let at = |part: &str| key(&["listen", name, part]);
         crate::config::check_name(&key(&["listen", name]), name, report);
         if listen.address.is_empty() {
-            report.complain(&at("address"), "no address", "write such as address = [\"0.0.0.0:25\", \"[::]:25\"]");
+            report.complain(
+                &at("address"),
+                "no address",
+                "write such as address = [\"0.0.0.0:25\", \"[::]:25\"]",
+            );
         }
         if listen.role == Role::Submission {
-            report.complain(&at("role"), "\"submission\" is not built yet", "write \"mx\"");
+            report.complain(
+                &at("role"),
+                "\"submission\" is not built yet",
+                "write \"mx\"",
+            );
         }
         check_name_of("policy", &listen.policy, policies, &at("policy"), report);
         match listen.backend.as_str() {
             "" => {
                 let list: Vec<_> = backends.iter().map(|name| format!("\"{name}\"")).collect();
-                let list = if list.is_empty() { "a table [backend.NAME] first".to_owned() } else { list.join(" or ") };
-                report.complain(&at("backend"), "no backend", format!("write the name of one: {list}"));
+                let list = if list.is_empty() {
+                    "a table [backend.NAME] first".to_owned()
+                } else {
+                    list.join(" or ")
+                };
+                report.complain(
+                    &at("backend"),
+                    "no backend",
+                    format!("write the name of one: {list}"),
+                );
             }
             backend => check_name_of("backend", backend, backends, &at("backend"), report),
         }
@@ -132,7 +148,10 @@ pub(in crate::config) fn check(
 
 fn check_name_of(section: &str, name: &str, names: &[&str], at: &Key, report: &mut Report<'_>) {
     if !names.contains(&name) && !report.is_spoiled(&key(&[section, name])) {
-        report.wrong(at, Complaint::unknown(&format!("the {section}"), name, names.iter().copied()));
+        report.wrong(
+            at,
+            Complaint::unknown(&format!("the {section}"), name, names.iter().copied()),
+        );
     }
 }
 
@@ -142,7 +161,9 @@ fn check_addresses(listeners: &BTreeMap<String, Listen>, report: &mut Report<'_>
     for (name, listen) in listeners {
         for (index, address) in listen.address.iter().enumerate() {
             let at = key(&["listen", name, "address", &index.to_string()]);
-            let earlier = taken.iter().find(|(other, _)| other.port() != 0 && collide(*other, *address));
+            let earlier = taken
+                .iter()
+                .find(|(other, _)| other.port() != 0 && collide(*other, *address));
             if let Some((other, place)) = earlier {
                 let place = report.written(place);
                 let found = match other == address {
@@ -159,5 +180,7 @@ fn check_addresses(listeners: &BTreeMap<String, Listen>, report: &mut Report<'_>
 /// Whether a socket on `one` gets what is sent to `other`. IPv6 sockets are IPv6 only.
 pub(in crate::config) fn collide(one: SocketAddr, other: SocketAddr) -> bool {
     let wild = one.ip().is_unspecified() || other.ip().is_unspecified();
-    one.port() == other.port() && one.is_ipv4() == other.is_ipv4() && (wild || one.ip() == other.ip())
+    one.port() == other.port()
+        && one.is_ipv4() == other.is_ipv4()
+        && (wild || one.ip() == other.ip())
 }

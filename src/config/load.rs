@@ -1,26 +1,22 @@
 //! From layers to a snapshot: defaults, file, environment, arguments, each over the one before. The only file access of
 //! the configuration is in [`load`].
 //!
-//! figment merges the layers. It reports one error at a time, so what cannot be read is reported, taken out, and the
-//! rest is read again, until all of it can be read; what was taken out counts as spoiled, so that nothing is said about
-//! its absence. The defaults are those of the structures, because tables such as `[listen.NAME]` have no fixed names.
-//! The file is read once, and its text is handed to figment (`Toml::file` would look for it in parent directories).
+//! figment merges the layers; `raw.rs` reads the result. The defaults are those of the structures, because tables such as
+//! `[listen.NAME]` have no fixed names. The file is read once, and its text is handed to figment and to `place.rs` alike
+//! (`Toml::file` would look for it in parent directories, `Toml::file_exact` would pass over a missing one).
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
-use serde::Deserialize;
 
 use crate::config::place::{Key, Place, Places, key, key_from_text, position};
-use crate::config::policy::PolicyTable;
-use crate::config::problem::{Complaint, Problem, one_line};
+use crate::config::problem::{Problem, one_line};
 use crate::config::report::Report;
 use crate::config::{
-    Backend, Config, Journal, Limits, Listen, Log, MailData, Resolver, Snapshot, Store, Tls, backend, effective, journal,
-    limits, listen, log, policy, resolver, store, tls,
+    Config, Snapshot, backend, effective, journal, limits, listen, log, policy, raw, resolver,
+    store, tls,
 };
 use crate::smtp::domain::Domain;
 
@@ -48,9 +44,14 @@ pub struct Layers<'a> {
 ///
 /// All problems that were found, in the order of their places.
 pub fn load(file: Option<&Path>, arguments: &[(String, String)]) -> Result<Snapshot, Vec<Problem>> {
-    let text = file.map(read).transpose().map_err(|problem| vec![problem])?;
+    let text = file.map(read).transpose()?;
     let environment: Vec<(String, String)> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+        .filter_map(|(name, value)| {
+            Some((
+                name.into_string().ok()?,
+                value.to_string_lossy().into_owned(),
+            ))
+        })
         .collect();
     let system_name = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
     from_layers(&Layers {
@@ -61,22 +62,34 @@ pub fn load(file: Option<&Path>, arguments: &[(String, String)]) -> Result<Snaps
     })
 }
 
-fn read(path: &Path) -> Result<String, Problem> {
-    let problem = |position, found: String, allowed: &str| Problem {
-        source: Place::File(path.to_owned(), position),
-        key: String::new(),
-        found,
-        allowed: allowed.to_owned(),
-        nearest: None,
+fn read(path: &Path) -> Result<String, Vec<Problem>> {
+    let problem = |position, found: String, allowed: &str| {
+        let source = Place::File(path.to_owned(), position);
+        vec![Problem {
+            source,
+            key: String::new(),
+            found,
+            allowed: allowed.to_owned(),
+            nearest: None,
+        }]
     };
     let octets = std::fs::read(path).map_err(|error| {
         let found = format!("cannot be read: {}", one_line(&error.to_string()));
-        problem(None, found, "name the file with --config or GATEPOST_CONFIG")
+        problem(
+            None,
+            found,
+            "name the file with --config or GATEPOST_CONFIG",
+        )
     })?;
     String::from_utf8(octets).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        let text = String::from_utf8_lossy(error.as_bytes().get(..valid).unwrap_or_default()).into_owned();
-        problem(Some(position(&text, valid)), "is not UTF-8 from here on".to_owned(), "write TOML, which is UTF-8")
+        let text = String::from_utf8_lossy(error.as_bytes().get(..valid).unwrap_or_default());
+        let found = "is not UTF-8 from here on".to_owned();
+        problem(
+            Some(position(&text, valid)),
+            found,
+            "write TOML, which is UTF-8",
+        )
     })
 }
 
@@ -87,11 +100,17 @@ fn read(path: &Path) -> Result<String, Problem> {
 /// All problems that were found, in the order of their places.
 pub fn from_layers(layers: &Layers<'_>) -> Result<Snapshot, Vec<Problem>> {
     let environment = variables(layers.environment);
-    let arguments: Vec<(Key, &str)> =
-        layers.arguments.iter().map(|(name, value)| (key_from_text(name), value.as_str())).collect();
+    let arguments: Vec<(Key, &str)> = layers
+        .arguments
+        .iter()
+        .map(|(name, value)| (key_from_text(name), value.as_str()))
+        .collect();
     let places = Places::new(
         layers.file,
-        environment.iter().map(|(key, variable, _)| (key.clone(), (*variable).to_owned())).collect(),
+        environment
+            .iter()
+            .map(|(key, variable, _)| (key.clone(), (*variable).to_owned()))
+            .collect(),
         arguments.iter().map(|(key, _)| key.clone()).collect(),
     )
     .map_err(|(source, message)| vec![syntax(source, &message)])?;
@@ -108,15 +127,26 @@ pub fn from_layers(layers: &Layers<'_>) -> Result<Snapshot, Vec<Problem>> {
     }
     let file = layers.file.map(|(path, _)| path.to_owned());
     let values = figment.find_value("").map_err(|error| {
-        let source = file.clone().map_or(Place::Default, |path| Place::File(path, None));
+        let source = file
+            .clone()
+            .map_or(Place::Default, |path| Place::File(path, None));
         vec![syntax(source, &error.kind.to_string())]
     })?;
     assemble(values, file, layers.system_name, &places)
 }
 
 fn syntax(source: Place, message: &str) -> Problem {
-    let (found, allowed) = (one_line(message), "write TOML: key = value, text in quotes".to_owned());
-    Problem { source, key: String::new(), found, allowed, nearest: None }
+    let (found, allowed) = (
+        one_line(message),
+        "write TOML: key = value, text in quotes".to_owned(),
+    );
+    Problem {
+        source,
+        key: String::new(),
+        found,
+        allowed,
+        nearest: None,
+    }
 }
 
 /// Our variables: key, name, value. `__` parts the key.
@@ -124,7 +154,11 @@ fn variables(environment: &[(String, String)]) -> Vec<(Key, &str, &str)> {
     let ours = environment.iter().filter(|(name, _)| name != FILE_VARIABLE);
     ours.filter_map(|(name, value)| {
         let rest = name.strip_prefix(PREFIX)?.to_ascii_lowercase();
-        Some((rest.split("__").map(str::to_owned).collect(), name.as_str(), value.as_str()))
+        Some((
+            rest.split("__").map(str::to_owned).collect(),
+            name.as_str(),
+            value.as_str(),
+        ))
     })
     .collect()
 }
@@ -138,9 +172,16 @@ struct Layer {
 impl Layer {
     fn new(name: &'static str, key: &[String], text: &str) -> Self {
         // Reading cannot fail: what is not a number, a truth value, a list or a table is text.
-        let value: Value = text.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
-        let nested = key.iter().rev().fold(value, |value, part| Value::from(Dict::from([(part.clone(), value)])));
-        Self { name, values: nested.into_dict().unwrap_or_default() }
+        let value: Value = text
+            .parse()
+            .unwrap_or_else(|never: std::convert::Infallible| match never {});
+        let nested = key.iter().rev().fold(value, |value, part| {
+            Value::from(Dict::from([(part.clone(), value)]))
+        });
+        Self {
+            name,
+            values: nested.into_dict().unwrap_or_default(),
+        }
     }
 }
 
@@ -154,23 +195,6 @@ impl Provider for Layer {
     }
 }
 
-/// The configuration as it is written.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Raw {
-    hostname: Option<String>,
-    listen: BTreeMap<String, Listen>,
-    backend: BTreeMap<String, Backend>,
-    tls: Tls,
-    resolver: Resolver,
-    policy: BTreeMap<String, PolicyTable>,
-    mail_data: MailData,
-    limits: Limits,
-    store: Store,
-    journal: Journal,
-    log: Log,
-}
-
 fn assemble(
     values: Value,
     source: Option<PathBuf>,
@@ -178,9 +202,9 @@ fn assemble(
     places: &Places<'_>,
 ) -> Result<Snapshot, Vec<Problem>> {
     let mut report = Report::new(places);
-    let raw = read_all(values, &mut report);
+    let raw = raw::read(values, &mut report);
     let config = Config {
-        hostname: hostname(raw.hostname, system_name, &mut report),
+        hostname: hostname(raw.hostname.as_deref(), system_name, &mut report),
         listen: raw.listen,
         backend: raw.backend,
         tls: raw.tls,
@@ -192,12 +216,17 @@ fn assemble(
         log: raw.log,
     };
     let backends: Vec<&str> = config.backend.keys().map(String::as_str).collect();
-    listen::check(&config.listen, &policy::names(&raw.policy), &backends, &mut report);
+    listen::check(
+        &config.listen,
+        &policy::names(&raw.policy),
+        &backends,
+        &mut report,
+    );
     backend::check(&config.backend, &config.listen, &mut report);
     tls::check(&config.tls, &mut report);
     resolver::check(&config.resolver, &mut report);
     let settings = policy::resolve(&raw.policy, &mut report);
-    let policies = policy::build(&settings, &raw.policy, &mut report);
+    let policies = policy::build::build(&settings, &raw.policy, &mut report);
     limits::check(&config.limits, &mut report);
     store::check(&config.store, &mut report);
     journal::check(&config.journal, &mut report);
@@ -207,58 +236,27 @@ fn assemble(
         return Err(problems);
     }
     let effective = effective::settings(&config, &settings, places);
-    Ok(Snapshot { config, policies, source, notes, effective })
+    Ok(Snapshot {
+        config,
+        policies,
+        source,
+        notes,
+        effective,
+    })
 }
 
-/// Reads the values, leaving out and reporting what cannot be read.
-fn read_all(mut values: Value, report: &mut Report<'_>) -> Raw {
-    loop {
-        let error = match values.deserialize::<Raw>() {
-            Ok(raw) => return raw,
-            Err(error) => error,
-        };
-        let mut path = error.path;
-        let value = find(&values, &path);
-        let complaint = not_built(&path, value).unwrap_or_else(|| Complaint::from_figment(&error.kind, value));
-        report.unreadable(&path, complaint);
-        while !remove(&mut values, &path) {
-            if path.pop().is_none() {
-                return Raw::default();
-            }
-        }
-    }
-}
-
-/// Keys and words that are promised and not built: better said than called unknown.
-const NOT_BUILT: &[(&[&str], Option<&str>, &str)] = &[
-    (&["admin"], None, "leave it out"),
-    (&["journal", "privacy"], None, "leave it out"),
-    (&["policy", "*", "shield"], None, "leave it out"),
-    (&["backend", "*", "client_address"], Some("xclient"), "write \"proxy-v2\", \"proxy-v1\" or \"none\""),
-    (&["backend", "*", "tls"], Some("starttls"), "write \"none\""),
-    (&["backend", "*", "tls"], Some("implicit"), "write \"none\""),
-    (&["log", "format"], Some("journald"), "write \"text\" or \"json\""),
-];
-
-fn not_built(path: &[String], value: Option<&Value>) -> Option<Complaint> {
-    let word = value.and_then(Value::as_str);
-    let fits = |pattern: &[&str]| {
-        pattern.len() == path.len() && pattern.iter().zip(path).all(|(part, name)| *part == "*" || part == name)
-    };
-    let (_, what, allowed) =
-        NOT_BUILT.iter().find(|(pattern, what, _)| fits(pattern) && (what.is_none() || *what == word))?;
-    let found = what.map_or_else(String::new, |word| format!("\"{word}\" "));
-    Some(Complaint::new(format!("{found}is not built yet"), *allowed))
-}
-
-fn hostname(written: Option<String>, system_name: &str, report: &mut Report<'_>) -> String {
+fn hostname(written: Option<&str>, system_name: &str, report: &mut Report<'_>) -> String {
     let at = key(&["hostname"]);
     let example = "write the name clients see, such as \"mx.example.com\"";
-    let name = match &written {
-        Some(name) => name.clone(),
+    let name = match written {
+        Some(name) => name.to_owned(),
         None if Domain::parse(system_name, false).is_some() => system_name.to_owned(),
         None => {
-            report.note(&at, "the system has no name that fits: \"localhost\" is used", example);
+            report.note(
+                &at,
+                "the system has no name that fits: \"localhost\" is used",
+                example,
+            );
             return "localhost".to_owned();
         }
     };
@@ -269,33 +267,4 @@ fn hostname(written: Option<String>, system_name: &str, report: &mut Report<'_>)
         report.note(&at, format!("\"{name}\" has no domain"), example);
     }
     name
-}
-
-fn find<'v>(mut value: &'v Value, path: &[String]) -> Option<&'v Value> {
-    for part in path {
-        value = match value {
-            Value::Dict(_, table) => table.get(part)?,
-            Value::Array(_, list) => list.get(part.parse::<usize>().ok()?)?,
-            _ => return None,
-        };
-    }
-    Some(value)
-}
-
-/// Takes out what stands at `path`; says whether there was something.
-fn remove(value: &mut Value, path: &[String]) -> bool {
-    let Some((first, rest)) = path.split_first() else { return false };
-    match value {
-        Value::Dict(_, table) if rest.is_empty() => table.remove(first).is_some(),
-        Value::Dict(_, table) => table.get_mut(first).is_some_and(|inner| remove(inner, rest)),
-        Value::Array(_, list) => {
-            let Some(index) = first.parse::<usize>().ok().filter(|index| *index < list.len()) else { return false };
-            if rest.is_empty() {
-                list.remove(index);
-                return true;
-            }
-            list.get_mut(index).is_some_and(|inner| remove(inner, rest))
-        }
-        _ => false,
-    }
 }

@@ -20,7 +20,10 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::default(), level: "info".to_owned() }
+        Self {
+            format: LogFormat::default(),
+            level: "info".to_owned(),
+        }
     }
 }
 
@@ -50,7 +53,10 @@ pub(in crate::config) fn check(log: &Log, report: &mut Report<'_>) {
     for directive in log.level.split(',') {
         let level = directive.rsplit('=').next().unwrap_or_default().trim();
         if !LEVELS.contains(&level.to_ascii_lowercase().as_str()) {
-            report.wrong(&key(&["log", "level"]), Complaint::unknown("the level", level, LEVELS));
+            report.wrong(
+                &key(&["log", "level"]),
+                Complaint::unknown("the level", level, LEVELS),
+            );
         }
     }
 }

@@ -18,6 +18,7 @@ mod mail_data;
 mod place;
 mod policy;
 mod problem;
+mod raw;
 pub mod reference;
 mod report;
 mod resolver;
@@ -99,9 +100,15 @@ pub struct Config {
 
 /// Names of listeners, backends and policies stand in logs and metrics: letters, digits, `-` and `_`, at most 64.
 fn check_name(at: &Key, name: &str, report: &mut Report<'_>) {
-    let fits = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let fits = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     if name.is_empty() || name.len() > 64 || !fits {
-        report.complain(at, "does not do as a name", "write letters, digits, - and _, at most 64");
+        report.complain(
+            at,
+            "does not do as a name",
+            "write letters, digits, - and _, at most 64",
+        );
     }
 }
 
@@ -109,6 +116,10 @@ fn check_name(at: &Key, name: &str, report: &mut Report<'_>) {
 fn check_path(at: &Key, path: &Path, report: &mut Report<'_>) {
     if !path.is_absolute() {
         let found = problem::quoted(&path.display().to_string());
-        report.complain(at, format!("{found} is not a whole path"), "write it from / on, such as \"/etc/gatepost/key.pem\"");
+        report.complain(
+            at,
+            format!("{found} is not a whole path"),
+            "write it from / on, such as \"/etc/gatepost/key.pem\"",
+        );
     }
 }

@@ -4,18 +4,19 @@
 //! key by key. Every check of [`ALL`] is part of every policy unless its settings switch it off. The settings themselves
 //! are read by the check.
 
+pub(in crate::config) mod build;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::checks::ALL;
 use crate::checks::points::Points;
-use crate::checks::policy::{Mode, Policy};
-use crate::checks::{ALL, Check, Kind};
-use crate::config::place::{key, key_from_text, original};
-use crate::config::problem::{Complaint, describe_json};
+use crate::checks::policy::Mode;
+use crate::config::place::key;
+use crate::config::problem::Complaint;
 use crate::config::report::Report;
 use crate::config::units::{self, Text};
 
@@ -124,7 +125,10 @@ pub(in crate::config) fn resolve(
     let mut policies = BTreeMap::new();
     for name in names(tables) {
         crate::config::check_name(&key(&["policy", name]), name, report);
-        let mut settings = PolicySettings { chain: chain(name, tables, &mut round, report), ..Default::default() };
+        let mut settings = PolicySettings {
+            chain: chain(name, tables, &mut round, report),
+            ..Default::default()
+        };
         for name in settings.chain.clone().iter().rev() {
             if let Some(table) = tables.get(name) {
                 settings.lay(table);
@@ -173,7 +177,12 @@ fn chain(
 
 fn check(name: &str, settings: &PolicySettings, report: &mut Report<'_>) {
     let at = |part: &str| key(&["policy", name, part]);
-    report.range(&at("greet_wait"), &settings.greet_wait, &(Duration::ZERO..=Duration::from_secs(10)), Text::text);
+    report.range(
+        &at("greet_wait"),
+        &settings.greet_wait,
+        &(Duration::ZERO..=Duration::from_secs(10)),
+        Text::text,
+    );
     let thresholds = [
         ("greylist_points", settings.greylist_points),
         ("deny_points", settings.deny_points),
@@ -181,25 +190,51 @@ fn check(name: &str, settings: &PolicySettings, report: &mut Report<'_>) {
     ];
     for (part, points) in thresholds {
         if points <= Points::ZERO {
-            report.complain(&at(part), format!("found {points}"), "write more than 0, or every client is meant");
+            report.complain(
+                &at(part),
+                format!("found {points}"),
+                "write more than 0, or every client is meant",
+            );
         }
     }
     for (lower, upper) in thresholds.iter().zip(thresholds.iter().skip(1)) {
         if lower.1 > upper.1 && !report.is_spoiled(&at(lower.0)) {
             let found = format!("{} is less than {}, {}", upper.1, lower.0, lower.1);
-            report.complain(&at(upper.0), found, "write greylist_points ≤ deny_points ≤ drop_points");
+            report.complain(
+                &at(upper.0),
+                found,
+                "write greylist_points ≤ deny_points ≤ drop_points",
+            );
         }
     }
     for (index, local_part) in settings.exempt_recipients.iter().enumerate() {
         let at = key(&["policy", name, "exempt_recipients", &index.to_string()]);
-        if local_part.is_empty() || !local_part.is_ascii() || local_part.contains(['@', ' ', '"', '<', '>']) {
-            let found = format!("{} is not a local-part", crate::config::problem::quoted(local_part));
-            report.complain(&at, found, "write what stands before the @, such as \"postmaster\"");
+        if local_part.is_empty()
+            || !local_part.is_ascii()
+            || local_part.contains(['@', ' ', '"', '<', '>'])
+        {
+            let found = format!(
+                "{} is not a local-part",
+                crate::config::problem::quoted(local_part)
+            );
+            report.complain(
+                &at,
+                found,
+                "write what stands before the @, such as \"postmaster\"",
+            );
         }
     }
-    if !settings.exempt_recipients.iter().any(|local_part| local_part.eq_ignore_ascii_case("postmaster")) {
+    if !settings
+        .exempt_recipients
+        .iter()
+        .any(|local_part| local_part.eq_ignore_ascii_case("postmaster"))
+    {
         let advice = "refused clients are told to write to postmaster: leave it in the list";
-        report.note(&at("exempt_recipients"), "\"postmaster\" is missing", advice);
+        report.note(
+            &at("exempt_recipients"),
+            "\"postmaster\" is missing",
+            advice,
+        );
     }
 }
 
@@ -208,104 +243,10 @@ fn check_names(name: &str, table: &PolicyTable, report: &mut Report<'_>) {
     for check in table.checks.keys() {
         if !ALL.iter().any(|kind| kind.name == check) {
             let names = ALL.iter().map(|kind| kind.name);
-            report.wrong(&key(&["policy", name, "checks", check]), Complaint::unknown("the check", check, names));
+            report.wrong(
+                &key(&["policy", name, "checks", check]),
+                Complaint::unknown("the check", check, names),
+            );
         }
-    }
-}
-
-/// Makes the policies, with their checks built by the checks themselves.
-pub(in crate::config) fn build(
-    policies: &BTreeMap<String, PolicySettings>,
-    tables: &BTreeMap<String, PolicyTable>,
-    report: &mut Report<'_>,
-) -> BTreeMap<String, Arc<Policy>> {
-    let build = |(name, settings): (&String, &PolicySettings)| {
-        let checks = ALL.iter().filter_map(|kind| build_check(kind, settings, tables, report)).collect();
-        let exempt = settings.exempt_recipients.iter();
-        let policy = Policy {
-            name: name.as_str().into(),
-            mode: settings.mode,
-            greet_wait: settings.greet_wait,
-            greylist_points: settings.greylist_points,
-            deny_points: settings.deny_points,
-            drop_points: settings.drop_points,
-            exempt_recipients: exempt.map(|local_part| local_part.to_ascii_lowercase().into()).collect(),
-            checks,
-        };
-        (name.clone(), Arc::new(policy))
-    };
-    policies.iter().map(build).collect()
-}
-
-/// Builds one check. A setting that it refuses is reported and left out, so that one run finds all of them.
-fn build_check(
-    kind: &Kind,
-    settings: &PolicySettings,
-    tables: &BTreeMap<String, PolicyTable>,
-    report: &mut Report<'_>,
-) -> Option<Box<dyn Check>> {
-    let mut table = Value::Object(settings.checks.get(kind.name).cloned().unwrap_or_default());
-    let mut left_out = BTreeSet::new();
-    loop {
-        let error = match (kind.build)(table.clone()) {
-            Ok(check) => return check,
-            Err(error) => error,
-        };
-        let mut path = key_from_text(&error.path);
-        if let Some(unknown) = unknown_field(&error.message).filter(|unknown| path.last() != Some(unknown)) {
-            path.push(unknown);
-        }
-        let complaint = Complaint::from_message(&error.message, &describe_json(find(&table, &path)));
-        let written = original(&path, &left_out);
-        let sets = |name: &&String| {
-            let table = tables.get(*name).and_then(|table| table.checks.get(kind.name));
-            table.is_some_and(|table| path.first().is_none_or(|first| table.contains_key(first)))
-        };
-        let owner = settings.chain.iter().find(sets).or(settings.chain.first());
-        let owner = owner.map_or("default", String::as_str);
-        report.refused(&[key(&["policy", owner, "checks", kind.name]), written.clone()].concat(), complaint);
-        if !remove(&mut table, &path) {
-            return None;
-        }
-        left_out.insert(written);
-    }
-}
-
-/// The key in serde's message about an unknown one.
-fn unknown_field(message: &str) -> Option<String> {
-    let rest = message.strip_prefix("unknown field `")?;
-    Some(rest.split('`').next().unwrap_or_default().to_owned())
-}
-
-fn find<'v>(mut value: &'v Value, path: &[String]) -> Option<&'v Value> {
-    for part in path {
-        value = match value {
-            Value::Object(table) => table.get(part)?,
-            Value::Array(list) => list.get(part.parse::<usize>().ok()?)?,
-            _ => return None,
-        };
-    }
-    Some(value)
-}
-
-/// Takes out what stands at `path`; says whether there was something.
-fn remove(value: &mut Value, path: &[String]) -> bool {
-    match (path, value) {
-        ([last], Value::Object(table)) => table.remove(last).is_some(),
-        ([last], Value::Array(list)) => match last.parse::<usize>() {
-            Ok(index) if index < list.len() => {
-                list.remove(index);
-                true
-            }
-            _ => false,
-        },
-        ([first, rest @ ..], Value::Object(table)) => {
-            table.get_mut(first).is_some_and(|inner| remove(inner, rest))
-        }
-        ([first, rest @ ..], Value::Array(list)) => {
-            let inner = first.parse::<usize>().ok().and_then(|index| list.get_mut(index));
-            inner.is_some_and(|inner| remove(inner, rest))
-        }
-        _ => false,
     }
 }

@@ -36,7 +36,13 @@ impl fmt::Display for Problem {
             write!(f, "{}: ", self.key)?;
         }
         match &self.nearest {
-            Some(nearest) => write!(f, "{}, did you mean {}? {}", self.found, quoted(nearest), self.allowed),
+            Some(nearest) => write!(
+                f,
+                "{}, did you mean {}? {}",
+                self.found,
+                quoted(nearest),
+                self.allowed
+            ),
             None => write!(f, "{}; {}", self.found, self.allowed),
         }
     }
@@ -58,7 +64,11 @@ pub(in crate::config) struct Complaint {
 
 impl Complaint {
     pub(in crate::config) fn new(found: impl Into<String>, allowed: impl Into<String>) -> Self {
-        Self { found: found.into(), allowed: allowed.into(), nearest: None }
+        Self {
+            found: found.into(),
+            allowed: allowed.into(),
+            nearest: None,
+        }
     }
 
     /// A word that is none of `words`.
@@ -72,11 +82,18 @@ impl Complaint {
             true => "there is none yet".to_owned(),
             false => format!("allowed: {}", list.join(", ")),
         };
-        Self { found: format!("{what} {} is unknown", quoted(word)), allowed, nearest: nearest(word, words) }
+        Self {
+            found: format!("{what} {} is unknown", quoted(word)),
+            allowed,
+            nearest: nearest(word, words),
+        }
     }
 
     /// A key that is none of `keys`.
-    pub(in crate::config) fn unknown_key<'a>(key: &str, keys: impl IntoIterator<Item = &'a str> + Clone) -> Self {
+    pub(in crate::config) fn unknown_key<'a>(
+        key: &str,
+        keys: impl IntoIterator<Item = &'a str> + Clone,
+    ) -> Self {
         let mut list: Vec<&str> = keys.clone().into_iter().collect();
         list.sort_unstable();
         Self {
@@ -90,10 +107,13 @@ impl Complaint {
     pub(in crate::config) fn from_figment(kind: &Kind, value: Option<&Value>) -> Self {
         match kind {
             Kind::UnknownField(key, keys) => Self::unknown_key(key, keys.iter().copied()),
-            Kind::UnknownVariant(word, words) => Self::unknown("the word", word, words.iter().copied()),
-            Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
-                Self::new(format!("found {}", describe(value)), format!("write {}", plain(expected)))
+            Kind::UnknownVariant(word, words) => {
+                Self::unknown("the word", word, words.iter().copied())
             }
+            Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => Self::new(
+                format!("found {}", describe(value)),
+                format!("write {}", plain(expected)),
+            ),
             Kind::Message(message) => Self::from_message(message, &describe(value)),
             other => Self::from_message(&other.to_string(), &describe(value)),
         }
@@ -109,6 +129,12 @@ impl Complaint {
             let (word, words) = ticked(rest);
             return Self::unknown("the word", word, words);
         }
+        if let Some(rest) = message
+            .strip_prefix(value)
+            .and_then(|rest| rest.strip_prefix(": "))
+        {
+            return Self::new(format!("found {value}"), one_line(rest));
+        }
         if let Some(rest) = message.strip_prefix("missing field ") {
             let key = ticked(rest).0;
             return Self::new(format!("no {key}"), format!("write {key} = ... here"));
@@ -118,7 +144,10 @@ impl Complaint {
             None => message.split_once(", expected ").unwrap_or(("", "")),
         };
         if found.starts_with("invalid ") {
-            return Self::new(format!("found {value}"), format!("write {}", plain(expected)));
+            return Self::new(
+                format!("found {value}"),
+                format!("write {}", plain(expected)),
+            );
         }
         Self::new(format!("found {value}"), one_line(message))
     }
@@ -155,9 +184,12 @@ fn describe(value: Option<&Value>) -> String {
         Some(Value::Array(..)) => "a list".to_owned(),
         Some(Value::Empty(..)) => "nothing".to_owned(),
         Some(Value::Num(_, number)) => {
-            let whole = number.to_i128().or_else(|| number.to_u128().and_then(|number| number.try_into().ok()));
+            let whole = number
+                .to_i128()
+                .or_else(|| number.to_u128().and_then(|number| number.try_into().ok()));
             let text = whole.map(|number| number.to_string());
-            text.or_else(|| number.to_f64().map(|number| number.to_string())).unwrap_or_default()
+            text.or_else(|| number.to_f64().map(|number| number.to_string()))
+                .unwrap_or_default()
         }
     }
 }
@@ -191,7 +223,10 @@ pub(in crate::config) fn one_line(text: &str) -> String {
 }
 
 /// The word of `words` that was probably meant: at most one slip in four letters, and one more.
-pub(in crate::config) fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub(in crate::config) fn nearest<'a>(
+    word: &str,
+    words: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
     let flat = |word: &str| word.to_lowercase().replace('_', "-");
     let wanted = flat(word);
     let slips = 1 + wanted.chars().count() / 4;
@@ -217,7 +252,10 @@ mod tests {
         ] {
             assert_eq!(nearest(word, words).as_deref(), expected, "{word}");
         }
-        assert_eq!(nearest("proxy_v2", ["proxy-v1", "proxy-v2"]).as_deref(), Some("proxy-v2"));
+        assert_eq!(
+            nearest("proxy_v2", ["proxy-v1", "proxy-v2"]).as_deref(),
+            Some("proxy-v2")
+        );
     }
 
     #[test]
@@ -226,20 +264,33 @@ mod tests {
         let complaint = Complaint::from_message(&format!("{hostile}; {hostile}"), "x");
         let problem = Problem {
             source: Place::Default,
-            key: crate::config::place::key_text(&[hostile.clone()]),
+            key: crate::config::place::key_text(std::slice::from_ref(&hostile)),
             found: complaint.found,
             allowed: format!("{} {}", complaint.allowed, quoted(&hostile)),
             nearest: Some(hostile),
         };
-        assert!(problem.to_string().chars().all(|c| !c.is_control() && c != '\u{2028}'), "{problem}");
+        assert!(
+            problem
+                .to_string()
+                .chars()
+                .all(|c| !c.is_control() && c != '\u{2028}'),
+            "{problem}"
+        );
     }
 
     #[test]
     fn serde_messages_are_put_in_our_words() {
-        let complaint = Complaint::from_message("unknown field `zonez`, expected `zones` or `lookup_private`", "1");
+        let complaint = Complaint::from_message(
+            "unknown field `zonez`, expected `zones` or `lookup_private`",
+            "1",
+        );
         assert_eq!(complaint.nearest.as_deref(), Some("zones"));
         assert_eq!(complaint.allowed, "allowed here: lookup_private, zones");
-        let complaint = Complaint::from_message("invalid type: integer `5`, expected a sequence", "5");
-        assert_eq!((complaint.found.as_str(), complaint.allowed.as_str()), ("found 5", "write a list"));
+        let complaint =
+            Complaint::from_message("invalid type: integer `5`, expected a sequence", "5");
+        assert_eq!(
+            (complaint.found.as_str(), complaint.allowed.as_str()),
+            ("found 5", "write a list")
+        );
     }
 }

@@ -9,7 +9,9 @@ use figment::providers::{Format, Toml};
 use serde_json::{Map, Value};
 
 use crate::checks::{ALL, Kind};
-use crate::config::{backend, journal, limits, listen, log, mail_data, policy, resolver, store, tls};
+use crate::config::{
+    backend, journal, limits, listen, log, mail_data, policy, resolver, store, tls,
+};
 
 const HEAD: &str = r#"# gatepost: every key with its default and what it means.
 #
@@ -25,22 +27,40 @@ const HEAD: &str = r#"# gatepost: every key with its default and what it means.
 /// The reference file.
 #[must_use]
 pub fn text() -> String {
-    let mut sections = vec![HEAD.to_owned(), listen::SAMPLE.to_owned(), backend::SAMPLE.to_owned()];
+    let mut sections = vec![
+        HEAD.to_owned(),
+        listen::SAMPLE.to_owned(),
+        backend::SAMPLE.to_owned(),
+    ];
     sections.extend([tls::SAMPLE, resolver::SAMPLE, policy::SAMPLE].map(str::to_owned));
     sections.extend(ALL.iter().map(check));
-    let rest = [mail_data::SAMPLE, limits::SAMPLE, store::SAMPLE, journal::SAMPLE, log::SAMPLE];
+    let rest = [
+        mail_data::SAMPLE,
+        limits::SAMPLE,
+        store::SAMPLE,
+        journal::SAMPLE,
+        log::SAMPLE,
+    ];
     sections.extend(rest.map(str::to_owned));
     sections.join("\n")
 }
 
 fn check(kind: &Kind) -> String {
-    let head = format!("# {}\n[policy.default.checks.{}]\n", kind.summary, kind.name);
+    let head = format!(
+        "# {}: {}\n[policy.default.checks.{}]\n",
+        kind.name, kind.summary, kind.name
+    );
     head + kind.sample.trim() + "\n"
 }
 
 /// A check's settings as its sample has them: the defaults.
 pub(in crate::config) fn defaults(kind: &Kind) -> Map<String, Value> {
     let layers = Toml::string(kind.sample).data().unwrap_or_default();
-    let values = layers.into_values().next().and_then(|dict| serde_json::to_value(dict).ok());
-    values.and_then(|values| values.as_object().cloned()).unwrap_or_default()
+    let values = layers
+        .into_values()
+        .next()
+        .and_then(|dict| serde_json::to_value(dict).ok());
+    values
+        .and_then(|values| values.as_object().cloned())
+        .unwrap_or_default()
 }

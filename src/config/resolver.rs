@@ -25,7 +25,11 @@ pub struct Resolver {
 
 impl Default for Resolver {
     fn default() -> Self {
-        Self { servers: Vec::new(), timeout: Duration::from_secs(3), cache_size: 100_000 }
+        Self {
+            servers: Vec::new(),
+            timeout: Duration::from_secs(3),
+            cache_size: 100_000,
+        }
     }
 }
 
@@ -47,10 +51,18 @@ pub(in crate::config) fn check(resolver: &Resolver, report: &mut Report<'_>) {
     for (index, server) in resolver.servers.iter().enumerate() {
         if server.port() == 0 || server.ip().is_unspecified() {
             let at = key(&["resolver", "servers", &index.to_string()]);
-            report.complain(&at, format!("\"{server}\" is nowhere to ask"), "write the address of a DNS server");
+            report.complain(
+                &at,
+                format!("\"{server}\" is nowhere to ask"),
+                "write the address of a DNS server",
+            );
         }
     }
     let timeout = Duration::from_millis(100)..=Duration::from_secs(30);
     report.range(&at("timeout"), &resolver.timeout, &timeout, Text::text);
-    report.number(&at("cache_size"), &resolver.cache_size, &(100..=100_000_000));
+    report.number(
+        &at("cache_size"),
+        &resolver.cache_size,
+        &(100..=100_000_000),
+    );
 }

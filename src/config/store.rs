@@ -17,7 +17,9 @@ pub struct Store {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { directory: PathBuf::from("/var/lib/gatepost") }
+        Self {
+            directory: PathBuf::from("/var/lib/gatepost"),
+        }
     }
 }
 

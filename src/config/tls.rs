@@ -38,7 +38,11 @@ pub(in crate::config) fn check(tls: &Tls, report: &mut Report<'_>) {
         for (part, path, other) in [("chain", &files.chain, "key"), ("key", &files.key, "chain")] {
             let at = key(&["tls", "certificates", &index.to_string(), part]);
             match path.as_os_str().is_empty() {
-                true => report.complain(&at, format!("no {part} beside the {other}"), "write both: { chain = \"...\", key = \"...\" }"),
+                true => report.complain(
+                    &at,
+                    format!("no {part} beside the {other}"),
+                    "write both: { chain = \"...\", key = \"...\" }",
+                ),
                 false => crate::config::check_path(&at, path, report),
             }
         }

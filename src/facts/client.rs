@@ -26,7 +26,13 @@ impl Client {
     /// A client at `address` that came straight to `local` of `listener`.
     #[must_use]
     pub fn new(address: SocketAddr, local: SocketAddr, listener: &str) -> Self {
-        Self { address, local, listener: listener.into(), via: None, started: None }
+        Self {
+            address,
+            local,
+            listener: listener.into(),
+            via: None,
+            started: None,
+        }
     }
 
     /// The client's address without its port.

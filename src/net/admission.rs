@@ -62,9 +62,18 @@ impl Admission {
     pub fn new(limits: Limits) -> Arc<Self> {
         let rate = limits.rate.and_then(|(burst, period)| {
             let quota = Quota::with_period(period / burst.get())?.allow_burst(burst);
-            Some(RateLimiter::new(quota, Bounded::new(RATE_ENTRIES), DefaultClock::default()))
+            Some(RateLimiter::new(
+                quota,
+                Bounded::new(RATE_ENTRIES),
+                DefaultClock::default(),
+            ))
         });
-        Arc::new(Self { limits, open: AtomicUsize::new(0), clients: DashMap::new(), rate })
+        Arc::new(Self {
+            limits,
+            open: AtomicUsize::new(0),
+            clients: DashMap::new(),
+            rate,
+        })
     }
 
     /// A place among all connections, taken before anything is known about the client.
@@ -75,7 +84,11 @@ impl Admission {
     pub fn enter(self: &Arc<Self>) -> Result<Place, Limit> {
         let taken = self.open.fetch_add(1, Ordering::Relaxed);
         let place = Place(Arc::clone(self));
-        if taken >= self.limits.connections { Err(Limit::Connections) } else { Ok(place) }
+        if taken >= self.limits.connections {
+            Err(Limit::Connections)
+        } else {
+            Ok(place)
+        }
     }
 
     /// A place for this client.
@@ -85,7 +98,11 @@ impl Admission {
     /// The limit that keeps it out.
     pub fn admit(self: &Arc<Self>, client: IpAddr) -> Result<Permit, Limit> {
         let (address, network) = groups(client);
-        if self.rate.as_ref().is_some_and(|rate| rate.check_key(&address).is_err()) {
+        if self
+            .rate
+            .as_ref()
+            .is_some_and(|rate| rate.check_key(&address).is_err())
+        {
             return Err(Limit::Rate);
         }
         if !self.count(address, self.limits.per_address) {
@@ -95,7 +112,11 @@ impl Admission {
             self.uncount(address);
             return Err(Limit::PerNetwork);
         }
-        Ok(Permit { admission: Arc::clone(self), address, network })
+        Ok(Permit {
+            admission: Arc::clone(self),
+            address,
+            network,
+        })
     }
 
     /// Connections open now.
@@ -161,11 +182,18 @@ impl StateStore for Bounded {
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let Ok(cell) = self.0.get_or_insert_with(key, || Ok::<_, std::convert::Infallible>(Arc::default()));
+        let Ok(cell) = self
+            .0
+            .get_or_insert_with(key, || Ok::<_, std::convert::Infallible>(Arc::default()));
         let mut previous = cell.load(Ordering::Acquire);
         loop {
             let (outcome, next) = f(NonZeroU64::new(previous).map(|nanos| nanos.get().into()))?;
-            match cell.compare_exchange_weak(previous, next.into(), Ordering::Release, Ordering::Relaxed) {
+            match cell.compare_exchange_weak(
+                previous,
+                next.into(),
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
                 Ok(_) => return Ok(outcome),
                 Err(changed) => previous = changed,
             }
@@ -178,8 +206,15 @@ mod tests {
     use super::*;
 
     fn admission(per_address: usize, per_network: usize, rate: Option<u32>) -> Arc<Admission> {
-        let rate = rate.and_then(NonZeroU32::new).map(|burst| (burst, Duration::from_secs(3600)));
-        Admission::new(Limits { connections: 3, per_address, per_network, rate })
+        let rate = rate
+            .and_then(NonZeroU32::new)
+            .map(|burst| (burst, Duration::from_secs(3600)));
+        Admission::new(Limits {
+            connections: 3,
+            per_address,
+            per_network,
+            rate,
+        })
     }
 
     #[test]
@@ -208,17 +243,34 @@ mod tests {
     fn an_ipv6_client_is_its_64_and_its_network_the_56() {
         let admission = admission(1, 2, None);
         let _a = admission.admit("2001:db8:0:1::1".parse().unwrap()).unwrap();
-        assert_eq!(admission.admit("2001:db8:0:1::ffff".parse().unwrap()).unwrap_err(), Limit::PerAddress);
+        assert_eq!(
+            admission
+                .admit("2001:db8:0:1::ffff".parse().unwrap())
+                .unwrap_err(),
+            Limit::PerAddress
+        );
         let _b = admission.admit("2001:db8:0:2::1".parse().unwrap()).unwrap();
-        assert_eq!(admission.admit("2001:db8:0:3::1".parse().unwrap()).unwrap_err(), Limit::PerNetwork);
-        assert!(admission.admit("2001:db8:0:100::1".parse().unwrap()).is_ok());
+        assert_eq!(
+            admission
+                .admit("2001:db8:0:3::1".parse().unwrap())
+                .unwrap_err(),
+            Limit::PerNetwork
+        );
+        assert!(
+            admission
+                .admit("2001:db8:0:100::1".parse().unwrap())
+                .is_ok()
+        );
     }
 
     #[test]
     fn a_client_turned_away_leaves_no_trace() {
         let admission = admission(9, 1, None);
         let held = admission.admit("192.0.2.1".parse().unwrap()).unwrap();
-        assert_eq!(admission.admit("192.0.2.2".parse().unwrap()).unwrap_err(), Limit::PerNetwork);
+        assert_eq!(
+            admission.admit("192.0.2.2".parse().unwrap()).unwrap_err(),
+            Limit::PerNetwork
+        );
         drop(held);
         assert!(admission.clients.is_empty());
     }

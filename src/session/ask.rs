@@ -98,7 +98,12 @@ impl Session {
         let started = Instant::now();
         self.asking.pending.push(Box::pin(async move {
             let (answer, source) = answer.await;
-            Answered { question, answer, took: started.elapsed().into(), source }
+            Answered {
+                question,
+                answer,
+                took: started.elapsed().into(),
+                source,
+            }
         }));
     }
 }

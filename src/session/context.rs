@@ -75,14 +75,20 @@ impl Tally {
     /// Sessions under way.
     #[must_use]
     pub fn open(&self) -> u64 {
-        self.started.load(Ordering::Relaxed).saturating_sub(self.ended.load(Ordering::Relaxed))
+        self.started
+            .load(Ordering::Relaxed)
+            .saturating_sub(self.ended.load(Ordering::Relaxed))
     }
 
     /// Sessions ended, messages delivered, recipients refused.
     #[must_use]
     pub fn totals(&self) -> (u64, u64, u64) {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        (read(&self.ended), read(&self.delivered), read(&self.refused))
+        (
+            read(&self.ended),
+            read(&self.delivered),
+            read(&self.refused),
+        )
     }
 }
 

@@ -109,19 +109,34 @@ impl Session {
         self.count_idle(verb).await?;
         match command {
             Command::Helo(name) => {
-                self.hello(Helo { extended: false, name });
+                self.hello(Helo {
+                    extended: false,
+                    name,
+                });
                 self.reply(verb, replies::helo(&self.shared.hostname)).await
             }
             Command::Ehlo(name) => {
-                self.hello(Helo { extended: true, name });
+                self.hello(Helo {
+                    extended: true,
+                    name,
+                });
                 self.offer();
                 let client = format!("[{}]", self.client().ip());
-                let reply = self.server.offer().ehlo_reply(&self.shared.hostname, &client);
+                let reply = self
+                    .server
+                    .offer()
+                    .ehlo_reply(&self.shared.hostname, &client);
                 self.reply(verb, reply).await
             }
             Command::Mail(path, params) => {
                 self.stage = Stage::Mail;
-                self.note(Stage::Mail, Fact::Mail(Box::new(Mail { path: path.clone(), size: params.size })));
+                self.note(
+                    Stage::Mail,
+                    Fact::Mail(Box::new(Mail {
+                        path: path.clone(),
+                        size: params.size,
+                    })),
+                );
                 self.envelope.open(path, params);
                 self.drop_if_called_for().await?;
                 self.reply(verb, replies::sender_ok()).await
@@ -186,7 +201,10 @@ impl Session {
         }
         self.envelope.recipients += 1;
         self.stage = Stage::Rcpt;
-        self.note(Stage::Rcpt, Fact::Rcpt(Box::new(Rcpt { path: path.clone() })));
+        self.note(
+            Stage::Rcpt,
+            Fact::Rcpt(Box::new(Rcpt { path: path.clone() })),
+        );
         let verdict = self.settle().await;
         self.decide(&verdict);
         if verdict.enforced() == Action::Drop {
@@ -225,7 +243,10 @@ impl Session {
 
     /// Commands that bring no mail nearer are free only so often.
     async fn count_idle(&mut self, verb: Verb) -> Result<(), Ended> {
-        if !matches!(verb, Verb::Noop | Verb::Rset | Verb::Vrfy | Verb::Help | Verb::Helo | Verb::Ehlo) {
+        if !matches!(
+            verb,
+            Verb::Noop | Verb::Rset | Verb::Vrfy | Verb::Help | Verb::Helo | Verb::Ehlo
+        ) {
             return Ok(());
         }
         self.notes.idle_commands += 1;
@@ -256,12 +277,20 @@ impl Session {
     }
 
     /// Writes the reply to `verb`, after looking for input that should not be there yet.
-    pub(in crate::session) async fn reply(&mut self, verb: Verb, reply: Reply) -> Result<(), Ended> {
+    pub(in crate::session) async fn reply(
+        &mut self,
+        verb: Verb,
+        reply: Reply,
+    ) -> Result<(), Ended> {
         self.look_behind(verb).await?;
         let mut out = Vec::with_capacity(128);
         self.server.reply(verb, &reply, &mut out);
         self.send(out).await?;
-        if reply.closes() { Err(Ended::BackendClosed) } else { Ok(()) }
+        if reply.closes() {
+            Err(Ended::BackendClosed)
+        } else {
+            Ok(())
+        }
     }
 
     /// Writes the reply to something that was no proper command.
@@ -274,7 +303,9 @@ impl Session {
 
     /// Judges input that is already there when the reply to `verb` is about to be written.
     async fn look_behind(&mut self, verb: Verb) -> Result<(), Ended> {
-        let Some(fault) = self.waiting_fault(verb) else { return Ok(()) };
+        let Some(fault) = self.waiting_fault(verb) else {
+            return Ok(());
+        };
         self.note_fault(fault);
         if fault.is_fatal() {
             let farewell = self.sign(fault.reply());
@@ -302,7 +333,12 @@ impl Session {
     pub(in crate::session) async fn send(&mut self, octets: impl AsRef<[u8]>) -> Result<(), Ended> {
         let octets = octets.as_ref();
         self.notes.bytes_out += octets.len() as u64;
-        match timeout(self.shared.limits.reply_timeout, self.stream.write_all_flush(octets)).await {
+        match timeout(
+            self.shared.limits.reply_timeout,
+            self.stream.write_all_flush(octets),
+        )
+        .await
+        {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Ended::ClientLeft),
             Err(_) => Err(Ended::ClientTimeout),

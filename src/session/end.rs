@@ -18,16 +18,26 @@ impl Session {
     /// Notes a verdict together with how much was known when it was given, so that it can be replayed.
     pub(in crate::session) fn decide(&mut self, verdict: &Verdict) {
         if self.notes.decisions.len() < KEPT {
-            self.notes.decisions.push(Decision { seen: self.facts.entries().len(), verdict: verdict.clone() });
+            self.notes.decisions.push(Decision {
+                seen: self.facts.entries().len(),
+                verdict: verdict.clone(),
+            });
         }
     }
 
-    pub(in crate::session) fn keep_recipient(&mut self, path: &ForwardPath, verdict: &Verdict, reply: &Reply) {
+    pub(in crate::session) fn keep_recipient(
+        &mut self,
+        path: &ForwardPath,
+        verdict: &Verdict,
+        reply: &Reply,
+    ) {
         if verdict.enforced() >= Action::Deny {
             self.notes.refused += 1;
         }
         if self.notes.recipients.len() < KEPT {
-            self.notes.recipients.push(RecipientOutcome::new(path, verdict, reply));
+            self.notes
+                .recipients
+                .push(RecipientOutcome::new(path, verdict, reply));
         }
     }
 
@@ -49,7 +59,9 @@ impl Session {
             relay.part().await;
         }
         self.log(ended);
-        self.shared.tally.end(self.notes.delivered, self.notes.refused);
+        self.shared
+            .tally
+            .end(self.notes.delivered, self.notes.refused);
         self.permit = None;
         let stream = std::mem::replace(&mut self.stream, crate::net::stream::Stream::closed());
         if let Some(journal) = self.shared.journal.clone() {
@@ -59,8 +71,15 @@ impl Session {
     }
 
     fn log(&self, ended: Ended) {
-        let verdict = self.notes.decisions.iter().map(|decision| &decision.verdict).max_by_key(|v| v.action);
-        let (action, points) = verdict.map_or(("none", String::from("0")), |v| (v.action.label(), v.points.to_string()));
+        let verdict = self
+            .notes
+            .decisions
+            .iter()
+            .map(|decision| &decision.verdict)
+            .max_by_key(|v| v.action);
+        let (action, points) = verdict.map_or(("none", String::from("0")), |v| {
+            (v.action.label(), v.points.to_string())
+        });
         let findings = verdict.map(findings_line).unwrap_or_default();
         tracing::info!(
             id = %self.arrival.id,
@@ -102,7 +121,12 @@ impl Session {
 
 /// The findings that count, as `check:reason:points`.
 fn findings_line(verdict: &Verdict) -> String {
-    let counted = verdict.findings.iter().filter(|finding| finding.points != crate::checks::points::Points::ZERO);
-    let words: Vec<String> = counted.map(|f| format!("{}:{}:{}", f.check, f.reason, f.points)).collect();
+    let counted = verdict
+        .findings
+        .iter()
+        .filter(|finding| finding.points != crate::checks::points::Points::ZERO);
+    let words: Vec<String> = counted
+        .map(|f| format!("{}:{}:{}", f.check, f.reason, f.points))
+        .collect();
     words.join(",")
 }

@@ -10,7 +10,9 @@ use tokio::time::{Instant, timeout};
 
 use crate::checks::Judgement;
 use crate::checks::verdict::Action;
-use crate::facts::{Answer, Answered, Client, Ended, Fact, Limit, Question, Silence, Source, Stage};
+use crate::facts::{
+    Answer, Answered, Client, Ended, Fact, Limit, Question, Silence, Source, Stage,
+};
 use crate::net::proxy_header;
 use crate::session::READ_LIMIT;
 use crate::session::{Session, replies};
@@ -41,7 +43,11 @@ impl Session {
 
     /// Reads the header that a front proxy must send first (PROXY protocol §2: a receiver does not guess).
     async fn read_proxy_header(&mut self) -> Result<(), Ended> {
-        let header = timeout(self.shared.limits.proxy_header_timeout, proxy_header::read(&mut self.stream)).await;
+        let header = timeout(
+            self.shared.limits.proxy_header_timeout,
+            proxy_header::read(&mut self.stream),
+        )
+        .await;
         let problem = match header {
             Ok(Ok((client, local))) => {
                 let mut named = Client::new(client, local, &self.door.name);
@@ -82,14 +88,19 @@ impl Session {
     async fn watch(&mut self) -> Result<(), Ended> {
         loop {
             let judgement = self.consult();
-            let silence = judgement.questions().iter().find_map(|question| match question {
-                Question::Silence { wait, teaser } => Some((*wait, *teaser)),
-                Question::Dns { .. } => None,
-            });
+            let silence = judgement
+                .questions()
+                .iter()
+                .find_map(|question| match question {
+                    Question::Silence { wait, teaser } => Some((*wait, *teaser)),
+                    Question::Dns { .. } => None,
+                });
             if judgement.verdict().enforced() == Action::Drop {
                 return Ok(());
             }
-            let (Some((wait, teaser)), Judgement::Ask { .. }) = (silence, judgement) else { return Ok(()) };
+            let (Some((wait, teaser)), Judgement::Ask { .. }) = (silence, judgement) else {
+                return Ok(());
+            };
             let question = Question::Silence { wait, teaser };
             if teaser {
                 self.send(replies::teaser(&self.shared.hostname)).await?;
@@ -97,7 +108,12 @@ impl Session {
             let answer = self.watch_socket(wait.into()).await;
             let left = matches!(answer, Silence::Left { .. });
             let took = self.elapsed();
-            self.note_answer(Answered { question, answer: Answer::Silence(answer), took, source: Source::Session });
+            self.note_answer(Answered {
+                question,
+                answer: Answer::Silence(answer),
+                took,
+                source: Source::Session,
+            });
             if left {
                 return Err(Ended::ClientLeft);
             }
@@ -133,7 +149,10 @@ impl Session {
 
     fn spoke(&self) -> Silence {
         let first = self.input.get(..EARLY_BYTES).unwrap_or(&self.input);
-        Silence::Spoke { after: self.elapsed(), bytes: first.escape_ascii().to_string().into() }
+        Silence::Spoke {
+            after: self.elapsed(),
+            bytes: first.escape_ascii().to_string().into(),
+        }
     }
 
     /// TLS before anything is said (RFC 8314 §3).

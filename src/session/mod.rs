@@ -113,7 +113,11 @@ impl Session {
         permit: Option<Permit>,
     ) -> Self {
         let mut client = Client::new(arrival.peer, arrival.local, &door.name);
-        client.started = arrival.wall.duration_since(SystemTime::UNIX_EPOCH).ok().map(|since| since.as_secs());
+        client.started = arrival
+            .wall
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .ok()
+            .map(|since| since.as_secs());
         Self {
             facts: Facts::new(client),
             server: Server::new(),
@@ -138,6 +142,8 @@ impl Session {
     }
 
     fn client(&self) -> SocketAddr {
-        self.facts.client().map_or(self.arrival.peer, |client| client.address)
+        self.facts
+            .client()
+            .map_or(self.arrival.peer, |client| client.address)
     }
 }

@@ -48,7 +48,9 @@ pub enum Trouble {
     #[error("refused the session: {0}")]
     Refuses(String),
     /// It refused our PROXY header: `hosts_proxy` and `source_address` do not agree.
-    #[error("refused the PROXY header ({0}); check hosts_proxy on the backend and source_address here")]
+    #[error(
+        "refused the PROXY header ({0}); check hosts_proxy on the backend and source_address here"
+    )]
     RefusesProxyHeader(String),
     /// It has fewer extensions than it had: what the client was offered does not hold.
     #[error("no longer offers {0}")]
@@ -73,7 +75,10 @@ impl Trouble {
     }
 
     fn marks_down(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Silent("greet" | "connect") | Self::RefusesProxyHeader(_))
+        matches!(
+            self,
+            Self::Unreachable(_) | Self::Silent("greet" | "connect") | Self::RefusesProxyHeader(_)
+        )
     }
 }
 
@@ -104,7 +109,10 @@ pub(in crate::session) struct Envelope {
 impl Envelope {
     /// A new transaction.
     pub(in crate::session) fn open(&mut self, path: ReversePath, params: MailParams) {
-        *self = Self { mail: Some((path, params)), ..Self::default() };
+        *self = Self {
+            mail: Some((path, params)),
+            ..Self::default()
+        };
     }
 }
 
@@ -165,8 +173,12 @@ impl Relay {
         if greeting.class() != ReplyClass::Positive {
             return Err(Trouble::Refuses(greeting.to_string()));
         }
-        let name = who.name.ok_or_else(|| Trouble::Lost("no name to say EHLO with".to_owned()))?;
-        let hello = relay.ask(&Command::Ehlo(name), "answer EHLO", backend.command_timeout).await?;
+        let name = who
+            .name
+            .ok_or_else(|| Trouble::Lost("no name to say EHLO with".to_owned()))?;
+        let hello = relay
+            .ask(&Command::Ehlo(name), "answer EHLO", backend.command_timeout)
+            .await?;
         match (hello.code, hello.class()) {
             (_, ReplyClass::Positive) => relay.offered = Extensions::from_ehlo_reply(&hello),
             (503, _) => return Err(Trouble::RefusesProxyHeader(hello.to_string())),
@@ -176,7 +188,12 @@ impl Relay {
     }
 
     /// Sends one command and reads its reply.
-    async fn ask(&mut self, command: &Command, what: &'static str, within: Duration) -> Result<Reply, Trouble> {
+    async fn ask(
+        &mut self,
+        command: &Command,
+        what: &'static str,
+        within: Duration,
+    ) -> Result<Reply, Trouble> {
         self.quiet()?;
         let mut out = Vec::with_capacity(256);
         self.client.send(command, &mut out)?;
@@ -185,7 +202,11 @@ impl Relay {
     }
 
     /// One reply. A 421 means that the backend closes, whatever was asked.
-    async fn read(&mut self, what: &'static str, within: Duration) -> Result<(Verb, Reply), Trouble> {
+    async fn read(
+        &mut self,
+        what: &'static str,
+        within: Duration,
+    ) -> Result<(Verb, Reply), Trouble> {
         match timeout(within, self.read_reply()).await {
             Ok(Ok((_, reply))) if reply.code == 421 => Err(Trouble::Closes(reply.to_string())),
             Ok(answer) => answer,
@@ -222,7 +243,12 @@ impl Relay {
     }
 
     /// MAIL (after RSET where one is due) and the first RCPT, in one group if the backend pipelines.
-    async fn begin(&mut self, mail: Command, rcpt: Command, within: Duration) -> Result<(Reply, Reply), Trouble> {
+    async fn begin(
+        &mut self,
+        mail: Command,
+        rcpt: Command,
+        within: Duration,
+    ) -> Result<(Reply, Reply), Trouble> {
         if std::mem::take(&mut self.needs_reset) {
             self.ask(&Command::Rset, "answer RSET", within).await?;
         }
@@ -250,7 +276,11 @@ impl Relay {
     }
 
     /// A piece of mail data, already examined.
-    pub(in crate::session) async fn pass(&mut self, chunk: &[u8], within: Duration) -> Result<(), Trouble> {
+    pub(in crate::session) async fn pass(
+        &mut self,
+        chunk: &[u8],
+        within: Duration,
+    ) -> Result<(), Trouble> {
         self.write(chunk, within).await
     }
 
@@ -267,7 +297,9 @@ impl Relay {
         out.extend_from_slice(last);
         self.client.end_of_data(&mut out)?;
         self.write(&out, write_within).await?;
-        self.read("answer the message", reply_within).await.map(|(_, reply)| reply)
+        self.read("answer the message", reply_within)
+            .await
+            .map(|(_, reply)| reply)
     }
 
     /// The client's phase as the backend sees it.
@@ -320,7 +352,9 @@ impl Session {
         let rcpt = Command::Rcpt(path.clone(), params.clone());
         let within = self.door.upstream.backend.command_timeout;
         if self.envelope.opened {
-            let Some(relay) = &mut self.relay else { return Err(Trouble::Lost("connection closed".to_owned())) };
+            let Some(relay) = &mut self.relay else {
+                return Err(Trouble::Lost("connection closed".to_owned()));
+            };
             return relay.ask(&rcpt, "answer RCPT", within).await;
         }
         let reused = self.relay.as_ref().is_some_and(|relay| relay.used);
@@ -355,9 +389,16 @@ impl Session {
 
     fn who(&self) -> Who {
         let client = self.client();
-        let local = self.facts.client().map_or(self.arrival.local, |client| client.local);
+        let local = self
+            .facts
+            .client()
+            .map_or(self.arrival.local, |client| client.local);
         let said = self.facts.helo().map(|helo| helo.name.clone());
-        Who { client, local, name: said.filter(is_hostname).or_else(|| literal(client.ip())) }
+        Who {
+            client,
+            local,
+            name: said.filter(is_hostname).or_else(|| literal(client.ip())),
+        }
     }
 
     /// Notes trouble with the backend loudly, once, and says what the client is told.
@@ -392,7 +433,9 @@ impl Session {
     /// Checks that client and backend are in the same phase. They always are; if ever they are not, replies have
     /// shifted, and the only safe thing is to cut the backend before it believes anything.
     pub(in crate::session) fn keep_in_step(&mut self) {
-        let (Some(relay), true) = (&self.relay, self.envelope.opened) else { return };
+        let (Some(relay), true) = (&self.relay, self.envelope.opened) else {
+            return;
+        };
         if relay.phase() == self.server.phase() {
             return;
         }
@@ -420,9 +463,10 @@ fn is_hostname(name: &HeloName) -> bool {
     match name.host() {
         Some(Host::Literal(AddressLiteral::V4(_) | AddressLiteral::V6(_))) => true,
         Some(Host::Literal(_)) | None => false,
-        Some(Host::Domain(domain)) => {
-            domain.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
-        }
+        Some(Host::Domain(domain)) => domain
+            .as_str()
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.'),
     }
 }
 
@@ -455,7 +499,15 @@ pub async fn probe(
     local: std::net::SocketAddr,
 ) -> Result<(), Trouble> {
     let name = literal(client.ip());
-    let relay = Relay::connect(upstream, Who { client, local, name }).await?;
+    let relay = Relay::connect(
+        upstream,
+        Who {
+            client,
+            local,
+            name,
+        },
+    )
+    .await?;
     upstream.is_up(relay.offered.clone());
     relay.part().await;
     Ok(())

@@ -20,10 +20,26 @@ pub(in crate::session) fn greeting(hostname: &str) -> Reply {
 #[must_use]
 pub fn not_admitted(limit: Limit) -> Reply {
     match limit {
-        Limit::Connections => Reply::new(421, Some((4, 3, 2)), "Too many connections, try again later"),
-        Limit::PerAddress => Reply::new(421, Some((4, 7, 0)), "Too many connections from your address, try again later"),
-        Limit::PerNetwork => Reply::new(421, Some((4, 7, 0)), "Too many connections from your network, try again later"),
-        Limit::Rate => Reply::new(421, Some((4, 7, 0)), "Connecting too often, try again later"),
+        Limit::Connections => Reply::new(
+            421,
+            Some((4, 3, 2)),
+            "Too many connections, try again later",
+        ),
+        Limit::PerAddress => Reply::new(
+            421,
+            Some((4, 7, 0)),
+            "Too many connections from your address, try again later",
+        ),
+        Limit::PerNetwork => Reply::new(
+            421,
+            Some((4, 7, 0)),
+            "Too many connections from your network, try again later",
+        ),
+        Limit::Rate => Reply::new(
+            421,
+            Some((4, 7, 0)),
+            "Connecting too often, try again later",
+        ),
     }
 }
 
@@ -44,17 +60,29 @@ pub(in crate::session) fn ok() -> Reply {
 
 /// To HELP.
 pub(in crate::session) fn help() -> Reply {
-    Reply::new(214, Some((2, 0, 0)), "gatepost: see RFC 5321; people answer at postmaster")
+    Reply::new(
+        214,
+        Some((2, 0, 0)),
+        "gatepost: see RFC 5321; people answer at postmaster",
+    )
 }
 
 /// To VRFY: RFC 5321 §3.5.3 asks for 252 where addresses are not told.
 pub(in crate::session) fn cannot_verify() -> Reply {
-    Reply::new(252, Some((2, 5, 2)), "Can not verify, but mail will be tried")
+    Reply::new(
+        252,
+        Some((2, 5, 2)),
+        "Can not verify, but mail will be tried",
+    )
 }
 
 /// To QUIT.
 pub(in crate::session) fn goodbye(hostname: &str) -> Reply {
-    Reply::new(221, Some((2, 0, 0)), format!("{hostname} closing connection"))
+    Reply::new(
+        221,
+        Some((2, 0, 0)),
+        format!("{hostname} closing connection"),
+    )
 }
 
 /// To STARTTLS.
@@ -64,27 +92,47 @@ pub(in crate::session) fn start_tls() -> Reply {
 
 /// To a recipient beyond `limits.recipients`.
 pub(in crate::session) fn too_many_recipients() -> Reply {
-    Reply::new(452, Some((4, 5, 3)), "Too many recipients, send the others in another transaction")
+    Reply::new(
+        452,
+        Some((4, 5, 3)),
+        "Too many recipients, send the others in another transaction",
+    )
 }
 
 /// When the backend can not be reached or used before the message.
 pub(in crate::session) fn backend_down() -> Reply {
-    Reply::new(451, Some((4, 3, 2)), "The mail system behind this gate is not available, try again later")
+    Reply::new(
+        451,
+        Some((4, 3, 2)),
+        "The mail system behind this gate is not available, try again later",
+    )
 }
 
 /// When the backend said something no server may say.
 pub(in crate::session) fn backend_broken() -> Reply {
-    Reply::new(451, Some((4, 3, 0)), "The mail system behind this gate is in trouble, try again later")
+    Reply::new(
+        451,
+        Some((4, 3, 0)),
+        "The mail system behind this gate is in trouble, try again later",
+    )
 }
 
 /// When the backend was lost in the middle of a transaction.
 pub(in crate::session) fn backend_lost() -> Reply {
-    Reply::new(451, Some((4, 4, 2)), "The mail system behind this gate was lost, try again later")
+    Reply::new(
+        451,
+        Some((4, 4, 2)),
+        "The mail system behind this gate was lost, try again later",
+    )
 }
 
 /// When the backend closes the session.
 pub(in crate::session) fn backend_closes() -> Reply {
-    Reply::new(421, Some((4, 3, 2)), "The mail system behind this gate closes the session, try again later")
+    Reply::new(
+        421,
+        Some((4, 3, 2)),
+        "The mail system behind this gate closes the session, try again later",
+    )
 }
 
 /// When a deadline has passed.
@@ -94,10 +142,18 @@ pub(in crate::session) fn too_slow() -> Reply {
 
 /// When the process drains.
 pub(in crate::session) fn draining() -> Reply {
-    Reply::new(421, Some((4, 3, 2)), "Service is being restarted, try again in a moment")
+    Reply::new(
+        421,
+        Some((4, 3, 2)),
+        "Service is being restarted, try again in a moment",
+    )
 }
 
 /// When the session has had its share.
 pub(in crate::session) fn session_limit() -> Reply {
-    Reply::new(421, Some((4, 7, 0)), "This session has had its share, please reconnect")
+    Reply::new(
+        421,
+        Some((4, 7, 0)),
+        "This session has had its share, please reconnect",
+    )
 }

@@ -28,9 +28,16 @@ impl Session {
 
     /// The handshake, within its deadline.
     pub(in crate::session) async fn handshake(&mut self) -> Result<TlsParameters, Ended> {
-        let Some(acceptor) = self.door.acceptor.clone() else { return Err(Ended::Defect) };
+        let Some(acceptor) = self.door.acceptor.clone() else {
+            return Err(Ended::Defect);
+        };
         let plain = std::mem::replace(&mut self.stream, Stream::closed());
-        match timeout(self.shared.limits.tls_handshake_timeout, plain.starttls(&acceptor)).await {
+        match timeout(
+            self.shared.limits.tls_handshake_timeout,
+            plain.starttls(&acceptor),
+        )
+        .await
+        {
             Ok(Ok((stream, parameters))) => {
                 self.stream = stream;
                 Ok(parameters)

@@ -99,8 +99,10 @@ impl Session {
     /// Reads more mail data, within the time of one block and above the least rate.
     async fn read_data(&mut self, begun: Instant, received: u64) -> Result<u64, Ended> {
         let limits = &self.shared.limits;
-        let earned = std::time::Duration::from_secs(received / u64::from(limits.data_min_rate.max(1)));
-        let deadline = (Instant::now() + limits.data_timeout).min(begun + limits.data_timeout + earned);
+        let earned =
+            std::time::Duration::from_secs(received / u64::from(limits.data_min_rate.max(1)));
+        let deadline =
+            (Instant::now() + limits.data_timeout).min(begun + limits.data_timeout + earned);
         match timeout_at(deadline, self.stream.read_into(&mut self.input, DATA_READ)).await {
             Ok(Ok(0) | Err(_)) => {
                 self.relay = None;
@@ -124,7 +126,9 @@ impl Session {
         let (block, last) = (backend.data_block_timeout, backend.final_reply_timeout);
         let step = self.server.next(&self.input);
         let consumed = step.consumed;
-        let Event::Body(body) = step.event else { return Seen::More { progress: false } };
+        let Event::Body(body) = step.event else {
+            return Seen::More { progress: false };
+        };
         *size += body.chunk.len() as u64;
         let mut fault = body.refused;
         if fault.is_none() && *size > self.shared.limits.message_size.as_u64() {
@@ -156,7 +160,9 @@ impl Session {
         }
         match (end, spoilt) {
             (true, Some(reply)) => Seen::End(Err(reply.clone())),
-            _ => Seen::More { progress: consumed > 0 && !self.input.is_empty() },
+            _ => Seen::More {
+                progress: consumed > 0 && !self.input.is_empty(),
+            },
         }
     }
 

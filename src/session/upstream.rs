@@ -36,7 +36,11 @@ impl Upstream {
     /// A backend about which nothing is known yet.
     #[must_use]
     pub fn new(name: impl Into<Box<str>>, backend: config::Backend) -> Self {
-        Self { name: name.into(), backend, state: Mutex::default() }
+        Self {
+            name: name.into(),
+            backend,
+            state: Mutex::default(),
+        }
     }
 
     /// What the backend offered when last asked; nothing but the basics before that.
@@ -60,7 +64,9 @@ impl Upstream {
     /// Whether the backend failed so recently that trying again is of no use yet.
     #[must_use]
     pub fn backs_off(&self) -> bool {
-        self.state().down_until.is_some_and(|until| Instant::now() < until)
+        self.state()
+            .down_until
+            .is_some_and(|until| Instant::now() < until)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {

@@ -1,6 +1,6 @@
 //! Replies: what a reply is, how it is written.
 //!
-//! Reading a backend's replies, which is strict, is in [`read`]. Not here: which reply a fault gets
+//! Reading a backend's replies, which is strict, is in `reply/read.rs`. Not here: which reply a fault gets
 //! (`fault.rs`) and what a reply does to the phase (`phase.rs`). RFC 5321 §4.2 (form and codes),
 //! §4.5.3.1.5 (512 octets a line), RFC 2034 §4 (enhanced code on every line), RFC 3463 (its form).
 
@@ -248,8 +248,8 @@ fn digits(code: u16) -> [u8; 3] {
 
 /// The octet a character is written as.
 fn printable(character: char) -> u8 {
-    match u8::try_from(character) {
-        Ok(octet @ b' '..=b'~') => octet,
-        _ => b'?',
-    }
+    let octet = u8::try_from(character).ok();
+    octet
+        .filter(|octet| matches!(octet, b' '..=b'~'))
+        .unwrap_or(b'?')
 }

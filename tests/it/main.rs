@@ -3,6 +3,8 @@
 //! Needs the Debian packages that `make test` installs. Everything listens on loopback; clients from other addresses
 //! are played by a PROXY header to a listener that is configured to take one.
 
+#![allow(clippy::unwrap_used, reason = "a test that can not go on fails")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -10,6 +12,7 @@ mod exim_recipe;
 mod faults;
 mod gather;
 mod house;
+mod journal;
 mod mail_data;
 mod real_exim;
 mod real_rbldnsd;

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de};
@@ -234,12 +234,11 @@ fn expiry<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::
 
 /// The first second behind a day or time of RFC 3339, in UTC.
 fn end_of(text: &str) -> Option<u64> {
-    let seconds = |time: SystemTime| Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs());
-    if let Ok(time) = humantime::parse_rfc3339(text) {
-        return seconds(time);
-    }
-    let midnight = humantime::parse_rfc3339(&format!("{text}T00:00:00Z")).ok()?;
-    seconds(midnight.checked_add(Duration::from_secs(DAY))?)
+    let end = humantime::parse_rfc3339(text).ok().or_else(|| {
+        let midnight = humantime::parse_rfc3339(&format!("{text}T00:00:00Z")).ok()?;
+        midnight.checked_add(Duration::from_secs(DAY))
+    })?;
+    Some(end.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
 #[cfg(test)]

@@ -43,7 +43,11 @@ impl MailStore {
         for folder in ["tmp", "new", "cur"] {
             std::fs::create_dir_all(maildir.join(folder))?;
         }
-        Ok(Arc::new(Self { domain: domain.to_owned(), maildir: maildir.to_owned(), delivered: AtomicU64::new(0) }))
+        Ok(Arc::new(Self {
+            domain: domain.to_owned(),
+            maildir: maildir.to_owned(),
+            delivered: AtomicU64::new(0),
+        }))
     }
 
     /// Serves on `socket` until the tasks are cut.
@@ -68,7 +72,9 @@ impl MailStore {
         let mut input = BytesMut::new();
         let client = loop {
             match proxy_header::parse(&input) {
-                Parse::Header { consumed, client, .. } => {
+                Parse::Header {
+                    consumed, client, ..
+                } => {
                     let _ = input.split_to(consumed);
                     break client;
                 }
@@ -78,7 +84,11 @@ impl MailStore {
         };
         let mut conversation = Conversation::new(self, client);
         let mut out = Vec::new();
-        conversation.answer(Verb::Connect, &Reply::new(220, None, "mail store ready"), &mut out);
+        conversation.answer(
+            Verb::Connect,
+            &Reply::new(220, None, "mail store ready"),
+            &mut out,
+        );
         loop {
             let going_on = conversation.take(&mut input, &mut out)?;
             if !out.is_empty() {
@@ -96,12 +106,20 @@ impl MailStore {
     fn takes(&self, path: &ForwardPath) -> bool {
         match path {
             ForwardPath::Postmaster(_) => true,
-            ForwardPath::Mailbox(mailbox) => mailbox.domain.to_string().eq_ignore_ascii_case(&self.domain),
+            ForwardPath::Mailbox(mailbox) => mailbox
+                .domain
+                .to_string()
+                .eq_ignore_ascii_case(&self.domain),
         }
     }
 
     /// Stores a message under a name of its own; `new` shows only whole messages.
-    fn store(&self, client: SocketAddr, recipients: &[ForwardPath], data: &[u8]) -> std::io::Result<()> {
+    fn store(
+        &self,
+        client: SocketAddr,
+        recipients: &[ForwardPath],
+        data: &[u8],
+    ) -> std::io::Result<()> {
         let number = self.delivered.fetch_add(1, Ordering::Relaxed);
         let name = format!("{number:06}.{}.gatepost-demo", std::process::id());
         let mut message = format!("X-Client: {}\r\n", client.ip()).into_bytes();
@@ -151,7 +169,13 @@ impl<'a> Conversation<'a> {
             pipelining: true,
             ..Extensions::default()
         });
-        Self { store, client, server, recipients: Vec::new(), data: Vec::new() }
+        Self {
+            store,
+            client,
+            server,
+            recipients: Vec::new(),
+            data: Vec::new(),
+        }
     }
 
     fn answer(&mut self, verb: Verb, reply: &Reply, out: &mut Vec<u8>) {
@@ -166,7 +190,11 @@ impl<'a> Conversation<'a> {
             Event::Fault(fault) => {
                 let reply = fault.reply();
                 self.server.refuse(&reply, out);
-                if fault.is_fatal() { Next::Done } else { Next::Again }
+                if fault.is_fatal() {
+                    Next::Done
+                } else {
+                    Next::Again
+                }
             }
             Event::Command(command) => self.obey(command, out),
             Event::Body(body) => {
@@ -196,7 +224,9 @@ impl<'a> Conversation<'a> {
         let reply = match command {
             Command::Ehlo(_) => {
                 self.forget();
-                self.server.offer().ehlo_reply("mailstore", &format!("[{}]", self.client.ip()))
+                self.server
+                    .offer()
+                    .ehlo_reply("mailstore", &format!("[{}]", self.client.ip()))
             }
             Command::Rcpt(path, _) if self.store.takes(&path) => {
                 self.recipients.push(path);
@@ -212,7 +242,11 @@ impl<'a> Conversation<'a> {
             _ => ok("OK"),
         };
         self.answer(verb, &reply, out);
-        if verb == Verb::Quit { Next::Done } else { Next::Again }
+        if verb == Verb::Quit {
+            Next::Done
+        } else {
+            Next::Again
+        }
     }
 
     /// Stores the message; what was stuffed on the way is unstuffed (RFC 5321 §4.5.2).

@@ -25,17 +25,29 @@ pub(in crate::cli) struct Exim {
 
 impl Exim {
     /// Starts it on `address` with its folders below `directory`.
-    pub(in crate::cli) async fn start(address: SocketAddr, domain: &str, directory: &Path) -> anyhow::Result<Self> {
-        let program = PLACES.iter().map(Path::new).find(|place| place.exists()).with_context(|| {
-            "no Exim on this machine: install exim4-daemon-heavy, or leave --exim out".to_owned()
-        })?;
+    pub(in crate::cli) async fn start(
+        address: SocketAddr,
+        domain: &str,
+        directory: &Path,
+    ) -> anyhow::Result<Self> {
+        let program = PLACES
+            .iter()
+            .map(Path::new)
+            .find(|place| place.exists())
+            .with_context(|| {
+                "no Exim on this machine: install exim4-daemon-heavy, or leave --exim out"
+                    .to_owned()
+            })?;
         let directory = directory.join("exim");
         for folder in ["spool", "log", "mail"] {
             std::fs::create_dir_all(directory.join(folder))?;
         }
         let user = own_user(&directory)?;
         let file = directory.join("exim.conf");
-        std::fs::write(&file, configuration(address, domain, &directory, user.as_deref()))?;
+        std::fs::write(
+            &file,
+            configuration(address, domain, &directory, user.as_deref()),
+        )?;
         let log = std::fs::File::create(directory.join("output"))?;
         let child = Command::new(program)
             .arg("-C")
@@ -55,7 +67,8 @@ impl Exim {
         let deadline = tokio::time::Instant::now() + START;
         while tokio::time::Instant::now() < deadline {
             if let Some(status) = self.child.try_wait()? {
-                let said = std::fs::read_to_string(self.directory.join("output")).unwrap_or_default();
+                let said =
+                    std::fs::read_to_string(self.directory.join("output")).unwrap_or_default();
                 bail!("Exim ended at once ({status}): {}", said.trim());
             }
             if tokio::net::TcpStream::connect(address).await.is_ok() {
@@ -70,7 +83,10 @@ impl Exim {
     pub(in crate::cli) fn arrival(&self, client: std::net::IpAddr) -> Option<String> {
         let log = std::fs::read_to_string(self.directory.join("log/mainlog")).ok()?;
         let address = format!("[{client}]");
-        log.lines().rev().find(|line| line.contains(" <= ") && line.contains(&address)).map(str::to_owned)
+        log.lines()
+            .rev()
+            .find(|line| line.contains(" <= ") && line.contains(&address))
+            .map(str::to_owned)
     }
 }
 
@@ -86,7 +102,10 @@ fn own_user(directory: &Path) -> anyhow::Result<Option<String>> {
     if !nix::unistd::Uid::effective().is_root() {
         return Ok(None);
     }
-    let Some(user) = ["Debian-exim", "exim"].iter().find_map(|name| nix::unistd::User::from_name(name).ok().flatten()) else {
+    let Some(user) = ["Debian-exim", "exim"]
+        .iter()
+        .find_map(|name| nix::unistd::User::from_name(name).ok().flatten())
+    else {
         return Ok(None);
     };
     for folder in ["", "spool", "log", "mail"] {
@@ -95,10 +114,17 @@ fn own_user(directory: &Path) -> anyhow::Result<Option<String>> {
     Ok(Some(user.name))
 }
 
-fn configuration(address: SocketAddr, domain: &str, directory: &Path, user: Option<&str>) -> String {
+fn configuration(
+    address: SocketAddr,
+    domain: &str,
+    directory: &Path,
+    user: Option<&str>,
+) -> String {
     let directory = directory.display();
     let port = address.port();
-    let user = user.map(|user| format!("user = {user}")).unwrap_or_default();
+    let user = user
+        .map(|user| format!("user = {user}"))
+        .unwrap_or_default();
     format!(
         "keep_environment =\n\
          spool_directory = {directory}/spool\n\

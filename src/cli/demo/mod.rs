@@ -54,14 +54,21 @@ pub(in crate::cli) struct Arguments {
 
 /// Shows the gate.
 pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let folder = tempfile::Builder::new().prefix("gatepost-demo-").tempdir().context("no temporary folder")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let folder = tempfile::Builder::new()
+        .prefix("gatepost-demo-")
+        .tempdir()
+        .context("no temporary folder")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(show(arguments, folder.path()))
 }
 
 async fn show(arguments: &Arguments, folder: &Path) -> anyhow::Result<ExitCode> {
     let props = Tasks::default();
-    let dns = start_dns(&props).await.context("the embedded DNS server does not start")?;
+    let dns = start_dns(&props)
+        .await
+        .context("the embedded DNS server does not start")?;
     let (backend, exim) = start_backend(arguments, folder, &props).await?;
     let text = configuration(arguments, folder, dns, backend);
     let file = folder.join("gatepost.toml");
@@ -80,7 +87,10 @@ async fn show(arguments: &Arguments, folder: &Path) -> anyhow::Result<ExitCode> 
 /// The embedded DNS server with the demo's block list: the test entry of RFC 5782 §5 and one bad client.
 async fn start_dns(props: &Tasks) -> anyhow::Result<SocketAddr> {
     let mut zone = dns::Zone::new();
-    for (name, text) in [("2.0.0.127", "test entry"), ("66.113.0.203", "sends bulk mail nobody asked for")] {
+    for (name, text) in [
+        ("2.0.0.127", "test entry"),
+        ("66.113.0.203", "sends bulk mail nobody asked for"),
+    ] {
         let name = format!("{name}.{ZONE}");
         zone.add(&name, 300, &RecordData::A(Ipv4Addr::new(127, 0, 0, 2)))?;
         zone.add(&name, 300, &RecordData::Txt(text.into()))?;
@@ -116,7 +126,12 @@ fn open_to_all(folder: &Path) -> std::io::Result<()> {
 }
 
 /// The demo's configuration: what an administrator would write, and one more door for the players.
-fn configuration(arguments: &Arguments, folder: &Path, dns: SocketAddr, backend: SocketAddr) -> String {
+fn configuration(
+    arguments: &Arguments,
+    folder: &Path,
+    dns: SocketAddr,
+    backend: SocketAddr,
+) -> String {
     let Arguments { port, tls_port, .. } = arguments;
     let folder = folder.display();
     format!(
@@ -170,12 +185,22 @@ async fn present(
 ) -> anyhow::Result<ExitCode> {
     let paint = Paint::stdout();
     let address = |listener: &str| {
-        gate.addresses_of(listener).next().with_context(|| format!("no listener {listener}"))
+        gate.addresses_of(listener)
+            .next()
+            .with_context(|| format!("no listener {listener}"))
     };
     let (starttls, tls, players) = (address("starttls")?, address("tls")?, address("players")?);
-    let behind = if exim.is_some() { "a real Exim" } else { "an embedded mail store" };
-    say(&format!("gatepost stands on {starttls} (STARTTLS) and {tls} (TLS), before {behind}."))?;
-    say(&format!("Its DNS server has a block list, {ZONE}, that lists 203.0.113.66. Six clients come:\n"))?;
+    let behind = if exim.is_some() {
+        "a real Exim"
+    } else {
+        "an embedded mail store"
+    };
+    say(&format!(
+        "gatepost stands on {starttls} (STARTTLS) and {tls} (TLS), before {behind}."
+    ))?;
+    say(&format!(
+        "Its DNS server has a block list, {ZONE}, that lists 203.0.113.66. Six clients come:\n"
+    ))?;
     let connector = play::connector(&folder.join("state/self-signed.pem"))?;
     let mut as_expected = true;
     for (number, scene) in PLAYS.iter().enumerate() {
@@ -192,44 +217,92 @@ async fn present(
     if !as_expected {
         bail!("a session did not go as it should");
     }
-    say(&format!("{} as they should: 3 messages arrived, 3 attempts were refused.\n", paint.good("All six went")))?;
+    say(&format!(
+        "{} as they should: 3 messages arrived, 3 attempts were refused.\n",
+        paint.good("All six went")
+    ))?;
     if arguments.once {
         return Ok(ExitCode::SUCCESS);
     }
     say("It keeps serving until Ctrl-C. Talk to it, for example:\n")?;
-    say(&format!("  swaks --server {starttls} --tls --from you@sender.example --to alice@{DOMAIN}"))?;
-    say(&format!("  openssl s_client -quiet -starttls smtp -connect {starttls}"))?;
+    say(&format!(
+        "  swaks --server {starttls} --tls --from you@sender.example --to alice@{DOMAIN}"
+    ))?;
+    say(&format!(
+        "  openssl s_client -quiet -starttls smtp -connect {starttls}"
+    ))?;
     say(&format!("  openssl s_client -quiet -crlf -connect {tls}"))?;
-    say(&format!("  gatepost explain 203.0.113.66 --config {}/gatepost.toml", folder.display()))?;
-    let kept = if exim.is_some() { "exim/mail/new" } else { "Maildir/new" };
-    say(&format!("\nMail is in {0}/{kept}, records are in {0}/journal.", folder.display()))?;
+    say(&format!(
+        "  gatepost explain 203.0.113.66 --config {}/gatepost.toml",
+        folder.display()
+    ))?;
+    let kept = if exim.is_some() {
+        "exim/mail/new"
+    } else {
+        "Maildir/new"
+    };
+    say(&format!(
+        "\nMail is in {0}/{kept}, records are in {0}/journal.",
+        folder.display()
+    ))?;
     tokio::signal::ctrl_c().await?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Prints what the gate made of a session and says whether it was what was expected.
-fn judged(scene: &Play, record: &SessionRecord, exim: Option<&Exim>, paint: Paint) -> anyhow::Result<bool> {
-    let verdict = record.decisions.iter().map(|decision| &decision.verdict).max_by_key(|verdict| verdict.action);
-    let Some(verdict) = verdict else { bail!("session {} has no verdict in its record", record.id) };
-    let delivered = record.messages.iter().filter(|message| message.accepted()).count() as u64;
+fn judged(
+    scene: &Play,
+    record: &SessionRecord,
+    exim: Option<&Exim>,
+    paint: Paint,
+) -> anyhow::Result<bool> {
+    let verdict = record
+        .decisions
+        .iter()
+        .map(|decision| &decision.verdict)
+        .max_by_key(|verdict| verdict.action);
+    let Some(verdict) = verdict else {
+        bail!("session {} has no verdict in its record", record.id)
+    };
+    let delivered = record
+        .messages
+        .iter()
+        .filter(|message| message.accepted())
+        .count() as u64;
     let word = match verdict.action.label() {
         label @ "clear" => paint.good(label),
         label => paint.bad(label),
     };
-    let exempt = if verdict.exempt { " (exempt recipient)" } else { "" };
-    say(&format!("  {} {word}{exempt}, {} points, {delivered} delivered", paint.bold("verdict"), verdict.points))?;
+    let exempt = if verdict.exempt {
+        " (exempt recipient)"
+    } else {
+        ""
+    };
+    say(&format!(
+        "  {} {word}{exempt}, {} points, {delivered} delivered",
+        paint.bold("verdict"),
+        verdict.points
+    ))?;
     for finding in &verdict.findings {
-        let line = format!("    {:>5}  {:<9} {} {}", finding.points, finding.check, finding.reason, finding.evidence);
+        let line = format!(
+            "    {:>5}  {:<9} {} {}",
+            finding.points, finding.check, finding.reason, finding.evidence
+        );
         say(&paint.dim(line.trim_end()))?;
     }
     if let (Some(exim), true) = (exim, delivered > 0) {
-        let line = exim.arrival(scene.client.into()).context("Exim's log does not show the client's address")?;
+        let line = exim
+            .arrival(scene.client.into())
+            .context("Exim's log does not show the client's address")?;
         say(&format!("    Exim: {line}"))?;
     }
     say("")?;
     let expected = verdict.action.label() == scene.verdict && delivered == scene.delivered;
     if !expected {
-        say(&paint.bad(&format!("  expected: {}, {} delivered\n", scene.verdict, scene.delivered)))?;
+        say(&paint.bad(&format!(
+            "  expected: {}, {} delivered\n",
+            scene.verdict, scene.delivered
+        )))?;
     }
     Ok(expected)
 }
@@ -243,18 +316,26 @@ fn dialogue_line(spoken: &Spoken, paint: Paint) -> String {
 }
 
 fn journal_ids(folder: &Path) -> Vec<String> {
-    records(folder).into_iter().map(|record| record.id).collect()
+    records(folder)
+        .into_iter()
+        .map(|record| record.id)
+        .collect()
 }
 
 fn records(folder: &Path) -> Vec<SessionRecord> {
-    journal::read(&folder.join("journal")).map(Iterator::collect).unwrap_or_default()
+    journal::read(&folder.join("journal"))
+        .map(Iterator::collect)
+        .unwrap_or_default()
 }
 
 /// The record of the session that has just been played.
 async fn wait_for_record(folder: &Path, seen: &[String]) -> anyhow::Result<SessionRecord> {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
     while tokio::time::Instant::now() < deadline {
-        if let Some(record) = records(folder).into_iter().find(|record| !seen.contains(&record.id)) {
+        if let Some(record) = records(folder)
+            .into_iter()
+            .find(|record| !seen.contains(&record.id))
+        {
             return Ok(record);
         }
         tokio::time::sleep(Duration::from_millis(10)).await;

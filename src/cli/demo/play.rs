@@ -108,7 +108,11 @@ pub(in crate::cli) const PLAYS: &[Play] = &[
             Hear,
             Say(&["EHLO bot.example"]),
             Hear,
-            Say(&["MAIL FROM:<win@bot.example>", "RCPT TO:<alice@demo.example>", "QUIT"]),
+            Say(&[
+                "MAIL FROM:<win@bot.example>",
+                "RCPT TO:<alice@demo.example>",
+                "QUIT",
+            ]),
             Hear,
             Hear,
             Hear,
@@ -146,7 +150,12 @@ pub(in crate::cli) const PLAYS: &[Play] = &[
             Hear,
             Say(&["DATA"]),
             Hear,
-            Say(&["Subject: please delist us", "", "We have closed the hole.", "."]),
+            Say(&[
+                "Subject: please delist us",
+                "",
+                "We have closed the hole.",
+                ".",
+            ]),
             Hear,
             Say(&["QUIT"]),
             Hear,
@@ -190,15 +199,33 @@ pub(in crate::cli) struct Spoken {
 }
 
 /// Plays a session at `door` and returns what was said.
-pub(in crate::cli) async fn play(play: &Play, door: SocketAddr, tls: &TlsConnector, name: &str) -> anyhow::Result<Vec<Spoken>> {
-    tokio::time::timeout(PATIENCE, perform(play, door, tls, name)).await.context("the gate did not answer in time")?
+pub(in crate::cli) async fn play(
+    play: &Play,
+    door: SocketAddr,
+    tls: &TlsConnector,
+    name: &str,
+) -> anyhow::Result<Vec<Spoken>> {
+    tokio::time::timeout(PATIENCE, perform(play, door, tls, name))
+        .await
+        .context("the gate did not answer in time")?
 }
 
-async fn perform(play: &Play, door: SocketAddr, tls: &TlsConnector, name: &str) -> anyhow::Result<Vec<Spoken>> {
+async fn perform(
+    play: &Play,
+    door: SocketAddr,
+    tls: &TlsConnector,
+    name: &str,
+) -> anyhow::Result<Vec<Spoken>> {
     let mut stream = TcpStream::connect(door).await?;
     let client = SocketAddr::new(IpAddr::V4(play.client), 40_000);
-    stream.write_all(&proxy_header::write(Version::V2, client, door)).await?;
-    let mut player = Player { begun: tokio::time::Instant::now(), heard: Vec::new(), pending: String::new() };
+    stream
+        .write_all(&proxy_header::write(Version::V2, client, door))
+        .await?;
+    let mut player = Player {
+        begun: tokio::time::Instant::now(),
+        heard: Vec::new(),
+        pending: String::new(),
+    };
     let upgrade = play.steps.iter().position(|step| matches!(step, StartTls));
     let (before, after) = play.steps.split_at(upgrade.unwrap_or(play.steps.len()));
     player.act(&mut stream, before).await?;
@@ -206,7 +233,12 @@ async fn perform(play: &Play, door: SocketAddr, tls: &TlsConnector, name: &str) 
         let name = ServerName::try_from(name.to_owned())?;
         let mut stream = tls.connect(name, stream).await?;
         let version = stream.get_ref().1.protocol_version();
-        player.note(true, format!("(TLS handshake: {version:?})").replace("Some(", "").replace("))", ")"));
+        player.note(
+            true,
+            format!("(TLS handshake: {version:?})")
+                .replace("Some(", "")
+                .replace("))", ")"),
+        );
         player.act(&mut stream, after).await?;
     }
     Ok(player.heard)
@@ -219,7 +251,11 @@ struct Player {
 }
 
 impl Player {
-    async fn act<S: AsyncRead + AsyncWrite + Unpin>(&mut self, stream: &mut S, steps: &[Step]) -> anyhow::Result<()> {
+    async fn act<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        stream: &mut S,
+        steps: &[Step],
+    ) -> anyhow::Result<()> {
         for step in steps {
             match step {
                 HearLine => {
@@ -253,12 +289,18 @@ impl Player {
             if read == 0 {
                 bail!("the gate closed the connection");
             }
-            self.pending.push_str(&String::from_utf8_lossy(octets.get(..read).unwrap_or_default()));
+            self.pending.push_str(&String::from_utf8_lossy(
+                octets.get(..read).unwrap_or_default(),
+            ));
         }
     }
 
     fn note(&mut self, by_client: bool, line: String) {
-        self.heard.push(Spoken { by_client, at: self.begun.elapsed(), line });
+        self.heard.push(Spoken {
+            by_client,
+            at: self.begun.elapsed(),
+            line,
+        });
     }
 }
 

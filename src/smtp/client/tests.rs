@@ -259,8 +259,7 @@ fn relay(dice: &[(usize, usize)]) -> Result<usize, TestCaseError> {
     server.set_offer(offer);
     let mut messages = 0;
     let mut pending = Some(Verb::Connect);
-    let mut dice = dice.iter();
-    while let Some((which_verb, which_code)) = dice.next() {
+    for (which_verb, which_code) in dice {
         let verb = match pending.take() {
             Some(verb) => verb,
             None if server.phase() == Phase::Data => Verb::EndOfData,
@@ -285,7 +284,7 @@ fn relay(dice: &[(usize, usize)]) -> Result<usize, TestCaseError> {
                 .event
             {
                 Event::Command(command) => {
-                    prop_assert_eq!(client.send(&command, &mut Vec::new()), Ok(()))
+                    prop_assert_eq!(client.send(&command, &mut Vec::new()), Ok(()));
                 }
                 Event::Fault(_) if matches!(verb, Verb::StartTls | Verb::Auth) => continue,
                 other => prop_assert!(false, "{:?}: {:?}", verb, other),

@@ -251,3 +251,12 @@ proptest! {
         prop_assert_eq!(read(wire.as_bytes()), Ok((wire.len(), Some(reply))));
     }
 }
+
+#[test]
+fn sum_of_octets_is_per_reply() {
+    let mut reader = ReplyReader::new();
+    let line = [b"250 ".as_slice(), &[b'x'; 1018], b"\r\n"].concat();
+    for _ in 0..100 {
+        assert!(reader.next(&line).unwrap().1.is_some());
+    }
+}

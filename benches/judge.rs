@@ -1,0 +1,142 @@
+//! What judging costs: a finished session with eight answers, judged once, judged step by step and
+//! replayed from its record. Budget: 1 µs for a judgement, 5 µs for a replayed session.
+#![allow(missing_docs, reason = "criterion's macros make undocumented items")]
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use gatepost::checks::points::Points;
+use gatepost::checks::policy::{Mode, Policy};
+use gatepost::checks::replay::{Decision, replay};
+use gatepost::checks::{ALL, Judgement, judge};
+use gatepost::facts::{
+    Answer, Answered, Client, DnsAnswer, Fact, Facts, Helo, Mail, Millis, Question, Rcpt, Record,
+    RecordData, RecordType, Silence, Source, Stage,
+};
+use serde_json::json;
+
+/// All checks, six lists.
+fn policy() -> Policy {
+    let zones: Vec<_> = (0..6)
+        .map(|at| json!({"zone": format!("list{at}.example"), "points": 2}))
+        .collect();
+    let access = json!({"deny": [{"network": "198.51.100.0/24"}, {"sender": "@bad.example"}]});
+    let checks = ALL.iter().filter_map(|kind| {
+        let table = match kind.name {
+            "dnsbl" => json!({"zones": zones}),
+            "access" => access.clone(),
+            _ => json!({}),
+        };
+        (kind.build)(table).expect("settings of a benchmark are right")
+    });
+    Policy {
+        name: "default".into(),
+        mode: Mode::Enforce,
+        greet_wait: Duration::from_secs(6),
+        greylist_points: Points::new(3),
+        deny_points: Points::new(5),
+        drop_points: Points::new(50),
+        exempt_recipients: vec!["postmaster".into(), "abuse".into()],
+        checks: checks.collect(),
+    }
+}
+
+/// Listed by one of six lists: seven DNS answers, and silence.
+fn answer(question: &Question) -> Answer {
+    let found = |data| Answer::Dns(DnsAnswer::Found(vec![Record { ttl: 60, data }]));
+    match question {
+        Question::Silence { wait, .. } => Answer::Silence(Silence::Silent { watched: *wait }),
+        Question::Dns {
+            kind: RecordType::Txt,
+            ..
+        } => found(RecordData::Txt("see list3.example".into())),
+        Question::Dns { name, .. } if name.shown().ends_with("list3.example") => {
+            found(RecordData::A([127, 0, 0, 2].into()))
+        }
+        Question::Dns { .. } => Answer::Dns(DnsAnswer::NoName),
+    }
+}
+
+/// A session to its end, with its decisions at connect, HELO, MAIL and for two recipients.
+fn session(policy: &Policy) -> (Facts, Vec<Decision>) {
+    let mut facts = Facts::new(Client {
+        address: "192.0.2.1:2525".parse().expect("an address"),
+        local: "198.51.100.1:25".parse().expect("an address"),
+        listener: "mx".into(),
+        via: None,
+        started: Some(1_798_761_599),
+    });
+    let helo = Helo {
+        extended: true,
+        name: "mail.example.org".parse().expect("a name"),
+    };
+    let mail = Mail {
+        path: "<a@example.org>".parse().expect("a path"),
+        size: None,
+    };
+    let rcpt = |path: &str| {
+        Fact::Rcpt(Box::new(Rcpt {
+            path: path.parse().expect("a path"),
+        }))
+    };
+    let steps = [
+        (Stage::Connect, None),
+        (Stage::Helo, Some(Fact::Helo(Box::new(helo)))),
+        (Stage::Mail, Some(Fact::Mail(Box::new(mail)))),
+        (Stage::Rcpt, Some(rcpt("<b@example.com>"))),
+        (Stage::Rcpt, Some(rcpt("<abuse@example.com>"))),
+    ];
+    let mut decisions = Vec::new();
+    for (stage, fact) in steps {
+        if let Some(fact) = fact {
+            facts.push(stage, Millis(10), fact);
+        }
+        loop {
+            let judgement = judge(policy, &facts);
+            let questions = judgement.questions().to_vec();
+            if questions.is_empty() {
+                decisions.push(Decision {
+                    seen: facts.entries().len(),
+                    verdict: judgement.verdict().clone(),
+                });
+                break;
+            }
+            for question in questions {
+                let (answer, took) = (answer(&question), Millis(20));
+                let answered = Answered {
+                    question,
+                    answer,
+                    took,
+                    source: Source::Live,
+                };
+                facts.push(stage, Millis(20), Fact::Answered(Box::new(answered)));
+            }
+        }
+    }
+    (facts, decisions)
+}
+
+fn judging(criterion: &mut Criterion) {
+    let policy = policy();
+    let (facts, decisions) = session(&policy);
+    assert_eq!(facts.answers().count(), 8);
+    assert_eq!(decisions.len(), 5);
+    let record = serde_json::to_vec(&(&facts, &decisions)).expect("a record is written");
+
+    criterion.bench_function("judge a finished session of 8 answers", |bencher| {
+        bencher.iter(|| match judge(black_box(&policy), black_box(&facts)) {
+            Judgement::Decide { verdict, .. } => verdict,
+            Judgement::Ask { .. } => unreachable!("every question is answered"),
+        });
+    });
+    criterion.bench_function("replay a session of 5 decisions", |bencher| {
+        bencher.iter(|| replay(black_box(&policy), black_box(&facts), black_box(&decisions)));
+    });
+    criterion.bench_function("read the record of a session", |bencher| {
+        bencher.iter(|| serde_json::from_slice::<(Facts, Vec<Decision>)>(black_box(&record)));
+    });
+}
+
+criterion_group!(benches, judging);
+criterion_main!(benches);

@@ -1,0 +1,16 @@
+//! Floor 5: session records on disk, one JSON line per session, in files bounded by size and age.
+//!
+//! Writing never holds up a session: [`Writer::write`] puts a record into a bounded queue, and a thread of its own runs
+//! the [`Keeper`]. What can not be queued or written is counted and let fall; mail flows on. The journal judges nothing
+//! and knows no network.
+
+mod files;
+mod read;
+mod record;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use read::{Records, find, read};
+pub use record::{MessageOutcome, RecipientOutcome, SessionRecord, Timestamp, VERSION, timestamp};
+pub use write::{Counts, Keeper, Writer, open};

@@ -1,0 +1,444 @@
+//! One case of a verdict table: its form, and the world it plays to the judge.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gatepost::checks::policy::{Mode, Policy};
+use gatepost::checks::verdict::{Action, Verdict};
+use gatepost::checks::{ALL, Judgement, judge};
+use gatepost::facts::{
+    Answer, Answered, Client, DnsAnswer, Fact, Facts, Failure, Helo, Mail, Millis, Question, Rcpt,
+    Record, RecordData, Silence, Source, Stage,
+};
+use gatepost::smtp::fault::Fault;
+use gatepost::smtp::path::ForwardPath;
+use gatepost::smtp::reply::Reply;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Table {
+    pub(crate) case: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Case {
+    pub(crate) name: String,
+    #[serde(default)]
+    policy: Settings,
+    session: Session,
+    expect: Expect,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Settings {
+    mode: Mode,
+    greet_wait: String,
+    greylist_points: f64,
+    deny_points: f64,
+    drop_points: f64,
+    exempt_recipients: Vec<Box<str>>,
+    /// Only the checks named here are switched on; none named: all, with their defaults.
+    checks: BTreeMap<String, Value>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Enforce,
+            greet_wait: "6s".into(),
+            greylist_points: 3.0,
+            deny_points: 5.0,
+            drop_points: 50.0,
+            exempt_recipients: vec!["postmaster".into(), "abuse".into()],
+            checks: BTreeMap::new(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Session {
+    client: std::net::IpAddr,
+    /// A time of RFC 3339.
+    started: Option<String>,
+    /// `silent 6s`, `spoke 3s` or `left 1s`; silent for as long as asked if not given.
+    silence: Option<String>,
+    #[serde(default)]
+    helo: Many,
+    #[serde(default)]
+    from: Option<String>,
+    #[serde(default)]
+    rcpt: Many,
+    /// Faults of the client, before the first recipient.
+    #[serde(default)]
+    faults: Vec<Fault>,
+    /// `"name TYPE"`: records, or `NXDOMAIN`, `NODATA`, `timeout` and other failures, `pending`. A
+    /// name without a type answers for every type. `took 2s` behind a single word: how long it took.
+    #[serde(default)]
+    dns: BTreeMap<String, Many>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expect {
+    verdict: Many,
+    findings: Vec<String>,
+    asked: Option<Vec<String>>,
+    #[serde(default)]
+    waits: Vec<String>,
+    reply: Option<String>,
+}
+
+/// One text or several.
+#[derive(Clone, Default, Deserialize)]
+#[serde(untagged)]
+enum Many {
+    #[default]
+    None,
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Many {
+    fn all(&self) -> Vec<String> {
+        match self {
+            Self::None => Vec::new(),
+            Self::One(one) => vec![one.clone()],
+            Self::Several(several) => several.clone(),
+        }
+    }
+}
+
+/// What came out.
+#[derive(Default)]
+struct Outcome {
+    verdicts: Vec<String>,
+    asked: Vec<String>,
+    waits: Vec<String>,
+    last: Option<Verdict>,
+    reply: Option<Reply>,
+}
+
+impl Case {
+    /// Plays the session and compares; says what differs.
+    pub(crate) fn run(&self) -> Result<(), String> {
+        let outcome = self.session.play(&self.policy.policy());
+        let verdict = outcome.last.expect("a session is judged at least once");
+        let findings: Vec<_> = verdict
+            .findings
+            .iter()
+            .map(|finding| {
+                let (outcome, points, reason) =
+                    (finding.outcome.label(), finding.points, &finding.reason);
+                let evidence = if finding.evidence.is_empty() {
+                    ""
+                } else {
+                    ": "
+                };
+                format!(
+                    "{} {outcome} {points} {reason}{evidence}{}",
+                    finding.check, finding.evidence
+                )
+            })
+            .collect();
+        let mut wrong = String::new();
+        differ(
+            "verdict",
+            &self.expect.verdict.all(),
+            &outcome.verdicts,
+            &mut wrong,
+        );
+        differ("findings", &self.expect.findings, &findings, &mut wrong);
+        differ("waits", &self.expect.waits, &outcome.waits, &mut wrong);
+        if let Some(asked) = &self.expect.asked {
+            differ("asked", asked, &outcome.asked, &mut wrong);
+        }
+        if let Some(expected) = &self.expect.reply {
+            let mut written = Vec::new();
+            outcome
+                .reply
+                .iter()
+                .for_each(|reply| reply.write(&mut written));
+            let written = String::from_utf8(written).unwrap();
+            let fits = written.starts_with(expected.as_str());
+            if !fits || expected.is_empty() != written.is_empty() {
+                wrong +=
+                    &format!("  reply: expected {expected:?}\n              got {written:?}\n");
+            }
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    }
+}
+
+fn differ(what: &str, expected: &[String], got: &[String], wrong: &mut String) {
+    if expected != got {
+        *wrong += &format!("  {what}: expected {expected:#?}\n  got {got:#?}\n");
+    }
+}
+
+impl Settings {
+    fn policy(&self) -> Policy {
+        let points = |number: f64| serde_json::from_value(json!(number)).unwrap();
+        for name in self.checks.keys() {
+            assert!(
+                ALL.iter().any(|kind| kind.name == name),
+                "no check is called {name}"
+            );
+        }
+        let switched_on = |name: &str| self.checks.is_empty() || self.checks.contains_key(name);
+        let checks = ALL
+            .iter()
+            .filter(|kind| switched_on(kind.name))
+            .filter_map(|kind| {
+                let table = self
+                    .checks
+                    .get(kind.name)
+                    .cloned()
+                    .unwrap_or_else(|| json!({}));
+                (kind.build)(table).unwrap_or_else(|error| panic!("{}: {error}", kind.name))
+            });
+        Policy {
+            name: "default".into(),
+            mode: self.mode,
+            greet_wait: duration(&self.greet_wait),
+            greylist_points: points(self.greylist_points),
+            deny_points: points(self.deny_points),
+            drop_points: points(self.drop_points),
+            exempt_recipients: self.exempt_recipients.clone(),
+            checks: checks.collect(),
+        }
+    }
+}
+
+fn duration(text: &str) -> Duration {
+    humantime::parse_duration(text).unwrap_or_else(|error| panic!("{text:?}: {error}"))
+}
+
+impl Session {
+    fn play(&self, policy: &Policy) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mut facts = Facts::new(self.client());
+        // Each step is learnt, then judged; a drop ends the session.
+        for (stage, fact) in self.steps() {
+            if let Some(fact) = fact {
+                facts.push(stage, Millis(1), fact);
+            }
+            let verdict = self.settle(policy, &mut facts, stage, &mut outcome);
+            let dropped = verdict.enforced() == Action::Drop;
+            let recipient = facts
+                .rcpt()
+                .filter(|_| stage == Stage::Rcpt)
+                .map(|rcpt| &rcpt.path);
+            if dropped || recipient.is_some() {
+                outcome.verdicts.push(spell(&verdict));
+                outcome.reply = refusal(&verdict, self.client, recipient);
+            }
+            outcome.last = Some(verdict);
+            if dropped {
+                break;
+            }
+        }
+        outcome
+    }
+
+    fn client(&self) -> Client {
+        let started = self.started.as_ref().map(|time| {
+            let time = humantime::parse_rfc3339(time).unwrap();
+            time.duration_since(std::time::UNIX_EPOCH)
+                .unwrap()
+                .as_secs()
+        });
+        Client {
+            address: (self.client, 2525).into(),
+            local: "198.51.100.1:25".parse().unwrap(),
+            listener: "mx".into(),
+            via: None,
+            started,
+        }
+    }
+
+    fn steps(&self) -> Vec<(Stage, Option<Fact>)> {
+        let mut steps = vec![(Stage::Connect, None)];
+        for name in self.helo.all() {
+            let helo = Helo {
+                extended: true,
+                name: name.parse().unwrap(),
+            };
+            steps.push((Stage::Helo, Some(Fact::Helo(Box::new(helo)))));
+        }
+        for fault in &self.faults {
+            steps.push((Stage::Helo, Some(Fact::Fault(*fault))));
+        }
+        if let Some(path) = &self.from {
+            let mail = Mail {
+                path: path.parse().unwrap(),
+                size: None,
+            };
+            steps.push((Stage::Mail, Some(Fact::Mail(Box::new(mail)))));
+        }
+        for path in self.rcpt.all() {
+            let rcpt = Rcpt {
+                path: path.parse().unwrap(),
+            };
+            steps.push((Stage::Rcpt, Some(Fact::Rcpt(Box::new(rcpt)))));
+        }
+        steps
+    }
+
+    /// Judges and answers until nothing more holds the session up; then answers what is wanted.
+    fn settle(
+        &self,
+        policy: &Policy,
+        facts: &mut Facts,
+        stage: Stage,
+        outcome: &mut Outcome,
+    ) -> Verdict {
+        loop {
+            let judgement = judge(policy, facts);
+            let waiting = matches!(judgement, Judgement::Ask { .. });
+            let before = facts.entries().len();
+            for question in judgement.questions() {
+                if !outcome.asked.contains(&question.to_string()) {
+                    outcome.asked.push(question.to_string());
+                }
+                if let Some(answered) = self.answer(question) {
+                    facts.push(stage, Millis(2), Fact::Answered(Box::new(answered)));
+                }
+            }
+            let learnt = facts.entries().len() > before;
+            if !learnt {
+                outcome.waits = match &judgement {
+                    Judgement::Ask { questions, .. } => {
+                        questions.iter().map(ToString::to_string).collect()
+                    }
+                    Judgement::Decide { .. } => Vec::new(),
+                };
+                return judgement.verdict().clone();
+            }
+            // A decision stands however many answers come behind it.
+            if !waiting {
+                let later = judge(policy, facts);
+                assert!(
+                    matches!(later, Judgement::Decide { .. }),
+                    "a decision was taken back"
+                );
+                assert_eq!(
+                    later.verdict().action,
+                    judgement.verdict().action,
+                    "a decision was changed"
+                );
+            }
+        }
+    }
+
+    fn answer(&self, question: &Question) -> Option<Answered> {
+        let (answer, took, source) = match question {
+            Question::Silence { wait, .. } => {
+                let text = self
+                    .silence
+                    .clone()
+                    .unwrap_or_else(|| format!("silent {}ms", wait.0));
+                let (what, time) = text.split_once(' ').unwrap();
+                let time = Millis::from(duration(time));
+                (Answer::Silence(silence(what, time)), time, Source::Session)
+            }
+            Question::Dns { name, .. } => {
+                let text = question.to_string();
+                let (kind, _) = text.split_once(' ').unwrap();
+                let listed = self.dns.get(&format!("{} {kind}", name.shown()));
+                let records = listed.map_or_else(|| vec!["NXDOMAIN".to_owned()], Many::all);
+                let (answer, took) = dns(kind, &records)?;
+                (Answer::Dns(answer), took, Source::Live)
+            }
+        };
+        Some(Answered {
+            question: question.clone(),
+            answer,
+            took,
+            source,
+        })
+    }
+}
+
+fn silence(what: &str, time: Millis) -> Silence {
+    match what {
+        "silent" => Silence::Silent { watched: time },
+        "spoke" => Silence::Spoke {
+            after: time,
+            bytes: "EHLO bot\\r\\n".into(),
+        },
+        "left" => Silence::Left { after: time },
+        _ => panic!("{what}: write silent, spoke or left"),
+    }
+}
+
+/// Reads what the DNS answers; `None` for `pending`.
+fn dns(kind: &str, records: &[String]) -> Option<(DnsAnswer, Millis)> {
+    let mut took = Millis(20);
+    let read = |text: &String| match kind {
+        "A" => RecordData::A(
+            text.parse()
+                .unwrap_or_else(|_| panic!("{text}: no address")),
+        ),
+        "TXT" => RecordData::Txt(text.as_str().into()),
+        _ => panic!("{kind} records are not written in tables yet"),
+    };
+    let answer = match records {
+        [one] => {
+            let (word, time) = one.split_once(" took ").unwrap_or((one, "20ms"));
+            took = Millis::from(duration(time));
+            match word {
+                "pending" => return None,
+                "NXDOMAIN" => DnsAnswer::NoName,
+                "NODATA" => DnsAnswer::NoData,
+                "timeout" => DnsAnswer::Failed(Failure::Timeout),
+                "refused" => DnsAnswer::Failed(Failure::Refused),
+                "SERVFAIL" => DnsAnswer::Failed(Failure::ServFail),
+                record => DnsAnswer::Found(vec![Record {
+                    ttl: 60,
+                    data: read(&record.to_owned()),
+                }]),
+            }
+        }
+        several => DnsAnswer::Found(
+            several
+                .iter()
+                .map(|text| Record {
+                    ttl: 60,
+                    data: read(text),
+                })
+                .collect(),
+        ),
+    };
+    Some((answer, took))
+}
+
+fn spell(verdict: &Verdict) -> String {
+    let exempt = if verdict.exempt { " exempt" } else { "" };
+    let observed = if verdict.observed { " observed" } else { "" };
+    format!(
+        "{} {}{exempt}{observed}",
+        verdict.action.label(),
+        verdict.points
+    )
+}
+
+fn refusal(
+    verdict: &Verdict,
+    client: std::net::IpAddr,
+    recipient: Option<&ForwardPath>,
+) -> Option<Reply> {
+    assert_eq!(
+        verdict.cleared().is_some(),
+        verdict.enforced() == Action::Clear
+    );
+    match (verdict.enforced(), recipient) {
+        (Action::Drop, _) => Some(verdict.farewell(client)),
+        (Action::Deny, Some(recipient)) => Some(verdict.denial(client, recipient)),
+        _ => None,
+    }
+}
