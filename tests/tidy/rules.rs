@@ -138,7 +138,10 @@ pub(crate) fn breaches(source: &Source) -> Vec<Breach> {
 /// What a rule finds: line and complaint.
 type Found = Vec<(usize, String)>;
 
-const RULES: &[(Rule, fn(&Source) -> Found)] = &[
+/// Looks for one kind of breach.
+type Look = fn(&Source) -> Found;
+
+const RULES: &[(Rule, Look)] = &[
     (Rule::Floors, floors),
     (Rule::Purity, purity),
     (Rule::Spawn, spawn),

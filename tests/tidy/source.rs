@@ -38,7 +38,7 @@ impl Source {
         let tokens = if is_test {
             Vec::new()
         } else {
-            without_tests(tokens(text))
+            without_tests(&tokens(text))
         };
         Self {
             path: path.to_owned(),
@@ -286,14 +286,14 @@ fn quoted(text: &str, quote: char) -> usize {
 }
 
 /// Leaves out each item that stands behind `#[cfg(test)]`.
-fn without_tests(tokens: Vec<Token>) -> Vec<Token> {
+fn without_tests(tokens: &[Token]) -> Vec<Token> {
     const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let mut kept = Vec::with_capacity(tokens.len());
     let mut at = 0;
     while at < tokens.len() {
         let here = tokens[at..].iter().map(|token| token.text.as_str());
         if here.take(MARK.len()).eq(MARK) {
-            at = end_of_item(&tokens, at + MARK.len());
+            at = end_of_item(tokens, at + MARK.len());
         } else {
             kept.push(tokens[at].clone());
             at += 1;
