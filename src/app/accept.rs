@@ -85,13 +85,14 @@ fn admit(
         peer,
         local: unmap(local),
     };
-    let session = session::run(
+    // Boxed: every wrapper around a future may hold room for it twice.
+    let session = Box::pin(session::run(
         Stream::plain(stream),
         arrival,
         Arc::clone(door),
         Arc::clone(shared),
         permit,
-    );
+    ));
     tasks.spawn(async move {
         session.await;
         drop(place);

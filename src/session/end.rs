@@ -54,7 +54,7 @@ impl Session {
     }
 
     /// Closes both sides, logs the session and records it.
-    pub(in crate::session) async fn end(mut self, ended: Ended) {
+    pub(in crate::session) async fn end(mut self: Box<Self>, ended: Ended) {
         if let Some(relay) = self.relay.take() {
             relay.part().await;
         }
