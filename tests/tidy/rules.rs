@@ -138,11 +138,7 @@ pub(crate) fn breaches(source: &Source) -> Vec<Breach> {
 /// What a rule finds: line and complaint.
 type Found = Vec<(usize, String)>;
 
-<<<<<<< HEAD
 /// Looks for breaches of one rule.
-=======
-/// Looks for one kind of breach.
->>>>>>> real
 type Look = fn(&Source) -> Found;
 
 const RULES: &[(Rule, Look)] = &[
