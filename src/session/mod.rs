@@ -119,9 +119,11 @@ impl Session {
             .duration_since(SystemTime::UNIX_EPOCH)
             .ok()
             .map(|since| since.as_secs());
+        let mut server = Server::new();
+        server.set_bare_newline(shared.bare_newline);
         Self {
             facts: Facts::new(client),
-            server: Server::new(),
+            server,
             shared,
             door,
             arrival,

@@ -101,8 +101,9 @@ impl Session {
         let limits = &self.shared.limits;
         let earned =
             std::time::Duration::from_secs(received / u64::from(limits.data_min_rate.max(1)));
-        let deadline =
-            (Instant::now() + limits.data_timeout).min(begun + limits.data_timeout + earned);
+        let deadline = (Instant::now() + limits.data_timeout)
+            .min(begun + limits.data_timeout + earned)
+            .min(self.started + limits.session);
         match timeout_at(deadline, self.stream.read_into(&mut self.input, DATA_READ)).await {
             Ok(Ok(0) | Err(_)) => {
                 self.relay = None;

@@ -2,6 +2,9 @@
 
 use crate::house::House;
 use crate::support::client::Client;
+use crate::support::exim::Exim;
+use crate::support::gatepost::{Gatepost, Setup};
+use crate::support::rbldnsd::Rbldnsd;
 use crate::support::wait;
 
 const CLEAN: &str = "192.0.2.77";
@@ -160,4 +163,30 @@ fn a_client_cut_before_the_last_line_feed_leaves_nothing_behind() {
         house.exim.logged(&["lost while reading message data"]);
         assert_eq!(house.exim.accepted(), 0, "{end:?}: {}", house.exim.log());
     }
+}
+
+/// `mail_data.bare_newline = "normalize"`: bare LF becomes CRLF, the line behind it is dot-stuffed, and what looks like
+/// an end without being one is refused even so.
+#[test]
+fn bare_line_feeds_can_be_normalized() {
+    let exim = Exim::start();
+    let rbldnsd = Rbldnsd::start();
+    let mut setup = Setup::new(exim.address(), rbldnsd.address());
+    setup.checks = "[mail_data]\nbare_newline = \"normalize\"\n".to_owned();
+    let gatepost = Gatepost::start(&setup);
+    let mut client = Client::greeted(gatepost.proxied(), CLEAN);
+    let mut say = |message: &str| {
+        client.command("MAIL FROM:<sender@example.net>").expect(250);
+        client.command("RCPT TO:<user@example.com>").expect(250);
+        client.command("DATA").expect(354);
+        client.send(message);
+        client.reply()
+    };
+    say("Subject: sloppy\n\nOne.\n.two\r\n.\r\n").expect(250);
+    say("Subject: smuggling\n\nOne.\n.\r\nMAIL FROM:<>\r\n.\r\n")
+        .expect(550)
+        .containing("5.6.11");
+
+    let delivered = exim.delivered(1);
+    assert_eq!(delivered[0].body(), b"One.\r\n.two\r\n");
 }
