@@ -2,9 +2,12 @@
 //!
 //! The loop awaits nothing but the next client. Out of descriptors it pauses and lets the sessions under way go on.
 
-use std::sync::Arc;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::app::tasks::Tasks;
@@ -14,6 +17,9 @@ use crate::net::stream::Stream;
 use crate::net::unmap;
 use crate::session::context::{Arrival, Door, Shared};
 use crate::session::{self, not_admitted};
+
+/// Lines a second about clients turned away.
+const LINES_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).expect("ten is not zero");
 
 /// How long the loop pauses when a client can not be accepted for want of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -105,5 +111,29 @@ fn turn_away(stream: &TcpStream, peer: std::net::SocketAddr, limit: Limit) {
     not_admitted(limit).write(&mut out);
     // A new socket takes a line without waiting; one that does not is not worth waiting for.
     let _ = stream.try_write(&out);
-    tracing::info!(client = %peer.ip(), ?limit, "turned away");
+    if let Some(untold) = LOG.admit() {
+        tracing::info!(client = %peer.ip(), ?limit, untold, "turned away");
+    }
+}
+
+/// Lines about clients turned away: so many a second, the rest is counted and told with the next one.
+struct LogLimit {
+    rate: LazyLock<DefaultDirectRateLimiter>,
+    untold: AtomicU64,
+}
+
+static LOG: LogLimit = LogLimit {
+    rate: LazyLock::new(|| RateLimiter::direct(Quota::per_second(LINES_PER_SECOND))),
+    untold: AtomicU64::new(0),
+};
+
+impl LogLimit {
+    /// Whether a line may be written now, and how many were not since the last.
+    fn admit(&self) -> Option<u64> {
+        if self.rate.check().is_ok() {
+            return Some(self.untold.swap(0, Ordering::Relaxed));
+        }
+        self.untold.fetch_add(1, Ordering::Relaxed);
+        None
+    }
 }

@@ -30,7 +30,10 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Ok(snapshot) => snapshot,
         Err(code) => return Ok(code),
     };
-    telemetry::log::start(snapshot.config.log.format, &snapshot.config.log.level);
+    let log = telemetry::log::start(snapshot.config.log.format, &snapshot.config.log.level);
+    for note in &snapshot.notes {
+        tracing::warn!("{note}");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -50,6 +53,12 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             _ = interrupt.recv() => {}
         }
         running.stop(app::DRAIN_DEADLINE).await;
+        if log.lost() > 0 {
+            tracing::warn!(
+                lines = log.lost(),
+                "log lines were lost because the log was read too slowly"
+            );
+        }
         Ok(ExitCode::SUCCESS)
     })
 }

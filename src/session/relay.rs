@@ -32,7 +32,10 @@ use crate::smtp::verb::Verb;
 /// What went wrong with the backend. Never the client's fault.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
-    /// No connection, or it failed so recently that it was not tried.
+    /// It failed so recently that it was not tried again; that failure has been told.
+    #[error("failed a moment ago")]
+    BacksOff,
+    /// No connection.
     #[error("can not be reached: {0}")]
     Unreachable(String),
     /// It must not be told of this client, who could be taken for ourselves. It is not at fault.
@@ -166,7 +169,7 @@ impl Relay {
 
     async fn connect(upstream: &Upstream, who: Who) -> Result<Self, Trouble> {
         if upstream.backs_off() {
-            return Err(Trouble::Unreachable("failed a moment ago".to_owned()));
+            return Err(Trouble::BacksOff);
         }
         let backend = &upstream.backend;
         let connection = backend::connect(target(backend), who.client, who.local).await?;
@@ -413,7 +416,14 @@ impl Session {
     /// Notes trouble with the backend loudly, once, and says what the client is told.
     pub(in crate::session) fn backend_failed(&mut self, trouble: &Trouble) -> Reply {
         let upstream = &self.door.upstream;
-        tracing::error!(id = %self.arrival.id, backend = %upstream.name, "backend {trouble}");
+        match trouble {
+            Trouble::BacksOff => {
+                tracing::debug!(id = %self.arrival.id, backend = %upstream.name, "backend {trouble}");
+            }
+            _ => {
+                tracing::error!(id = %self.arrival.id, backend = %upstream.name, "backend {trouble}");
+            }
+        }
         if trouble.marks_down() {
             upstream.is_down();
         }

@@ -53,7 +53,9 @@ impl Upstream {
     pub fn is_up(&self, offered: Extensions) {
         let mut state = self.state();
         state.offered = Some(offered);
-        state.down_until = None;
+        if state.down_until.take().is_some() {
+            tracing::info!(backend = %self.name, "backend answers again");
+        }
     }
 
     /// Notes that the backend could not be reached.
