@@ -72,9 +72,9 @@ pub enum GatherProblem {
 /// How the gathering of answers is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// The resolver as a whole; its failures are lookups without any answer in time.
+    /// The resolver, by lookups outside of the watched zones; its failures are those without any answer in time.
     pub resolver: Standing,
-    /// The zones that are watched; failures count for them too when the resolver reports them.
+    /// The zones that are watched; their failures are also those that the resolver reports.
     pub zones: Vec<Standing>,
     /// Lookups under way.
     pub under_way: usize,
@@ -119,7 +119,7 @@ impl Gather {
             answers: Answers::new(settings.cache_size),
             flights: Flights::new(UNDER_WAY),
             zones: Zones::default(),
-            resolver: Arc::default(),
+            resolver: Breaker::new("resolver"),
             wire,
             places: Semaphore::new(ON_THE_WIRE),
             timeout: settings.timeout,
@@ -143,7 +143,7 @@ impl Gather {
     pub fn health(&self) -> Health {
         let inner = &self.inner;
         Health {
-            resolver: inner.resolver.standing("resolver"),
+            resolver: inner.resolver.standing(),
             zones: inner.zones.standings(),
             under_way: inner.flights.under_way(),
             kept: inner.answers.len(),
@@ -182,19 +182,21 @@ impl Gather {
     /// Starts the lookup, unless its zone or the resolver is known to be failing.
     fn start(&self, flight: Flight, name: Name) {
         let zone = self.inner.zones.of(flight.key().name());
-        let zone = match zone.map(|zone| zone.leave()) {
-            None => None,
-            Some(Some(leave)) => Some(leave),
-            Some(None) => return flight.arrive(DnsAnswer::Failed(Failure::Suspended)),
-        };
-        let Some(resolver) = self.inner.resolver.leave() else {
-            return flight.arrive(DnsAnswer::Failed(Failure::Timeout));
+        let in_zone = zone.is_some();
+        let breaker = zone.unwrap_or_else(|| Arc::clone(&self.inner.resolver));
+        let Some(leave) = breaker.leave() else {
+            let failure = if in_zone {
+                Failure::Suspended
+            } else {
+                Failure::Timeout
+            };
+            return flight.arrive(DnsAnswer::Failed(failure));
         };
         let lookup = LookUp {
             inner: Arc::clone(&self.inner),
             flight,
-            zone,
-            resolver,
+            leave,
+            in_zone,
         };
         (self.spawn)(lookup.run(name).boxed());
     }
@@ -247,8 +249,9 @@ fn wait(arrival: Arrival, most: Duration) -> BoxFuture<'static, (DnsAnswer, Sour
 struct LookUp {
     inner: Arc<Inner>,
     flight: Flight,
-    zone: Option<Leave>,
-    resolver: Leave,
+    /// Of its zone if that is watched, else of the resolver.
+    leave: Leave,
+    in_zone: bool,
 }
 
 impl LookUp {
@@ -274,17 +277,16 @@ impl LookUp {
         }
     }
 
-    /// Keeps the answer, tells it to all who wait, and says how zone and resolver did.
+    /// Keeps the answer, tells it to all who wait, and says how zone or resolver did.
     fn settle(&mut self, looked: Looked) {
         let Looked { answer, ttl } = looked;
-        match (&answer, &mut self.zone) {
-            (DnsAnswer::Failed(_), Some(zone)) => zone.failed(),
-            (_, Some(zone)) => zone.answered(),
-            (_, None) => {}
-        }
         match answer {
-            DnsAnswer::Failed(Failure::Timeout) => self.resolver.failed(),
-            _ => self.resolver.answered(),
+            DnsAnswer::Failed(Failure::Timeout) => self.leave.failed(),
+            DnsAnswer::Failed(_) if self.in_zone => self.leave.failed(),
+            _ => self.leave.answered(),
+        }
+        if self.in_zone && answer.a().next().is_some() {
+            self.leave.listed(answer.a());
         }
         let time = keep(&answer, ttl);
         self.inner

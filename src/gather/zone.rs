@@ -1,8 +1,12 @@
 //! Breakers: who failed so often that nobody waits for it, the resolver as a whole and each DNSBL zone by itself
 //! (RFC 5782 zones come and go).
 //!
-//! A breaker counts failures in a row; it does not know what a failure is and keeps no answers. Time is tokio's.
+//! A breaker counts failures in a row; it does not know what a failure is and keeps no answers. Time is tokio's. Every
+//! lookup has one breaker: that of its zone, or, outside of all watched zones, the resolver's. So a zone that is silent
+//! says nothing about the resolver or about another zone; a resolver that is silent shows as every zone being so.
+//! Opening, closing and zone trouble are told in the log, once each.
 
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -53,6 +57,8 @@ pub struct Standing {
     pub failed_in_a_row: u32,
     /// Whether it is not asked for a while.
     pub suspended: bool,
+    /// Answers that no list may give: error codes, or addresses outside 127.0.0.0/8.
+    pub trouble: u64,
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +67,9 @@ struct State {
     failed: u64,
     in_a_row: u32,
     open: Option<Open>,
+    trouble: u64,
+    /// Whether the trouble has been told and no proper listing has come since.
+    troubled: bool,
 }
 
 #[derive(Debug)]
@@ -71,8 +80,10 @@ struct Open {
 }
 
 /// Counts failures in a row; after five it lets one lookup through per back-off, until one is answered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::gather) struct Breaker {
+    /// The name for people.
+    name: Box<str>,
     state: Mutex<State>,
 }
 
@@ -84,6 +95,14 @@ pub(in crate::gather) struct Leave {
 }
 
 impl Breaker {
+    /// A closed one; `name` is shown to people.
+    pub(in crate::gather) fn new(name: &str) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.into(),
+            state: Mutex::default(),
+        })
+    }
+
     /// Leave to look up, unless it is open.
     pub(in crate::gather) fn leave(self: &Arc<Self>) -> Option<Leave> {
         let mut state = self.lock();
@@ -103,14 +122,15 @@ impl Breaker {
     }
 
     /// How it is doing.
-    pub(in crate::gather) fn standing(&self, name: &str) -> Standing {
+    pub(in crate::gather) fn standing(&self) -> Standing {
         let state = self.lock();
         Standing {
-            name: name.into(),
+            name: self.name.clone(),
             answered: state.answered,
             failed: state.failed,
             failed_in_a_row: state.in_a_row,
             suspended: state.open.is_some(),
+            trouble: state.trouble,
         }
     }
 
@@ -125,8 +145,38 @@ impl Leave {
         let mut state = self.breaker.lock();
         state.answered = state.answered.saturating_add(1);
         state.in_a_row = 0;
-        state.open = None;
+        let suspended = state.open.take().is_some();
+        drop(state);
         self.probe = false;
+        if suspended {
+            tracing::info!(name = %self.breaker.name, "answers again");
+        }
+    }
+
+    /// A positive answer came from a list; `answers` are its A records. What no list may answer is zone trouble
+    /// (RFC 5782 §2.1): 127.255.255.0/24 are the operators' error codes, others come from zones given up and sold.
+    pub(in crate::gather) fn listed(&mut self, answers: impl Iterator<Item = Ipv4Addr>) {
+        let wrong = answers.into_iter().find(|answer| {
+            let [first, second, third, _] = answer.octets();
+            first != 127 || (second, third) == (255, 255)
+        });
+        let mut state = self.breaker.lock();
+        let Some(wrong) = wrong else {
+            state.troubled = false;
+            return;
+        };
+        state.trouble = state.trouble.saturating_add(1);
+        if std::mem::replace(&mut state.troubled, true) {
+            return;
+        }
+        drop(state);
+        let hint = match wrong.octets() {
+            [127, 255, 255, _] => {
+                "it refuses this resolver: use one of your own, or the zone's name is wrong"
+            }
+            _ => "it is no list any more: take it out of the configuration",
+        };
+        tracing::warn!(zone = %self.breaker.name, answer = %wrong, "zone trouble, its answers do not count: {hint}");
     }
 
     /// It failed. Lookups that were let through before it opened do not lengthen the back-off.
@@ -140,12 +190,17 @@ impl Leave {
             Some(open) if self.probe => (open.back_off * 2).min(BACK_OFF_MOST),
             Some(_) => return,
         };
+        let news = state.open.is_none();
         state.open = Some(Open {
             until: Instant::now() + back_off,
             back_off,
             probing: false,
         });
+        drop(state);
         self.probe = false;
+        if news {
+            tracing::warn!(name = %self.breaker.name, "does not answer: it is left out until it does, and mail passes");
+        }
     }
 }
 
@@ -174,7 +229,10 @@ impl Zones {
         let before = self.all();
         let watched = zones.into_iter().map(|zone| {
             let known = before.iter().find(|(known, _)| *known == zone);
-            let breaker = known.map_or_else(Arc::default, |(_, breaker)| Arc::clone(breaker));
+            let breaker = known.map_or_else(
+                || Breaker::new(&zone.shown),
+                |(_, breaker)| Arc::clone(breaker),
+            );
             (zone, breaker)
         });
         let watched = watched.collect();
@@ -195,7 +253,7 @@ impl Zones {
     pub(in crate::gather) fn standings(&self) -> Vec<Standing> {
         self.all()
             .iter()
-            .map(|(zone, breaker)| breaker.standing(&zone.shown))
+            .map(|(_, breaker)| breaker.standing())
             .collect()
     }
 
@@ -220,7 +278,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn five_failures_in_a_row_open_it_and_an_answer_closes_it() {
-        let breaker = Arc::new(Breaker::default());
+        let breaker = Breaker::new("x");
         fail(&breaker, 4);
         breaker.leave().unwrap().answered();
         fail(&breaker, 5);
@@ -230,7 +288,7 @@ mod tests {
         assert!(breaker.leave().is_none(), "one probe at a time");
         probe.answered();
         assert!(breaker.leave().is_some());
-        let standing = breaker.standing("x");
+        let standing = breaker.standing();
         assert_eq!(
             (standing.answered, standing.failed, standing.suspended),
             (2, 9, false)
@@ -239,7 +297,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn back_off_doubles_up_to_half_a_minute() {
-        let breaker = Arc::new(Breaker::default());
+        let breaker = Breaker::new("x");
         fail(&breaker, 5);
         for seconds in [1, 2, 4, 8, 16, 30, 30] {
             after(seconds - 1).await;
@@ -251,7 +309,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_probe_that_is_given_up_makes_room_for_the_next() {
-        let breaker = Arc::new(Breaker::default());
+        let breaker = Breaker::new("x");
         fail(&breaker, 5);
         after(1).await;
         drop(breaker.leave().unwrap());
@@ -260,7 +318,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn lookups_from_before_neither_lengthen_the_back_off_nor_are_probes() {
-        let breaker = Arc::new(Breaker::default());
+        let breaker = Breaker::new("x");
         let mut old = breaker.leave().unwrap();
         fail(&breaker, 5);
         old.failed();
@@ -268,7 +326,7 @@ mod tests {
         assert!(breaker.leave().is_some());
         let mut late = old;
         late.answered();
-        assert!(!breaker.standing("x").suspended, "a late answer closes it");
+        assert!(!breaker.standing().suspended, "a late answer closes it");
     }
 
     #[test]
