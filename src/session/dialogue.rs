@@ -206,7 +206,7 @@ impl Session {
         params: crate::smtp::params::RcptParams,
     ) -> Result<Reply, Ended> {
         if self.envelope.recipients >= self.shared.limits.recipients || self.facts.is_full() {
-            return Ok(replies::too_many_recipients());
+            return Ok(self.sign(replies::too_many_recipients()));
         }
         self.envelope.recipients += 1;
         self.stage = Stage::Rcpt;
