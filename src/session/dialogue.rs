@@ -95,8 +95,9 @@ impl Session {
     /// When the command that is being waited for must be complete.
     fn command_deadline(&mut self) -> Instant {
         let limits = &self.shared.limits;
-        let begun = match (self.input.is_empty(), self.command_begun) {
-            (false, Some(begun)) => begun,
+        let within = !self.input.is_empty() || self.server.is_skipping();
+        let begun = match (within, self.command_begun) {
+            (true, Some(begun)) => begun,
             _ => Instant::now(),
         };
         self.command_begun = Some(begun);
