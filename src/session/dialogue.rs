@@ -73,10 +73,7 @@ impl Session {
                     self.collect(answered);
                     continue;
                 }
-                () = tokio::time::sleep_until(deadline) => {
-                    self.part(replies::too_slow()).await;
-                    return Err(Ended::ClientTimeout);
-                }
+                () = tokio::time::sleep_until(deadline) => return Err(self.out_of_time().await),
                 () = self.shared.draining.cancelled(), if idle => {
                     self.part(replies::draining()).await;
                     return Err(Ended::Shutdown);
@@ -102,6 +99,16 @@ impl Session {
         };
         self.command_begun = Some(begun);
         (begun + limits.command_timeout).min(self.started + limits.session)
+    }
+
+    /// Says which time is over, the command's or the session's.
+    async fn out_of_time(&mut self) -> Ended {
+        if self.started.elapsed() < self.shared.limits.session {
+            self.part(replies::too_slow()).await;
+            return Ended::ClientTimeout;
+        }
+        self.part(replies::session_limit()).await;
+        Ended::SessionLimit
     }
 
     async fn obey(&mut self, command: Command) -> Result<(), Ended> {
