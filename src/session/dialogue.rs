@@ -73,10 +73,7 @@ impl Session {
                     self.collect(answered);
                     continue;
                 }
-                () = tokio::time::sleep_until(deadline) => {
-                    self.part(replies::too_slow()).await;
-                    return Err(Ended::ClientTimeout);
-                }
+                () = tokio::time::sleep_until(deadline) => return Err(self.out_of_time().await),
                 () = self.shared.draining.cancelled(), if idle => {
                     self.part(replies::draining()).await;
                     return Err(Ended::Shutdown);
@@ -95,12 +92,23 @@ impl Session {
     /// When the command that is being waited for must be complete.
     fn command_deadline(&mut self) -> Instant {
         let limits = &self.shared.limits;
-        let begun = match (self.input.is_empty(), self.command_begun) {
-            (false, Some(begun)) => begun,
+        let within = !self.input.is_empty() || self.server.is_skipping();
+        let begun = match (within, self.command_begun) {
+            (true, Some(begun)) => begun,
             _ => Instant::now(),
         };
         self.command_begun = Some(begun);
         (begun + limits.command_timeout).min(self.started + limits.session)
+    }
+
+    /// Says which time is over, the command's or the session's.
+    async fn out_of_time(&mut self) -> Ended {
+        if self.started.elapsed() < self.shared.limits.session {
+            self.part(replies::too_slow()).await;
+            return Ended::ClientTimeout;
+        }
+        self.part(replies::session_limit()).await;
+        Ended::SessionLimit
     }
 
     async fn obey(&mut self, command: Command) -> Result<(), Ended> {
@@ -206,7 +214,7 @@ impl Session {
         params: crate::smtp::params::RcptParams,
     ) -> Result<Reply, Ended> {
         if self.envelope.recipients >= self.shared.limits.recipients || self.facts.is_full() {
-            return Ok(replies::too_many_recipients());
+            return Ok(self.sign(replies::too_many_recipients()));
         }
         self.envelope.recipients += 1;
         self.stage = Stage::Rcpt;

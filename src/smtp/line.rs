@@ -67,6 +67,11 @@ impl LineReader {
         self.limit = octets;
     }
 
+    /// True while the rest of a faulty line is passed over.
+    pub const fn is_skipping(&self) -> bool {
+        self.skipping.is_some()
+    }
+
     /// Reads at most one line. `None` as line always means that all of `input` has been looked at.
     pub fn next<'a>(&mut self, input: &'a [u8]) -> LineStep<'a> {
         let (skipped, endless) = self.skip(input);

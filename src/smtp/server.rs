@@ -122,6 +122,11 @@ impl Server {
         self.smtputf8
     }
 
+    /// True while the rest of a faulty line is passed over: consumed as it comes, but not at its end yet.
+    pub const fn is_skipping(&self) -> bool {
+        self.lines.is_skipping()
+    }
+
     /// Octets of mail data of this transaction so far, as SIZE counts them (RFC 1870 §3).
     pub const fn data_size(&self) -> u64 {
         self.body.size()
