@@ -26,7 +26,7 @@ use crate::smtp::extension::Extensions;
 use crate::smtp::params::{MailParams, RcptParams};
 use crate::smtp::path::{ForwardPath, ReversePath};
 use crate::smtp::phase::Phase;
-use crate::smtp::reply::{BadReply, Reply, ReplyClass};
+use crate::smtp::reply::{BadReply, Reply, ReplyClass, ReplyReader};
 use crate::smtp::verb::Verb;
 
 /// What went wrong with the backend. Never the client's fault.
@@ -75,7 +75,9 @@ impl Trouble {
     /// What the client is told: always 4xx.
     fn reply(&self) -> Reply {
         match self {
-            Self::Lost(_) => replies::backend_lost(),
+            // It never came, or it came and was lost on the way; which of both a deadline was, the stage tells.
+            Self::Silent("greet") => replies::backend_down(),
+            Self::Lost(_) | Self::Silent(_) => replies::backend_lost(),
             Self::NotForThisClient(_) => replies::not_for_this_client(),
             Self::Babble(_) | Self::Shrunk(_) | Self::Defect(_) => replies::backend_broken(),
             Self::Closes(_) => replies::backend_closes(),
@@ -86,7 +88,7 @@ impl Trouble {
     fn marks_down(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable(_) | Self::Silent("greet" | "connect") | Self::RefusesProxyHeader(_)
+            Self::Unreachable(_) | Self::Silent("greet") | Self::RefusesProxyHeader(_)
         )
     }
 }
@@ -239,12 +241,21 @@ impl Relay {
         }
     }
 
-    /// Before a command and before the dot nothing may be waiting from the backend: answers would shift by one.
+    /// Before a command and before the dot nothing may be waiting from the backend: answers would shift by one. Only a
+    /// 421 may come unasked (RFC 5321 §3.8).
     fn quiet(&mut self) -> Result<(), Trouble> {
-        if self.stream.read_now(&mut self.input, REPLY_READ)? == Some(0) {
-            return Err(Trouble::Lost("connection closed".to_owned()));
+        let read = self.stream.read_now(&mut self.input, REPLY_READ)?;
+        if let Err(unsolicited) = self.client.quiet(&self.input) {
+            let said = ReplyReader::new().next(&self.input);
+            return Err(match said {
+                Ok((_, Some(reply))) if reply.code == 421 => Trouble::Closes(reply.to_string()),
+                _ => unsolicited.into(),
+            });
         }
-        Ok(self.client.quiet(&self.input)?)
+        match read {
+            Some(0) => Err(Trouble::Lost("connection closed".to_owned())),
+            _ => Ok(()),
+        }
     }
 
     async fn write(&mut self, octets: &[u8], within: Duration) -> Result<(), Trouble> {
@@ -254,13 +265,14 @@ impl Relay {
         }
     }
 
-    /// MAIL (after RSET where one is due) and the first RCPT, in one group if the backend pipelines.
+    /// MAIL (after RSET where one is due) and the first RCPT, in one group if the backend pipelines. Where MAIL is
+    /// refused, what became of RCPT is of no interest, except that after trouble the connection is of no use.
     async fn begin(
         &mut self,
         mail: Command,
         rcpt: Command,
         within: Duration,
-    ) -> Result<(Reply, Reply), Trouble> {
+    ) -> Result<(Reply, Result<Reply, Trouble>), Trouble> {
         if std::mem::take(&mut self.needs_reset) {
             self.ask(&Command::Rset, "answer RSET", within).await?;
         }
@@ -268,9 +280,9 @@ impl Relay {
         if !self.offered.pipelining {
             let mailed = self.ask(&mail, "answer MAIL", within).await?;
             if mailed.class() != ReplyClass::Positive {
-                return Ok((mailed.clone(), mailed));
+                return Ok((mailed.clone(), Ok(mailed)));
             }
-            return Ok((mailed, self.ask(&rcpt, "answer RCPT", within).await?));
+            return Ok((mailed, self.ask(&rcpt, "answer RCPT", within).await));
         }
         self.quiet()?;
         let mut out = Vec::with_capacity(512);
@@ -278,8 +290,8 @@ impl Relay {
         self.client.send(&rcpt, &mut out)?;
         self.write(&out, within).await?;
         let (_, mailed) = self.read("answer MAIL", within).await?;
-        let (_, named) = self.read("answer RCPT", within).await?;
-        Ok((mailed, named))
+        let named = self.read("answer RCPT", within).await;
+        Ok((mailed, named.map(|(_, reply)| reply)))
     }
 
     /// DATA; 354 or the backend's refusal.
@@ -391,10 +403,15 @@ impl Session {
         let within = self.door.upstream.backend.command_timeout;
         let (mailed, named) = relay.begin(mail, rcpt, within).await?;
         if mailed.class() != ReplyClass::Positive {
+            // Some backends close behind a refusal; it stands all the same.
+            if named.is_err() {
+                self.relay = None;
+            }
             // The client has had its 250 to MAIL: the refusal is told at each RCPT instead.
             self.envelope.refused = Some(mailed.clone());
             return Ok(mailed);
         }
+        let named = named?;
         self.envelope.opened = true;
         Ok(named)
     }
