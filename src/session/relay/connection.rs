@@ -1,0 +1,254 @@
+//! One connection to a backend: opened in the client's name, typed commands out, parsed replies in.
+//!
+//! It knows no session and words no reply to a client. Whatever goes wrong is [`Trouble`]; after that the connection is
+//! of no more use, for replies could have shifted.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::time::timeout;
+
+use crate::checks::verdict::Cleared;
+use crate::config::ClientAddress;
+use crate::net::backend::{self, Target};
+use crate::net::proxy_header::Version;
+use crate::net::stream::Stream;
+use crate::session::relay::Trouble;
+use crate::session::upstream::Upstream;
+use crate::smtp::client::Client;
+use crate::smtp::command::Command;
+use crate::smtp::domain::HeloName;
+use crate::smtp::extension::Extensions;
+use crate::smtp::phase::Phase;
+use crate::smtp::reply::{Reply, ReplyClass, ReplyReader};
+use crate::smtp::verb::Verb;
+
+/// An open connection to a backend, greeted and with EHLO done.
+pub(in crate::session) struct Relay {
+    stream: Stream,
+    input: BytesMut,
+    client: Client,
+    /// What it offered.
+    pub(in crate::session::relay) offered: Extensions,
+    /// Whether a transaction was left behind, so that RSET is due.
+    pub(in crate::session::relay) needs_reset: bool,
+    /// Whether a transaction was begun on it.
+    pub(in crate::session::relay) used: bool,
+}
+
+/// Octets read from the backend at a time; its replies are short.
+const REPLY_READ: usize = 2048;
+
+/// A backend that does not take even a QUIT within this is left without one.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How a backend is connected to.
+fn target(backend: &crate::config::Backend) -> Target<'_> {
+    Target {
+        addresses: &backend.address,
+        source: backend.source_address,
+        header: match backend.client_address {
+            ClientAddress::ProxyV1 => Some(Version::V1),
+            ClientAddress::ProxyV2 => Some(Version::V2),
+            ClientAddress::None => None,
+        },
+        loopback_clients: backend.loopback_clients,
+        timeout: backend.connect_timeout,
+    }
+}
+
+impl Relay {
+    /// Opens the backend for a client that was cleared.
+    pub(in crate::session::relay) async fn open(
+        _: &Cleared,
+        upstream: &Upstream,
+        who: Who,
+    ) -> Result<Box<Self>, Trouble> {
+        let relay = Self::connect(upstream, who).await?;
+        upstream.is_up(relay.offered.clone());
+        Ok(Box::new(relay))
+    }
+
+    pub(in crate::session::relay) async fn connect(
+        upstream: &Upstream,
+        who: Who,
+    ) -> Result<Self, Trouble> {
+        if upstream.backs_off() {
+            return Err(Trouble::BacksOff);
+        }
+        let backend = &upstream.backend;
+        let connection = backend::connect(target(backend), who.client, who.local).await?;
+        let mut relay = Self {
+            stream: connection.stream,
+            input: BytesMut::new(),
+            client: Client::new(),
+            offered: Extensions::default(),
+            needs_reset: false,
+            used: false,
+        };
+        let (_, greeting) = relay.read("greet", backend.greeting_timeout).await?;
+        if greeting.class() != ReplyClass::Positive {
+            return Err(Trouble::Refuses(greeting.to_string()));
+        }
+        let name = who
+            .name
+            .ok_or_else(|| Trouble::Lost("no name to say EHLO with".to_owned()))?;
+        let hello = relay
+            .ask(&Command::Ehlo(name), "answer EHLO", backend.command_timeout)
+            .await?;
+        match (hello.code, hello.class()) {
+            (_, ReplyClass::Positive) => relay.offered = Extensions::from_ehlo_reply(&hello),
+            (503, _) => return Err(Trouble::RefusesProxyHeader(hello.to_string())),
+            _ => return Err(Trouble::Refuses(hello.to_string())),
+        }
+        Ok(relay)
+    }
+
+    /// Sends one command and reads its reply.
+    pub(in crate::session::relay) async fn ask(
+        &mut self,
+        command: &Command,
+        what: &'static str,
+        within: Duration,
+    ) -> Result<Reply, Trouble> {
+        self.quiet()?;
+        let mut out = Vec::with_capacity(256);
+        self.client.send(command, &mut out)?;
+        self.write(&out, within).await?;
+        self.read(what, within).await.map(|(_, reply)| reply)
+    }
+
+    /// One reply. A 421 means that the backend closes, whatever was asked.
+    async fn read(
+        &mut self,
+        what: &'static str,
+        within: Duration,
+    ) -> Result<(Verb, Reply), Trouble> {
+        match timeout(within, self.read_reply()).await {
+            Ok(Ok((_, reply))) if reply.code == 421 => Err(Trouble::Closes(reply.to_string())),
+            Ok(answer) => answer,
+            Err(_) => Err(Trouble::Silent(what)),
+        }
+    }
+
+    async fn read_reply(&mut self) -> Result<(Verb, Reply), Trouble> {
+        loop {
+            let (consumed, reply) = self.client.next(&self.input)?;
+            let _ = self.input.split_to(consumed.min(self.input.len()));
+            if let Some(answered) = reply {
+                return Ok(answered);
+            }
+            if self.stream.read_into(&mut self.input, REPLY_READ).await? == 0 {
+                return Err(Trouble::Lost("connection closed".to_owned()));
+            }
+        }
+    }
+
+    /// Before a command and before the dot nothing may be waiting from the backend: answers would shift by one. Only a
+    /// 421 may come unasked (RFC 5321 §3.8).
+    fn quiet(&mut self) -> Result<(), Trouble> {
+        let read = self.stream.read_now(&mut self.input, REPLY_READ)?;
+        if let Err(unsolicited) = self.client.quiet(&self.input) {
+            let said = ReplyReader::new().next(&self.input);
+            return Err(match said {
+                Ok((_, Some(reply))) if reply.code == 421 => Trouble::Closes(reply.to_string()),
+                _ => unsolicited.into(),
+            });
+        }
+        match read {
+            Some(0) => Err(Trouble::Lost("connection closed".to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    async fn write(&mut self, octets: &[u8], within: Duration) -> Result<(), Trouble> {
+        match timeout(within, self.stream.write_all_flush(octets)).await {
+            Ok(written) => Ok(written?),
+            Err(_) => Err(Trouble::Silent("read")),
+        }
+    }
+
+    /// MAIL (after RSET where one is due) and the first RCPT, in one group if the backend pipelines. Where MAIL is
+    /// refused, what became of RCPT is of no interest, except that after trouble the connection is of no use.
+    pub(in crate::session::relay) async fn begin(
+        &mut self,
+        mail: Command,
+        rcpt: Command,
+        within: Duration,
+    ) -> Result<(Reply, Result<Reply, Trouble>), Trouble> {
+        if std::mem::take(&mut self.needs_reset) {
+            self.ask(&Command::Rset, "answer RSET", within).await?;
+        }
+        self.used = true;
+        if !self.offered.pipelining {
+            let mailed = self.ask(&mail, "answer MAIL", within).await?;
+            if mailed.class() != ReplyClass::Positive {
+                return Ok((mailed.clone(), Ok(mailed)));
+            }
+            return Ok((mailed, self.ask(&rcpt, "answer RCPT", within).await));
+        }
+        self.quiet()?;
+        let mut out = Vec::with_capacity(512);
+        self.client.send(&mail, &mut out)?;
+        self.client.send(&rcpt, &mut out)?;
+        self.write(&out, within).await?;
+        let (_, mailed) = self.read("answer MAIL", within).await?;
+        let named = self.read("answer RCPT", within).await;
+        Ok((mailed, named.map(|(_, reply)| reply)))
+    }
+
+    /// DATA; 354 or the backend's refusal.
+    pub(in crate::session) async fn data(&mut self, within: Duration) -> Result<Reply, Trouble> {
+        self.ask(&Command::Data, "answer DATA", within).await
+    }
+
+    /// A piece of mail data, already examined.
+    pub(in crate::session) async fn pass(
+        &mut self,
+        chunk: &[u8],
+        within: Duration,
+    ) -> Result<(), Trouble> {
+        self.write(chunk, within).await
+    }
+
+    /// The end of the mail data, and the backend's word on the message. Whoever calls this has seen the client's
+    /// CRLF.CRLF; there is no other caller.
+    pub(in crate::session) async fn finish(
+        &mut self,
+        last: &[u8],
+        write_within: Duration,
+        reply_within: Duration,
+    ) -> Result<Reply, Trouble> {
+        self.quiet()?;
+        let mut out = Vec::with_capacity(last.len() + 3);
+        out.extend_from_slice(last);
+        self.client.end_of_data(&mut out)?;
+        self.write(&out, write_within).await?;
+        self.read("answer the message", reply_within)
+            .await
+            .map(|(_, reply)| reply)
+    }
+
+    /// The client's phase as the backend sees it.
+    pub(in crate::session) fn phase(&self) -> Phase {
+        self.client.phase()
+    }
+
+    /// Says QUIT and goes: Exim sits on a QUIT unless its peer closes.
+    pub(in crate::session) async fn part(mut self) {
+        let mut out = Vec::with_capacity(8);
+        // In mail data nothing may be said: closing without a dot makes the backend forget the message.
+        if self.client.send(&Command::Quit, &mut out).is_ok() {
+            let _ = timeout(FAREWELL, self.stream.write_all_flush(&out)).await;
+        }
+        self.stream.close().await;
+    }
+}
+
+/// On whose behalf a backend is opened.
+pub(in crate::session::relay) struct Who {
+    pub(in crate::session::relay) client: std::net::SocketAddr,
+    pub(in crate::session::relay) local: std::net::SocketAddr,
+    /// What is said with EHLO.
+    pub(in crate::session::relay) name: Option<HeloName>,
+}

@@ -1,0 +1,85 @@
+//! What can go wrong between us and the backend, and what the client is told of it: always 4xx.
+
+use crate::net::backend::ConnectError;
+use crate::session::replies;
+use crate::smtp::client::NotSent;
+use crate::smtp::reply::{BadReply, Reply};
+
+/// What went wrong with the backend. Never the client's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// It failed so recently that it was not tried again; that failure has been told.
+    #[error("failed a moment ago")]
+    BacksOff,
+    /// No connection.
+    #[error("can not be reached: {0}")]
+    Unreachable(String),
+    /// It must not be told of this client, who could be taken for ourselves. It is not at fault.
+    #[error(
+        "must not be told of a client at {0}, which it may take for this host; see loopback_clients"
+    )]
+    NotForThisClient(std::net::IpAddr),
+    /// It let a deadline pass.
+    #[error("did not {0} in time")]
+    Silent(&'static str),
+    /// The connection broke.
+    #[error("was lost: {0}")]
+    Lost(String),
+    /// It said something that no server may say.
+    #[error("broke the protocol: {0}")]
+    Babble(#[from] BadReply),
+    /// It refused its greeting or our EHLO: our configuration or its own trouble.
+    #[error("refused the session: {0}")]
+    Refuses(String),
+    /// It refused our PROXY header: `hosts_proxy` and `source_address` do not agree.
+    #[error(
+        "refused the PROXY header ({0}); check hosts_proxy on the backend and source_address here"
+    )]
+    RefusesProxyHeader(String),
+    /// It has fewer extensions than it had: what the client was offered does not hold.
+    #[error("no longer offers {0}")]
+    Shrunk(&'static str),
+    /// We were about to send it something out of place.
+    #[error("was about to be sent something out of place: {0}")]
+    Defect(#[from] NotSent),
+    /// It closes the session with 421.
+    #[error("closes the session: {0}")]
+    Closes(String),
+}
+
+impl Trouble {
+    /// What the client is told: always 4xx.
+    pub(in crate::session::relay) fn reply(&self) -> Reply {
+        match self {
+            // It never came, or it came and was lost on the way; which of both a deadline was, the stage tells.
+            Self::Silent("greet") => replies::backend_down(),
+            Self::Lost(_) | Self::Silent(_) => replies::backend_lost(),
+            Self::NotForThisClient(_) => replies::not_for_this_client(),
+            Self::Babble(_) | Self::Shrunk(_) | Self::Defect(_) => replies::backend_broken(),
+            Self::Closes(_) => replies::backend_closes(),
+            _ => replies::backend_down(),
+        }
+    }
+
+    pub(in crate::session::relay) fn marks_down(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable(_) | Self::Silent("greet") | Self::RefusesProxyHeader(_)
+        )
+    }
+}
+
+impl From<std::io::Error> for Trouble {
+    fn from(error: std::io::Error) -> Self {
+        Self::Lost(error.to_string())
+    }
+}
+
+impl From<ConnectError> for Trouble {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Client(address) => Self::NotForThisClient(address),
+            failed => Self::Unreachable(failed.to_string()),
+        }
+    }
+}
