@@ -34,6 +34,11 @@ pub(in crate::session) struct Envelope {
     refused: Option<Reply>,
     /// Recipients named in this transaction.
     pub(in crate::session) recipients: u32,
+    /// Recipients named beyond `limits.recipients`.
+    pub(in crate::session) surplus: u32,
+    /// Whether the recipient named last need not be remembered: its decision was not kept, so nothing that can be
+    /// replayed depends on it.
+    pub(in crate::session) forgettable: bool,
 }
 
 impl Envelope {
@@ -69,33 +74,59 @@ impl Session {
         path: &ForwardPath,
         params: &RcptParams,
     ) -> Result<Reply, Trouble> {
-        let rcpt = Command::Rcpt(path.clone(), params.clone());
-        let within = self.door.upstream.backend.command_timeout;
         if self.envelope.opened {
-            let Some(relay) = &mut self.relay else {
-                return Err(Trouble::Lost("connection closed".to_owned()));
-            };
-            return relay.ask(&rcpt, "answer RCPT", within).await;
+            return self.next_recipient(path, params).await;
         }
         let reused = self.relay.as_ref().is_some_and(|relay| relay.used);
-        match self.begin(cleared, rcpt.clone()).await {
-            // The connection of an earlier transaction had gone stale; nothing depended on it yet.
-            Err(Trouble::Lost(_) | Trouble::Closes(_)) if reused => {
+        match self.begin(cleared, path, params).await {
+            // Of this transaction the client has heard nothing that depends on the connection, and backends close them
+            // between transactions as they like. One that was silent has had its time.
+            Err(trouble) if reused && !matches!(trouble, Trouble::Silent(_)) => {
+                tracing::debug!(id = %self.arrival.id, backend = %self.door.upstream.name, "backend {trouble}; connecting anew");
                 self.relay = None;
-                self.begin(cleared, rcpt).await
+                self.begin(cleared, path, params).await
             }
             begun => begun,
         }
     }
 
-    async fn begin(&mut self, cleared: &Cleared, rcpt: Command) -> Result<Reply, Trouble> {
-        if self.relay.is_none() {
-            self.relay = Some(Relay::open(cleared, &self.door.upstream, self.who()).await?);
+    /// A further recipient of a transaction that the backend knows of.
+    async fn next_recipient(
+        &mut self,
+        path: &ForwardPath,
+        params: &RcptParams,
+    ) -> Result<Reply, Trouble> {
+        let within = self.door.upstream.backend.command_timeout;
+        let Some(relay) = &mut self.relay else {
+            return Err(Trouble::Lost("connection closed".to_owned()));
+        };
+        let rcpt = fit_recipient(path, params, &relay.offered)?;
+        relay.ask(&rcpt, "answer RCPT", within).await
+    }
+
+    /// Opens the backend where that is due, and its transaction with this first recipient.
+    async fn begin(
+        &mut self,
+        cleared: &Cleared,
+        path: &ForwardPath,
+        params: &RcptParams,
+    ) -> Result<Reply, Trouble> {
+        let who = self.who();
+        if self
+            .relay
+            .as_ref()
+            .is_some_and(|relay| relay.name != who.name)
+        {
+            self.part_with_backend().await;
         }
-        let (Some(relay), Some((path, params))) = (&mut self.relay, &self.envelope.mail) else {
+        if self.relay.is_none() {
+            self.relay = Some(Relay::open(cleared, &self.door.upstream, who).await?);
+        }
+        let (Some(relay), Some(mail)) = (&mut self.relay, &self.envelope.mail) else {
             return Err(Trouble::Lost("no transaction".to_owned()));
         };
-        let mail = Command::Mail(path.clone(), fit(params, &relay.offered)?);
+        let mail = fit_sender(&mail.0, &mail.1, &relay.offered)?;
+        let rcpt = fit_recipient(path, params, &relay.offered)?;
         let within = self.door.upstream.backend.command_timeout;
         let (mailed, named) = relay.begin(mail, rcpt, within).await?;
         if mailed.class() != ReplyClass::Positive {
@@ -112,6 +143,13 @@ impl Session {
         Ok(named)
     }
 
+    /// Says goodbye to the backend, if it is connected.
+    pub(in crate::session) async fn part_with_backend(&mut self) {
+        if let Some(relay) = self.relay.take() {
+            relay.part().await;
+        }
+    }
+
     fn who(&self) -> Who {
         let client = self.client();
         let local = self
@@ -122,7 +160,9 @@ impl Session {
         Who {
             client,
             local,
-            name: said.filter(is_hostname).or_else(|| literal(client.ip())),
+            name: said
+                .filter(is_hostname)
+                .unwrap_or_else(|| HeloName::literal(client.ip())),
         }
     }
 
@@ -181,15 +221,6 @@ impl Session {
     }
 }
 
-/// An address as a HELO name (RFC 5321 §4.1.3).
-fn literal(ip: std::net::IpAddr) -> Option<HeloName> {
-    let text = match ip {
-        std::net::IpAddr::V4(v4) => AddressLiteral::V4(v4).to_string(),
-        std::net::IpAddr::V6(v6) => AddressLiteral::V6(v6).to_string(),
-    };
-    HeloName::parse(&text)
-}
-
 /// Whether a HELO name is one that every backend takes: letters, digits, hyphens and dots, or a literal.
 fn is_hostname(name: &HeloName) -> bool {
     match name.host() {
@@ -202,8 +233,12 @@ fn is_hostname(name: &HeloName) -> bool {
     }
 }
 
-/// The parameters of MAIL as this backend takes them. SIZE is only a hint and may be left out; the others are promises.
-fn fit(params: &MailParams, offered: &Extensions) -> Result<MailParams, Trouble> {
+/// MAIL as this backend takes it. SIZE is only a hint and may be left out; the other parameters are promises.
+fn fit_sender(
+    path: &ReversePath,
+    params: &MailParams,
+    offered: &Extensions,
+) -> Result<Command, Trouble> {
     let mut params = params.clone();
     if params.body.is_some() && !offered.eight_bit_mime {
         return Err(Trouble::Shrunk("8BITMIME"));
@@ -211,13 +246,25 @@ fn fit(params: &MailParams, offered: &Extensions) -> Result<MailParams, Trouble>
     if params.smtputf8 && !offered.smtputf8 {
         return Err(Trouble::Shrunk("SMTPUTF8"));
     }
-    if (params.ret.is_some() || params.envid.is_some()) && !offered.dsn {
-        return Err(Trouble::Shrunk("DSN"));
-    }
     if offered.size.is_none() {
         params.size = None;
     }
-    Ok(params)
+    if !offered.covers_mail(&params) {
+        return Err(Trouble::Shrunk("DSN"));
+    }
+    Ok(Command::Mail(path.clone(), params))
+}
+
+/// RCPT as this backend takes it (RFC 3461 §4: whoever asked to be notified may not be left without a word).
+fn fit_recipient(
+    path: &ForwardPath,
+    params: &RcptParams,
+    offered: &Extensions,
+) -> Result<Command, Trouble> {
+    if !offered.covers_rcpt(params) {
+        return Err(Trouble::Shrunk("DSN"));
+    }
+    Ok(Command::Rcpt(path.clone(), params.clone()))
 }
 
 /// Asks a backend what it offers, in the name of `client`, and notes it.
@@ -230,7 +277,7 @@ pub async fn probe(
     client: std::net::SocketAddr,
     local: std::net::SocketAddr,
 ) -> Result<(), Trouble> {
-    let name = literal(client.ip());
+    let name = HeloName::literal(client.ip());
     let relay = Relay::connect(
         upstream,
         Who {

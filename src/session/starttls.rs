@@ -21,6 +21,7 @@ impl Session {
         let parameters = Box::pin(self.handshake()).await?;
         self.server.reset_after_starttls();
         self.abandon_transaction();
+        self.part_with_backend().await;
         self.stage = Stage::Helo;
         self.note(Stage::Helo, Fact::Tls(Box::new(parameters)));
         Ok(())

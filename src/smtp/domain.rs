@@ -205,6 +205,15 @@ impl HeloName {
         (fits && text.bytes().all(|c| c.is_ascii_graphic())).then(|| Self(text.into()))
     }
 
+    /// An address as a name, for who has no other (RFC 5321 §4.1.3, §4.1.4).
+    pub fn literal(ip: IpAddr) -> Self {
+        let literal = match ip {
+            IpAddr::V4(v4) => AddressLiteral::V4(v4),
+            IpAddr::V6(v6) => AddressLiteral::V6(v6),
+        };
+        Self(literal.to_string().into())
+    }
+
     /// The name as written.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -34,6 +34,8 @@ pub(in crate::session) struct Relay {
     pub(in crate::session::relay) needs_reset: bool,
     /// Whether a transaction was begun on it.
     pub(in crate::session::relay) used: bool,
+    /// What was said with EHLO: a client that says EHLO anew under another name gets another connection.
+    pub(in crate::session::relay) name: HeloName,
 }
 
 /// Octets read from the backend at a time; its replies are short.
@@ -78,6 +80,7 @@ impl Relay {
         }
         let backend = &upstream.backend;
         let connection = backend::connect(target(backend), who.client, who.local).await?;
+        let name = who.name;
         let mut relay = Self {
             stream: connection.stream,
             input: BytesMut::new(),
@@ -85,14 +88,12 @@ impl Relay {
             offered: Extensions::default(),
             needs_reset: false,
             used: false,
+            name: name.clone(),
         };
         let (_, greeting) = relay.read("greet", backend.greeting_timeout).await?;
         if greeting.class() != ReplyClass::Positive {
             return Err(Trouble::Refuses(greeting.to_string()));
         }
-        let name = who
-            .name
-            .ok_or_else(|| Trouble::Lost("no name to say EHLO with".to_owned()))?;
         let hello = relay
             .ask(&Command::Ehlo(name), "answer EHLO", backend.command_timeout)
             .await?;
@@ -177,7 +178,10 @@ impl Relay {
         within: Duration,
     ) -> Result<(Reply, Result<Reply, Trouble>), Trouble> {
         if std::mem::take(&mut self.needs_reset) {
-            self.ask(&Command::Rset, "answer RSET", within).await?;
+            let reset = self.ask(&Command::Rset, "answer RSET", within).await?;
+            if reset.class() != ReplyClass::Positive {
+                return Err(Trouble::Refuses(reset.to_string()));
+            }
         }
         self.used = true;
         if !self.offered.pipelining {
@@ -250,5 +254,5 @@ pub(in crate::session::relay) struct Who {
     pub(in crate::session::relay) client: std::net::SocketAddr,
     pub(in crate::session::relay) local: std::net::SocketAddr,
     /// What is said with EHLO.
-    pub(in crate::session::relay) name: Option<HeloName>,
+    pub(in crate::session::relay) name: HeloName,
 }

@@ -1,6 +1,6 @@
 //! What can go wrong between us and the backend, and what the client is told of it: always 4xx.
 
-use crate::net::backend::ConnectError;
+use crate::net::backend::{Blame, ConnectError};
 use crate::session::replies;
 use crate::smtp::client::NotSent;
 use crate::smtp::reply::{BadReply, Reply};
@@ -13,7 +13,7 @@ pub enum Trouble {
     BacksOff,
     /// No connection.
     #[error("can not be reached: {0}")]
-    Unreachable(String),
+    Unreachable(ConnectError),
     /// It must not be told of this client, who could be taken for ourselves. It is not at fault.
     #[error(
         "must not be told of a client at {0}, which it may take for this host; see loopback_clients"
@@ -28,7 +28,7 @@ pub enum Trouble {
     /// It said something that no server may say.
     #[error("broke the protocol: {0}")]
     Babble(#[from] BadReply),
-    /// It refused its greeting or our EHLO: our configuration or its own trouble.
+    /// It refused its greeting, our EHLO or RSET: our configuration or its own trouble.
     #[error("refused the session: {0}")]
     Refuses(String),
     /// It refused our PROXY header: `hosts_proxy` and `source_address` do not agree.
@@ -62,10 +62,12 @@ impl Trouble {
     }
 
     pub(in crate::session::relay) fn marks_down(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable(_) | Self::Silent("greet") | Self::RefusesProxyHeader(_)
-        )
+        match self {
+            // Out of descriptors or without our source address, nothing is known about the backend.
+            Self::Unreachable(error) => error.blame() == Blame::Backend,
+            Self::Silent("greet") | Self::RefusesProxyHeader(_) => true,
+            _ => false,
+        }
     }
 }
 
@@ -79,7 +81,7 @@ impl From<ConnectError> for Trouble {
     fn from(error: ConnectError) -> Self {
         match error {
             ConnectError::Client(address) => Self::NotForThisClient(address),
-            failed => Self::Unreachable(failed.to_string()),
+            failed => Self::Unreachable(failed),
         }
     }
 }
