@@ -151,7 +151,7 @@ impl Session {
         let first = self.input.get(..EARLY_BYTES).unwrap_or(&self.input);
         Silence::Spoke {
             after: self.elapsed(),
-            bytes: first.escape_ascii().to_string().into(),
+            bytes: without_credentials(first).escape_ascii().to_string().into(),
         }
     }
 
@@ -160,5 +160,39 @@ impl Session {
         let parameters = self.handshake().await?;
         self.note(Stage::Connect, Fact::Tls(Box::new(parameters)));
         Ok(())
+    }
+}
+
+/// What was said up to the first AUTH, which may carry a password, and may go on with one in the lines behind it.
+fn without_credentials(said: &[u8]) -> &[u8] {
+    const AUTH: &[u8] = b"auth";
+    let begins = |at: &usize| {
+        said.get(*at..at + AUTH.len())
+            .is_some_and(|word| word.eq_ignore_ascii_case(AUTH))
+    };
+    match (0..said.len()).find(begins) {
+        Some(at) => said.get(..at + AUTH.len()).unwrap_or_default(),
+        None => said,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_credentials;
+
+    #[test]
+    fn credentials_are_withheld() {
+        let cases: [(&[u8], &[u8]); 4] = [
+            (
+                b"EHLO a\r\nMAIL FROM:<a@b>\r\n",
+                b"EHLO a\r\nMAIL FROM:<a@b>\r\n",
+            ),
+            (b"EHLO a\r\nAUTH PLAIN AGEAYg==\r\n", b"EHLO a\r\nAUTH"),
+            (b"auth login\r\nYQ==\r\nYg==\r\n", b"auth"),
+            (b"", b""),
+        ];
+        for (said, kept) in cases {
+            assert_eq!(without_credentials(said), kept);
+        }
     }
 }
