@@ -29,6 +29,9 @@ use tasks::Tasks;
 /// Sessions under way at shutdown get this long to finish their message.
 pub const DRAIN_DEADLINE: Duration = Duration::from_secs(30);
 
+/// Sessions that are cut at the deadline get this long for their last words.
+const CUT_GRACE: Duration = Duration::from_secs(5);
+
 /// Why the process does not start; each is one line that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartProblem {
@@ -99,6 +102,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
         admission: Admission::new(admission_limits(&config.limits)),
         journal: writer,
         draining: CancellationToken::new(),
+        cut: CancellationToken::new(),
         tally: Tally::default(),
     });
     let doors = doors(snapshot, acceptor.as_ref());
@@ -151,10 +155,12 @@ impl Running {
             ..
         } = self;
         shared.draining.cancel();
-        let cut = match tasks.finish(deadline).await {
+        let cut = match tasks.wait(deadline).await {
             true => 0,
             false => shared.tally.open(),
         };
+        shared.cut.cancel();
+        tasks.finish(CUT_GRACE).await;
         let (sessions, delivered, refused) = shared.tally.totals();
         tracing::info!(sessions, delivered, refused, cut, "stopped");
         // The writer inside goes with the last reference; then the journal's thread has written everything and ends.

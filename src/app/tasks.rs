@@ -42,18 +42,20 @@ impl Tasks {
         Arc::new(move |task: BoxFuture<'static, ()>| tasks.spawn(task))
     }
 
-    /// Waits until every task has ended; cuts what is left at the deadline. Says whether all ended by themselves.
-    pub async fn finish(&self, deadline: Duration) -> bool {
+    /// Waits until every task has ended, but no longer than `most`. Says whether all have.
+    pub async fn wait(&self, most: Duration) -> bool {
         self.tracker.close();
-        if tokio::time::timeout(deadline, self.tracker.wait())
+        tokio::time::timeout(most, self.tracker.wait())
             .await
             .is_ok()
-        {
-            return true;
+    }
+
+    /// As [`Tasks::wait`], but cuts what is left then.
+    pub async fn finish(&self, most: Duration) {
+        if !self.wait(most).await {
+            self.cut.cancel();
+            self.tracker.wait().await;
         }
-        self.cut.cancel();
-        self.tracker.wait().await;
-        false
     }
 }
 

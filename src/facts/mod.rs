@@ -13,6 +13,7 @@ mod ended;
 mod envelope;
 mod question;
 mod stage;
+mod weight;
 
 pub use answer::{Answer, Answered, DnsAnswer, Failure, Record, RecordData, Silence, Source};
 pub use client::{Client, TlsParameters};
@@ -122,6 +123,15 @@ impl Facts {
             };
         }
         false
+    }
+
+    /// Takes the recipient named last out of the open mail transaction: of very many, not each is kept. What was learnt
+    /// before it stays where it is.
+    pub fn forget_rcpt(&mut self) -> Option<Fact> {
+        let open = self.entries.len() - self.transaction().len();
+        let is_rcpt = |entry: &Entry| matches!(entry.fact, Fact::Rcpt(_));
+        let last = self.entries.iter().rposition(is_rcpt)?;
+        (last >= open).then(|| self.entries.remove(last).fact)
     }
 
     /// Whether nothing more is kept.

@@ -39,6 +39,7 @@ impl Session {
     /// Notes a fact at the offset of now.
     pub(in crate::session) fn note(&mut self, stage: Stage, fact: Fact) {
         let at = self.elapsed();
+        self.memory.take(fact.octets());
         self.facts.push(stage, at, fact);
     }
 

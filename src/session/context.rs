@@ -46,6 +46,8 @@ pub struct Shared {
     pub journal: Option<journal::Writer>,
     /// Cancelled when the process drains: sessions end at the next command boundary outside a transaction.
     pub draining: CancellationToken,
+    /// Cancelled when the process can wait no longer: every session ends where it stands.
+    pub cut: CancellationToken,
     /// Sessions by the way they ended, for the summary at the end of the process and in tests.
     pub tally: Tally,
 }

@@ -3,26 +3,38 @@
 //! Untrusted text is escaped before it is logged. What the client did is `info`, whatever it was; only our own defects
 //! are `error`, and those are logged where they are found.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 use crate::checks::replay::Decision;
 use crate::checks::verdict::{Action, Verdict};
 use crate::facts::Ended;
 use crate::journal::{MessageOutcome, RecipientOutcome, SessionRecord};
-use crate::session::Session;
+use crate::session::{Session, memory, replies};
 use crate::smtp::path::ForwardPath;
 use crate::smtp::reply::Reply;
 
 /// Recipients, messages, decisions and refusals kept in a record; beyond it they are only counted.
 const KEPT: usize = 100;
 
+/// A client that does not take the last word within this goes without it.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
 impl Session {
-    /// Notes a verdict together with how much was known when it was given, so that it can be replayed.
-    pub(in crate::session) fn decide(&mut self, verdict: &Verdict) {
-        if self.notes.decisions.len() < KEPT {
-            self.notes.decisions.push(Decision {
-                seen: self.facts.entries().len(),
-                verdict: verdict.clone(),
-            });
+    /// Notes a verdict together with how much was known when it was given, so that it can be replayed. The last word,
+    /// which ends the session, always has its place. Says whether it was kept.
+    pub(in crate::session) fn decide(&mut self, verdict: &Verdict) -> bool {
+        let may = self.notes.decisions.len() < KEPT && self.memory.has_room();
+        if !may && verdict.enforced() != Action::Drop {
+            return false;
         }
+        self.memory.take(memory::of_verdict(verdict));
+        self.notes.decisions.push(Decision {
+            seen: self.facts.entries().len(),
+            verdict: verdict.clone(),
+        });
+        true
     }
 
     pub(in crate::session) fn keep_recipient(
@@ -34,7 +46,9 @@ impl Session {
         if verdict.enforced() >= Action::Deny {
             self.notes.refused += 1;
         }
-        if self.notes.recipients.len() < KEPT {
+        if self.notes.recipients.len() < KEPT && self.memory.has_room() {
+            self.memory
+                .take(size_of::<RecipientOutcome>() + memory::of_reply(reply));
             self.notes
                 .recipients
                 .push(RecipientOutcome::new(path, verdict, reply));
@@ -42,22 +56,41 @@ impl Session {
     }
 
     pub(in crate::session) fn keep_message(&mut self, message: MessageOutcome) {
-        if self.notes.messages.len() < KEPT.max(self.shared.limits.messages as usize) {
+        self.notes.messages_ended += 1;
+        if self.memory.has_room() {
+            self.memory
+                .take(size_of::<MessageOutcome>() + memory::of_reply(&message.reply));
             self.notes.messages.push(message);
         }
     }
 
     pub(in crate::session) fn keep_refusal(&mut self, reply: &Reply) {
-        if self.notes.refusals.len() < KEPT {
+        if self.notes.refusals.len() < KEPT && self.memory.has_room() {
+            self.memory.take(memory::of_reply(reply));
             self.notes.refusals.push(reply.to_string());
         }
     }
 
+    /// The last word of a session that ends in the middle of something: a defect of ours, or no more time to wait for it.
+    /// The backend gets no dot that the client did not send, whatever was under way.
+    pub(in crate::session) async fn break_off(&mut self, ended: Ended) -> Ended {
+        if ended == Ended::Defect {
+            tracing::error!(id = %self.arrival.id, "defect: the session panicked; it is over, the others go on");
+        }
+        // Before admission the peer is a front proxy, which expects nothing.
+        if self.permit.is_some() {
+            let reply = self.sign(match ended {
+                Ended::Shutdown => replies::draining(),
+                _ => replies::defect(),
+            });
+            let _ = timeout(LAST_WORD, self.part(reply)).await;
+        }
+        ended
+    }
+
     /// Closes both sides, logs the session and records it.
     pub(in crate::session) async fn end(mut self: Box<Self>, ended: Ended) {
-        if let Some(relay) = self.relay.take() {
-            relay.part().await;
-        }
+        self.part_with_backend().await;
         self.log(ended);
         self.shared
             .tally

@@ -17,17 +17,22 @@ pub mod context;
 mod dialogue;
 mod end;
 mod greet;
+mod memory;
+mod recipient;
 mod relay;
 mod replies;
+mod say;
 mod starttls;
 mod transfer;
 pub mod upstream;
 
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::BytesMut;
+use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use crate::checks::replay::Decision;
@@ -37,6 +42,7 @@ use crate::net::admission::Permit;
 use crate::net::stream::Stream;
 use crate::session::ask::Asking;
 use crate::session::context::{Arrival, Door, Shared};
+use crate::session::memory::Memory;
 use crate::session::relay::{Envelope, Relay};
 use crate::smtp::server::Server;
 
@@ -58,12 +64,17 @@ pub async fn run(
     permit: Option<Permit>,
 ) -> Ended {
     shared.tally.start();
+    let cut = shared.cut.clone();
     // Boxed, so that what waits is a pointer and the wait, wherever the future is moved.
     let mut session = Box::new(Session::new(stream, arrival, door, shared, permit));
-    let ended = match session.greet().await {
-        // The later stages are larger: boxed, so that a client that only waits costs only the wait.
-        Ok(()) => Box::pin(session.converse()).await,
-        Err(ended) => ended,
+    // Whatever happens in it, the session comes to its end, with a log line and a record.
+    let ended = tokio::select! {
+        biased;
+        walked = AssertUnwindSafe(session.walk()).catch_unwind() => match walked {
+            Ok(ended) => ended,
+            Err(_) => Box::pin(session.break_off(Ended::Defect)).await,
+        },
+        () = cut.cancelled() => Box::pin(session.break_off(Ended::Shutdown)).await,
     };
     Box::pin(session.end(ended)).await;
     ended
@@ -87,6 +98,7 @@ pub(in crate::session) struct Session {
     envelope: Envelope,
     relay: Option<Box<Relay>>,
     permit: Option<Permit>,
+    memory: Memory,
     notes: Notes,
 }
 
@@ -96,6 +108,8 @@ struct Notes {
     decisions: Vec<Decision>,
     recipients: Vec<RecipientOutcome>,
     messages: Vec<MessageOutcome>,
+    /// Messages answered, kept or not.
+    messages_ended: u32,
     refusals: Vec<String>,
     refused: u64,
     delivered: u64,
@@ -106,6 +120,15 @@ struct Notes {
 }
 
 impl Session {
+    /// The walk from the greeting to the farewell.
+    async fn walk(&mut self) -> Ended {
+        match self.greet().await {
+            // The later stages are larger: boxed, so that a client that only waits costs only the wait.
+            Ok(()) => Box::pin(self.converse()).await,
+            Err(ended) => ended,
+        }
+    }
+
     fn new(
         stream: Stream,
         arrival: Arrival,
@@ -136,6 +159,7 @@ impl Session {
             envelope: Envelope::default(),
             relay: None,
             permit,
+            memory: Memory::default(),
             notes: Notes::default(),
         }
     }

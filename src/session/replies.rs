@@ -166,3 +166,12 @@ pub(in crate::session) fn session_limit() -> Reply {
         "This session has had its share, please reconnect",
     )
 }
+
+/// When a defect of ours ends the session.
+pub(in crate::session) fn defect() -> Reply {
+    Reply::new(
+        421,
+        Some((4, 3, 0)),
+        "Internal trouble, closing connection, try again later",
+    )
+}

@@ -158,6 +158,7 @@ impl Stage {
             Step::Deaf => self.wire.go_deaf(),
             Step::Tls => self.wire.tls().await?,
             Step::Drain => self.shared.draining.cancel(),
+            Step::Cut => self.shared.cut.cancel(),
             Step::Ended(label) => self.ended(label).await?,
             Step::Hear(_) | Step::HearLike(_) | Step::HearOctets(_) | Step::Stored(_) => {}
         }

@@ -12,7 +12,7 @@
 //! S! closed | open      the server has closed, or has not, and has said nothing else
 //! + 6s                  time passes; what was said before must have been told
 //! C! leaves | deaf | tls    the client goes away, reads nothing from here on, or upgrades to TLS
-//! ! drain               the process drains
+//! ! drain | cut         the process drains, or can wait no longer
 //! E: quit               how the session ended, as the log says it; a fault is named: "fault bare_cr"
 //! M: X-Client: ...      what the mail store has stored, line by line, all of it
 //! ```
@@ -55,6 +55,8 @@ pub(crate) enum Step {
     Tls,
     /// The process drains.
     Drain,
+    /// The process can wait no longer.
+    Cut,
     /// The session has ended.
     Ended(String),
     /// The next line of what is stored.
@@ -118,6 +120,7 @@ fn step(line: &str) -> Result<Step, String> {
         ("C!", "deaf") => Step::Deaf,
         ("C!", "tls") => Step::Tls,
         ("!", "drain") => Step::Drain,
+        ("!", "cut") => Step::Cut,
         ("E:", label) => Step::Ended(label.to_owned()),
         ("M:", text) => Step::Stored(text.to_owned()),
         _ => return Err("not a step".to_owned()),

@@ -60,6 +60,8 @@ pub(crate) struct Scene {
 #[derive(Clone, Debug)]
 enum Zone {
     Listed(Option<Box<str>>),
+    /// Answering it is a defect of ours.
+    Panics,
     NotListed,
     Fails,
     Hangs(Duration),
@@ -111,6 +113,7 @@ impl Scene {
                 let text = (!more.is_empty()).then(|| more.into());
                 self.zones.insert(word.to_owned(), Zone::Listed(text));
             }
+            "panics" => drop(self.zones.insert(word.to_owned(), Zone::Panics)),
             "unlisted" => drop(self.zones.insert(word.to_owned(), Zone::NotListed)),
             "fails" => drop(self.zones.insert(word.to_owned(), Zone::Fails)),
             "hangs" | "slow" => {
@@ -207,6 +210,7 @@ zones = [{zones}]
             answerer: Arc::new(Answers(self.zones.clone())),
             journal: None,
             draining: CancellationToken::new(),
+            cut: CancellationToken::new(),
             tally: Tally::default(),
         };
         Ok((Arc::new(door), Arc::new(shared)))
@@ -252,6 +256,7 @@ async fn answer(zone: Zone, kind: RecordType) -> DnsAnswer {
         }
         (Zone::Listed(Some(text)), RecordType::Txt) => found(RecordData::Txt(text)),
         (Zone::Listed(_) | Zone::Slow(_), _) => DnsAnswer::NoData,
+        (Zone::Panics, _) => panic!("a planted defect"),
         (Zone::NotListed, _) => DnsAnswer::NoName,
         (Zone::Fails, _) => DnsAnswer::Failed(Failure::ServFail),
         (Zone::Hangs(time), _) => {
