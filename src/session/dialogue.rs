@@ -3,17 +3,16 @@
 //! Names no check. Faults become facts; what they cost is the judge's business. Every reply goes out through
 //! [`Session::reply`], which first looks for input that should not be there yet (RFC 2920 §3.1).
 
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use crate::checks::verdict::{Action, Verdict};
-use crate::facts::{Ended, Fact, Helo, MAX_ENTRIES, Mail, Rcpt, Stage};
+use crate::checks::verdict::Verdict;
+use crate::facts::{Ended, Fact, Helo, Mail, Stage};
 use crate::session::READ_LIMIT;
 use crate::session::{Session, replies};
 use crate::smtp::command::Command;
 use crate::smtp::extension::Extensions;
 use crate::smtp::fault::Fault;
 use crate::smtp::phase::Phase;
-use crate::smtp::reply::Reply;
 use crate::smtp::server::Event;
 use crate::smtp::verb::Verb;
 
@@ -29,6 +28,10 @@ impl Session {
     pub(in crate::session) async fn converse(&mut self) -> Ended {
         self.offer();
         loop {
+            // Not only where there is nothing to read: some clients never stop sending.
+            if self.started.elapsed() >= self.shared.limits.session {
+                return self.out_of_time().await;
+            }
             let step = match self.hear() {
                 Heard::Nothing => self.listen().await,
                 Heard::Command(command) => self.obey(command).await,
@@ -65,6 +68,9 @@ impl Session {
     async fn listen(&mut self) -> Result<(), Ended> {
         let idle = !matches!(self.server.phase(), Phase::Mail | Phase::Rcpt);
         let deadline = self.command_deadline();
+        if deadline <= Instant::now() {
+            return Err(self.out_of_time().await);
+        }
         loop {
             let read = tokio::select! {
                 biased;
@@ -75,7 +81,8 @@ impl Session {
                 }
                 () = tokio::time::sleep_until(deadline) => return Err(self.out_of_time().await),
                 () = self.shared.draining.cancelled(), if idle => {
-                    self.part(replies::draining()).await;
+                    let reply = self.sign(replies::draining());
+                    self.part(reply).await;
                     return Err(Ended::Shutdown);
                 }
             };
@@ -102,12 +109,19 @@ impl Session {
     }
 
     /// Says which time is over, the command's or the session's.
-    async fn out_of_time(&mut self) -> Ended {
-        if self.started.elapsed() < self.shared.limits.session {
-            self.part(replies::too_slow()).await;
-            return Ended::ClientTimeout;
+    pub(in crate::session) async fn out_of_time(&mut self) -> Ended {
+        if self.started.elapsed() >= self.shared.limits.session {
+            return self.had_its_share().await;
         }
-        self.part(replies::session_limit()).await;
+        let reply = self.sign(replies::too_slow());
+        self.part(reply).await;
+        Ended::ClientTimeout
+    }
+
+    /// Ends a session that has taken its share of time, messages or memory.
+    pub(in crate::session) async fn had_its_share(&mut self) -> Ended {
+        let reply = self.sign(replies::session_limit());
+        self.part(reply).await;
         Ended::SessionLimit
     }
 
@@ -137,9 +151,8 @@ impl Session {
                 self.reply(verb, reply).await
             }
             Command::Mail(path, params) => {
-                if self.has_had_its_share() {
-                    self.part(replies::session_limit()).await;
-                    return Err(Ended::SessionLimit);
+                if self.memory.is_half_full() {
+                    return Err(self.had_its_share().await);
                 }
                 self.stage = Stage::Mail;
                 self.note(
@@ -155,7 +168,9 @@ impl Session {
             }
             Command::Rcpt(path, params) => {
                 let reply = Box::pin(self.recipient(path, params)).await?;
-                self.reply(verb, reply).await
+                self.reply(verb, reply).await?;
+                self.keep_in_step();
+                Ok(())
             }
             Command::Data => Box::pin(self.transfer()).await,
             Command::Rset => {
@@ -202,39 +217,6 @@ impl Session {
         });
     }
 
-    /// Whether the session's memory is so full that another transaction may not fit.
-    fn has_had_its_share(&self) -> bool {
-        self.facts.entries().len() >= MAX_ENTRIES / 2
-    }
-
-    /// RCPT: the verdict, then the backend or our refusal.
-    async fn recipient(
-        &mut self,
-        path: crate::smtp::path::ForwardPath,
-        params: crate::smtp::params::RcptParams,
-    ) -> Result<Reply, Ended> {
-        if self.envelope.recipients >= self.shared.limits.recipients || self.facts.is_full() {
-            return Ok(self.sign(replies::too_many_recipients()));
-        }
-        self.envelope.recipients += 1;
-        self.stage = Stage::Rcpt;
-        self.note(
-            Stage::Rcpt,
-            Fact::Rcpt(Box::new(Rcpt { path: path.clone() })),
-        );
-        let verdict = self.settle().await;
-        self.decide(&verdict);
-        if verdict.enforced() == Action::Drop {
-            return Err(self.dismiss(&verdict).await);
-        }
-        let reply = match verdict.cleared() {
-            Some(cleared) => self.relay_recipient(cleared, &path, &params).await,
-            None => self.sign(verdict.denial(self.client().ip(), &path)),
-        };
-        self.keep_recipient(&path, &verdict, &reply);
-        Ok(reply)
-    }
-
     /// A fault becomes a fact and an answer; some end the session.
     async fn reproach(&mut self, fault: Fault) -> Result<(), Ended> {
         self.command_begun = None;
@@ -245,13 +227,19 @@ impl Session {
             self.part(reply).await;
             return Err(Ended::Fault(fault));
         }
-        if self.notes.faults >= self.shared.limits.errors {
-            return Err(self.give_up().await);
-        }
+        self.lose_patience().await?;
         self.object(concerned(fault), reply).await
     }
 
-    async fn give_up(&mut self) -> Ended {
+    /// Ends a session with too many faults in it.
+    pub(in crate::session) async fn lose_patience(&mut self) -> Result<(), Ended> {
+        if self.notes.faults < self.shared.limits.errors {
+            return Ok(());
+        }
+        Err(self.give_up().await)
+    }
+
+    pub(in crate::session) async fn give_up(&mut self) -> Ended {
         self.note(self.stage, Fact::Fault(Fault::TooManyErrors));
         let reply = self.sign(Fault::TooManyErrors.reply());
         self.part(reply).await;
@@ -278,7 +266,7 @@ impl Session {
         self.note(self.stage, Fact::Fault(fault));
     }
 
-    async fn drop_if_called_for(&mut self) -> Result<(), Ended> {
+    pub(in crate::session) async fn drop_if_called_for(&mut self) -> Result<(), Ended> {
         match self.drop_verdict() {
             Some(verdict) => Err(self.dismiss(&verdict).await),
             None => Ok(()),
@@ -291,89 +279,6 @@ impl Session {
         let reply = self.sign(verdict.farewell(self.client().ip()));
         self.part(reply).await;
         Ended::Dropped
-    }
-
-    /// Writes the reply to `verb`, after looking for input that should not be there yet.
-    pub(in crate::session) async fn reply(
-        &mut self,
-        verb: Verb,
-        reply: Reply,
-    ) -> Result<(), Ended> {
-        self.look_behind(verb).await?;
-        let mut out = Vec::with_capacity(128);
-        self.server.reply(verb, &reply, &mut out);
-        self.send(out).await?;
-        if reply.closes() {
-            Err(Ended::BackendClosed)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Writes the reply to something that was no proper command.
-    async fn object(&mut self, verb: Verb, reply: Reply) -> Result<(), Ended> {
-        self.look_behind(verb).await?;
-        let mut out = Vec::with_capacity(128);
-        self.server.refuse(&reply, &mut out);
-        self.send(out).await
-    }
-
-    /// Judges input that is already there when the reply to `verb` is about to be written.
-    async fn look_behind(&mut self, verb: Verb) -> Result<(), Ended> {
-        let Some(fault) = self.waiting_fault(verb) else {
-            return Ok(());
-        };
-        self.note_fault(fault);
-        if fault.is_fatal() {
-            let farewell = self.sign(fault.reply());
-            self.part(farewell).await;
-            return Err(Ended::Fault(fault));
-        }
-        self.drop_if_called_for().await
-    }
-
-    fn waiting_fault(&mut self, verb: Verb) -> Option<Fault> {
-        if self.input.is_empty() {
-            // Whatever error this hides shows up at the next read.
-            if let Ok(Some(read)) = self.stream.read_now(&mut self.input, READ_LIMIT) {
-                self.notes.bytes_in += read as u64;
-            }
-        }
-        // What came before the greeting was judged while it was watched for.
-        if verb == Verb::Connect {
-            return None;
-        }
-        self.server.judge_waiting(verb, &self.input)
-    }
-
-    /// Writes and flushes, within the time a client has to read its reply.
-    pub(in crate::session) async fn send(&mut self, octets: impl AsRef<[u8]>) -> Result<(), Ended> {
-        let octets = octets.as_ref();
-        self.notes.bytes_out += octets.len() as u64;
-        match timeout(
-            self.shared.limits.reply_timeout,
-            self.stream.write_all_flush(octets),
-        )
-        .await
-        {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(Ended::ClientLeft),
-            Err(_) => Err(Ended::ClientTimeout),
-        }
-    }
-
-    /// A last reply; whether the client still reads it is its own affair.
-    pub(in crate::session) async fn part(&mut self, reply: Reply) {
-        let mut out = Vec::with_capacity(128);
-        reply.write(&mut out);
-        let _ = self.send(out).await;
-    }
-
-    /// Adds the session id to a refusing reply, and keeps its text for the record.
-    pub(in crate::session) fn sign(&mut self, mut reply: Reply) -> Reply {
-        reply.append(&format!(" ({})", self.arrival.id));
-        self.keep_refusal(&reply);
-        reply
     }
 }
 

@@ -39,7 +39,10 @@ impl Session {
         let answer = match &mut self.relay {
             Some(relay) => relay.data(within).await,
             // The backend was lost after it had taken recipients.
-            None => return self.reply(Verb::Data, replies::backend_lost()).await,
+            None => {
+                let reply = self.sign(replies::backend_lost());
+                return self.reply(Verb::Data, reply).await;
+            }
         };
         let go_ahead = match answer {
             Ok(reply) => reply,
@@ -67,9 +70,8 @@ impl Session {
         self.keep_in_step();
         self.close_transaction();
         self.stage = Stage::Helo;
-        if self.notes.messages.len() as u64 >= u64::from(self.shared.limits.messages) {
-            self.part(replies::session_limit()).await;
-            return Err(Ended::SessionLimit);
+        if self.notes.messages_ended >= self.shared.limits.messages {
+            return Err(self.had_its_share().await);
         }
         Ok(())
     }
@@ -98,12 +100,7 @@ impl Session {
 
     /// Reads more mail data, within the time of one block and above the least rate.
     async fn read_data(&mut self, begun: Instant, received: u64) -> Result<u64, Ended> {
-        let limits = &self.shared.limits;
-        let earned =
-            std::time::Duration::from_secs(received / u64::from(limits.data_min_rate.max(1)));
-        let deadline = (Instant::now() + limits.data_timeout)
-            .min(begun + limits.data_timeout + earned)
-            .min(self.started + limits.session);
+        let deadline = self.data_deadline(begun, received);
         match timeout_at(deadline, self.stream.read_into(&mut self.input, DATA_READ)).await {
             Ok(Ok(0) | Err(_)) => {
                 self.relay = None;
@@ -115,10 +112,19 @@ impl Session {
             }
             Err(_) => {
                 self.relay = None;
-                self.part(replies::too_slow()).await;
-                Err(Ended::ClientTimeout)
+                Err(self.out_of_time().await)
             }
         }
+    }
+
+    /// When the next block must have come.
+    fn data_deadline(&self, begun: Instant, received: u64) -> Instant {
+        let limits = &self.shared.limits;
+        let block = (Instant::now() + limits.data_timeout).min(self.started + limits.session);
+        let Some(earned) = received.checked_div(u64::from(limits.data_min_rate)) else {
+            return block;
+        };
+        block.min(begun + limits.data_timeout + std::time::Duration::from_secs(earned))
     }
 
     /// Examines what has been read and passes on what is clean.
@@ -131,22 +137,17 @@ impl Session {
             return Seen::More { progress: false };
         };
         *size += body.chunk.len() as u64;
+        let end = body.end;
         let mut fault = body.refused;
         if fault.is_none() && *size > self.shared.limits.message_size.as_u64() {
             fault = Some(Fault::MessageTooBig);
         }
-        if let (Some(fault), None) = (fault, &*spoilt) {
-            // Cutting the connection before the dot is the one way to make the backend forget (nothing is delivered).
-            self.relay = None;
-            let mut reply = fault.reply();
-            reply.append(&format!(" ({})", self.arrival.id));
-            *spoilt = Some(reply);
-        }
-        let trouble = match (&mut self.relay, &*spoilt, body.end) {
-            (_, Some(_), _) => None,
-            (None, None, _) => Some(super::Trouble::Lost("connection closed".to_owned())),
-            (Some(relay), None, false) => relay.pass(&body.chunk, block).await.err(),
-            (Some(relay), None, true) => match relay.finish(&body.chunk, block, last).await {
+        let trouble = match (&mut self.relay, fault) {
+            _ if spoilt.is_some() => None,
+            (_, Some(_)) => None,
+            (None, None) => Some(super::Trouble::Lost("connection closed".to_owned())),
+            (Some(relay), None) if !end => relay.pass(&body.chunk, block).await.err(),
+            (Some(relay), None) => match relay.finish(&body.chunk, block, last).await {
                 Ok(reply) => {
                     self.consume(consumed);
                     return Seen::End(Ok(reply));
@@ -154,17 +155,30 @@ impl Session {
                 Err(trouble) => Some(trouble),
             },
         };
-        let end = body.end;
         self.consume_data(consumed);
-        if let Some(trouble) = trouble {
-            *spoilt = Some(self.backend_failed(&trouble));
+        if spoilt.is_none() {
+            *spoilt = match (fault, trouble) {
+                (Some(fault), _) => Some(self.spoil(fault)),
+                (None, Some(trouble)) => Some(self.backend_failed(&trouble)),
+                (None, None) => None,
+            };
         }
         match (end, spoilt) {
-            (true, Some(reply)) => Seen::End(Err(reply.clone())),
+            (true, Some(reply)) => {
+                // The buffer of the mail data is given back.
+                self.consume(0);
+                Seen::End(Err(reply.clone()))
+            }
             _ => Seen::More {
                 progress: consumed > 0 && !self.input.is_empty(),
             },
         }
+    }
+
+    /// The message can not be accepted any more: the backend is cut before the dot, the one way to make it forget.
+    fn spoil(&mut self, fault: Fault) -> Reply {
+        self.relay = None;
+        self.sign(fault.reply())
     }
 
     /// Lets go of mail data but keeps the buffer for the next block.
