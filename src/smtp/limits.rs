@@ -17,8 +17,9 @@ pub const ENDLESS_LINE: usize = 65_536;
 /// A path with its angle brackets, without a source route. RFC 5321 §4.5.3.1.3.
 pub const PATH: usize = 256;
 
-/// A local-part as written, quotes included. RFC 5321 §4.5.3.1.1.
-pub const LOCAL_PART: usize = 64;
+/// A local-part as written, quotes included. RFC 5321 §4.5.3.1.1 says 64, but bounces to mailing lists (VERP) and
+/// forwarded senders (SRS) are longer, and §4.5.3.1 asks to take them: only [`PATH`] bounds it, `<` `@a>` taken off.
+pub const LOCAL_PART: usize = PATH - 4;
 
 /// A domain. RFC 5321 §4.5.3.1.2.
 pub const DOMAIN: usize = 255;
