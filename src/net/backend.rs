@@ -11,6 +11,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::IpBindAddressNoPort;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout_at};
@@ -261,6 +263,9 @@ fn bind(socket: &TcpSocket, source: IpAddr, address: SocketAddr) -> Result<(), F
     if source.is_ipv4() != address.is_ipv4() {
         return Err(Failure::SourceFamily(source));
     }
+    // The kernel then chooses the port when it connects, one that is free toward this backend: as many connections as
+    // without a source address. Where it can not be set, there are fewer ports and nothing else is different.
+    let _ = setsockopt(socket, IpBindAddressNoPort, &true);
     socket
         .bind(SocketAddr::new(source, 0))
         .map_err(|error| Failure::Bind {

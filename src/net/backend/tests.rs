@@ -219,3 +219,21 @@ fn errors_of_the_system_are_told_apart() {
         );
     }
 }
+
+#[test]
+fn the_source_address_takes_no_port_before_it_is_needed() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .unwrap();
+    let _entered = runtime.enter();
+    for (source, backend) in [("127.0.0.2:0", "127.0.0.1:25"), ("[::1]:0", "[::1]:25")] {
+        let socket = match address(source) {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        };
+        let socket = socket.unwrap();
+        bind(&socket, address(source).ip(), address(backend)).unwrap();
+        assert_eq!(socket.local_addr().unwrap(), address(source));
+    }
+}
