@@ -99,7 +99,7 @@ fn admit(
         Arc::clone(shared),
         permit,
     ));
-    tasks.spawn(async move {
+    tasks.spawn_session(async move {
         session.await;
         drop(place);
     });

@@ -35,7 +35,13 @@ impl Tasks {
         });
     }
 
-    /// The same for floors that may not spawn themselves.
+    /// Runs a session to its end. It bears its own defects and is told itself when there is no more time, so it needs no
+    /// guard around it; with ten thousand of them, a guard is memory.
+    pub fn spawn_session(&self, session: impl Future<Output = ()> + Send + 'static) {
+        self.tracker.spawn(session);
+    }
+
+    /// [`Tasks::spawn`] for floors that may not spawn themselves.
     #[must_use]
     pub fn spawner(&self) -> Spawn {
         let tasks = self.clone();
@@ -50,11 +56,11 @@ impl Tasks {
             .is_ok()
     }
 
-    /// As [`Tasks::wait`], but cuts what is left then.
+    /// As [`Tasks::wait`], but then cuts what can be cut; the rest goes with the runtime.
     pub async fn finish(&self, most: Duration) {
         if !self.wait(most).await {
             self.cut.cancel();
-            self.tracker.wait().await;
+            self.wait(most).await;
         }
     }
 }

@@ -34,8 +34,9 @@ impl Session {
             }
             let step = match self.hear() {
                 Heard::Nothing => self.listen().await,
-                Heard::Command(command) => self.obey(command).await,
-                Heard::Fault(fault) => self.reproach(fault).await,
+                // Boxed: a client that is silent costs only the listening.
+                Heard::Command(command) => Box::pin(self.obey(command)).await,
+                Heard::Fault(fault) => Box::pin(self.reproach(fault)).await,
             };
             if let Err(ended) = step {
                 return ended;
