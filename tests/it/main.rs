@@ -15,5 +15,6 @@ mod house;
 mod journal;
 mod mail_data;
 mod real_exim;
+mod real_haproxy;
 mod real_rbldnsd;
 mod real_tls;

@@ -7,6 +7,7 @@ pub(crate) mod client;
 pub(crate) mod exim;
 pub(crate) mod front;
 pub(crate) mod gatepost;
+pub(crate) mod haproxy;
 pub(crate) mod openssl;
 pub(crate) mod process;
 pub(crate) mod rbldnsd;
