@@ -1,6 +1,8 @@
 //! A connection kept for the next transaction that turns out to be of no use: it is replaced, once, and unseen by the
 //! client, as long as no reply of the transaction came from it.
 
+use std::time::Duration;
+
 use gatepost::facts::Ended;
 
 use crate::backend::{Act, ONE_BY_ONE, PIPELINING, Script, Stage};
@@ -188,6 +190,95 @@ fn a_refusal_stands() {
                     run.quit(1);
                 }
             }
+        }
+    }
+}
+
+/// Trouble of any kind, not only a connection that is gone.
+#[test]
+fn any_trouble_with_a_reused_one() {
+    let kinds = [
+        Act::Say(bytes("nonsense\r\n")),
+        Act::Say(bytes("250-mixed\r\n550 codes\r\n")),
+        Act::Say(bytes("354 what\r\n")),
+    ];
+    for keywords in KEYWORDS {
+        for act in &kinds {
+            for stage in [Stage::Mail, Stage::Rcpt] {
+                let spoil = Script::new(keywords).with(stage, act.clone());
+                replaced(&spoil.when(1..2));
+            }
+            let spoil = Script::new(keywords).with(Stage::Rset, act.clone());
+            replaced_at_rset(&spoil);
+        }
+        // Something that nobody asked for waits behind the reply to the first message, or to RSET.
+        let extra = Act::Add(bytes("250 2.0.0 and another\r\n"));
+        replaced(&Script::new(keywords).with(Stage::Dot, extra.clone()));
+        replaced_at_rset(&Script::new(keywords).with(Stage::Rset, extra));
+    }
+}
+
+/// Silence has cost the client a whole deadline: it is told, rather than made to wait for another one.
+#[test]
+fn silence_of_a_reused_one() {
+    for stage in [Stage::Mail, Stage::Rcpt, Stage::Rset] {
+        let turn = usize::from(stage != Stage::Rset);
+        let spoil = Script::new(PIPELINING).with(stage, Act::Hold);
+        let scripts = vec![spoil.when(turn..turn + 1), Script::new(PIPELINING)];
+        let mut run = Run::start(PIPELINING, scripts, |config| {
+            for timers in config.backend.values_mut() {
+                timers.command_timeout = Duration::from_millis(400);
+            }
+        });
+        run.client.open("first@example.com");
+        if stage == Stage::Rset {
+            run.client.command("RSET").expect("250");
+        } else {
+            run.client.message(FIRST).expect(TAKEN);
+        }
+        run.client.mail();
+        run.client.rcpt("second@example.com").expect("451 4.4.2");
+        run.client.command("RSET").expect("250");
+        run.client.open("third@example.com");
+        run.client.message(SECOND).expect(TAKEN);
+        let (seen, _) = run.quit(2);
+        assert_eq!(seen[1].messages[0].recipients, ["third@example.com"]);
+    }
+}
+
+/// Without its 250 to RSET the old recipients may still stand: that connection is of no use.
+#[test]
+fn rset_refused() {
+    for keywords in KEYWORDS {
+        for refusal in ["500 5.5.1 what\r\n", "451 4.3.0 not now\r\n"] {
+            let spoil = Script::new(keywords).with(Stage::Rset, Act::Say(bytes(refusal)));
+            replaced_at_rset(&spoil);
+        }
+    }
+}
+
+/// The backend is told the client's own name, so a new name needs a new connection; the same name does not.
+#[test]
+fn a_client_that_changes_its_name() {
+    for keywords in KEYWORDS {
+        for given_up in [false, true] {
+            let mut run = Run::start(keywords, vec![Script::new(keywords)], |_| ());
+            run.client.open("first@example.com");
+            if !given_up {
+                run.client.message(FIRST).expect(TAKEN);
+            }
+            run.client.command("EHLO other.example.net").expect("250");
+            run.client.open("second@example.com");
+            run.client.message(SECOND).expect(TAKEN);
+            run.client.command("EHLO other.example.net").expect("250");
+            run.client.open("third@example.com");
+            run.client
+                .message(b"Subject: third\r\n\r\nthird\r\n")
+                .expect(TAKEN);
+            let (seen, _) = run.quit(2);
+            assert_eq!(seen[0].commands[0], "EHLO client.example.net");
+            assert_eq!(seen[1].commands[0], "EHLO other.example.net");
+            assert_eq!(seen[1].messages.len(), 2);
         }
     }
 }

@@ -3,8 +3,9 @@
 use bytesize::ByteSize;
 use gatepost::facts::Ended;
 
-use crate::backend::{Act, ONE_BY_ONE, PIPELINING, Script, Stage};
+use crate::backend::{Act, Backend, ONE_BY_ONE, PIPELINING, Script, Stage};
 use crate::client::{Client, Reply};
+use crate::gate::{Gate, check};
 use crate::run::Run;
 use crate::session::Seen;
 
@@ -292,5 +293,34 @@ fn spoilt_and_then_a_good_one() {
         let (seen, record) = run.quit(2);
         assert!(!seen[0].messages[0].dotted, "{body:?}");
         assert_eq!(record.messages.len(), 2);
+    }
+}
+
+/// DSN has parameters of RCPT too; a backend without it would call them an error of the client's.
+#[test]
+fn promised_to_recipients_and_gone() {
+    const ALL: &[&str] = &["DSN", "PIPELINING"];
+    for parameter in ["NOTIFY=NEVER", "ORCPT=rfc822;a@example.com"] {
+        for first in [true, false] {
+            let backend = Backend::start(ALL, vec![Script::new(&["PIPELINING"])]);
+            let gate = Gate::start(backend.address, |_| ());
+            backend.probed();
+            let mut client = Client::greeted(gate.address);
+            client.mail();
+            if !first {
+                client.rcpt("other@example.com").expect("250");
+            }
+            let rcpt = format!("RCPT TO:<user@example.com> {parameter}");
+            client.command(&rcpt).expect("451 4.3.0");
+            client.command("RSET").expect("250");
+            whole(&mut client, "without").expect(TAKEN);
+            let sent = client.quit(false);
+            // Whether the connection is kept is of no interest.
+            let seen = backend.ended(1);
+            check(&sent, &seen);
+            let mut told = seen.iter().flat_map(|seen| &seen.commands);
+            assert!(!told.any(|line| line.contains(parameter)), "{seen:?}");
+            gate.stop(1);
+        }
     }
 }
