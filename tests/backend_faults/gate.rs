@@ -1,7 +1,7 @@
 //! gatepost in this process, between the test's client and the scripted backend; and the invariants after a run.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -47,6 +47,11 @@ impl Gate {
             folder,
             address,
         }
+    }
+
+    /// The file of the certificate that it has made for itself.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.folder.path().join("state/self-signed.pem")
     }
 
     /// Stops it once so many sessions have ended, and returns their records; there must be no other session.

@@ -16,4 +16,5 @@ mod matrix;
 mod run;
 mod session;
 mod stale;
+mod tls;
 mod transactions;
