@@ -17,6 +17,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Snapshot, TlsMode};
+use crate::facts::Client;
 use crate::gather::{Gather, GatherProblem, Zone};
 use crate::journal;
 use crate::net::admission::{Admission, Limits};
@@ -258,6 +259,15 @@ fn zones(snapshot: &Snapshot) -> Vec<Zone> {
         }
     }
     zones
+}
+
+/// A client as it would stand in the facts of a session that begins now: what depends on the day, such as entries of
+/// allow and deny lists that expire, is then judged as in that session.
+#[must_use]
+pub fn client_now(address: SocketAddr, local: SocketAddr, listener: &str) -> Client {
+    let mut client = Client::new(address, local, listener);
+    client.started = clock::seconds();
+    client
 }
 
 /// The resolver's settings as `gather` takes them.
