@@ -1,10 +1,11 @@
 //! Floor 8: the process. Starts everything in order, stops it in order; the only floor that spawns and reads the clock.
 //!
-//! Start: journal → resolver → TLS → listeners → backends probed → accepting. Nothing accepts before all of it stands;
-//! a problem on the way is one [`StartProblem`] and leaves nothing running. Stop: no more accepting → sessions end at
+//! Start: resolver → certificates → listeners → journal → backends probed → accepting. Nothing accepts before all of it
+//! stands; a problem on the way is one [`StartProblem`] and leaves nothing running and nothing written. Stop: no more accepting → sessions end at
 //! their next command boundary outside a transaction, or at the deadline → journal flushed.
 
 mod accept;
+pub mod certificates;
 mod clock;
 mod session_id;
 pub mod tasks;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Snapshot, TlsMode};
+use crate::config::{Problem, Snapshot, TlsMode};
 use crate::facts::Client;
 use crate::gather::{Gather, GatherProblem, Zone};
 use crate::journal;
@@ -44,7 +45,10 @@ pub enum StartProblem {
     /// No DNS server can be used.
     #[error("[resolver]: {0}")]
     Resolver(#[from] GatherProblem),
-    /// Certificates can not be used.
+    /// A configured certificate or key can not be used.
+    #[error("{0}")]
+    Certificate(Box<Problem>),
+    /// There can be no TLS at all.
     #[error("[tls]: {0}")]
     Tls(#[from] TlsProblem),
     /// A listening socket can not be used.
@@ -73,23 +77,20 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
     let config = &snapshot.config;
     let tasks = Tasks::default();
     let answerer = Gather::new(&gather_settings(&config.resolver), tasks.spawner())?;
-    answerer.watch_zones(zones(snapshot));
+    let configured = certificates::configured(snapshot)?;
+    let sockets = bind_all(snapshot)?;
+    // The addresses are ours, so no other gatepost runs on them: from here on files are written and tasks are started.
+    // Where the directory can not be made, whoever needs it says so.
+    let _ = std::fs::create_dir_all(&config.store.directory);
     let wants_tls = config
         .listen
         .values()
         .any(|listen| listen.tls != TlsMode::None);
-    // Where it can not be made, whoever needs it says so.
-    let _ = std::fs::create_dir_all(&config.store.directory);
-    let acceptor = match wants_tls {
-        true => Some(tls::load(
-            &pairs(&config.tls),
-            &config.hostname,
-            &config.store.directory,
-            clock::now(),
-        )?),
-        false => None,
+    let acceptor = match configured {
+        None if wants_tls => Some(certificates::self_signed(snapshot)?),
+        configured => configured,
     };
-    let sockets = bind_all(snapshot)?;
+    answerer.watch_zones(zones(snapshot));
     raise_descriptor_limit(config.limits.connections);
     let (writer, journal) = start_journal(&config.journal)?;
     let shared = Arc::new(Shared {
@@ -278,14 +279,6 @@ pub fn gather_settings(resolver: &crate::config::Resolver) -> crate::gather::Set
         timeout: resolver.timeout,
         cache_size: resolver.cache_size,
     }
-}
-
-fn pairs(tls: &crate::config::Tls) -> Vec<tls::PairFiles> {
-    let pair = |files: &crate::config::CertificateFiles| tls::PairFiles {
-        chain: files.chain.clone(),
-        key: files.key.clone(),
-    };
-    tls.certificates.iter().map(pair).collect()
 }
 
 fn admission_limits(limits: &crate::config::Limits) -> Limits {

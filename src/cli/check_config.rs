@@ -1,12 +1,13 @@
 //! `gatepost check-config`: says everything that is wrong with a configuration, or that nothing is.
 //!
-//! Problems and notes go to stderr, one per line; what holds (`--print`) and JSON go to stdout. It opens no socket,
-//! no certificate and no directory.
+//! Problems and notes go to stderr, one per line; what holds (`--print`) and JSON go to stdout. The certificates are opened
+//! as `run` opens them; no socket and no directory is, so it can be used beside a gatepost that serves.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::app::certificates;
 use crate::config::{self, Problem, Snapshot};
 
 /// Arguments of `gatepost check-config`.
@@ -34,7 +35,7 @@ pub(in crate::cli) struct Arguments {
 ///
 /// When the result cannot be written; a reader that has gone away is not an error.
 pub(in crate::cli) fn run(args: &Arguments) -> anyhow::Result<ExitCode> {
-    let result = config::load(Some(&args.config), &[]);
+    let result = config::load(Some(&args.config), &[]).and_then(with_certificates);
     match write(
         args,
         &result,
@@ -45,6 +46,15 @@ pub(in crate::cli) fn run(args: &Arguments) -> anyhow::Result<ExitCode> {
         _ => {}
     }
     Ok(ExitCode::from(u8::from(result.is_err())))
+}
+
+/// What can only be told with the certificates open.
+fn with_certificates(snapshot: Snapshot) -> Loaded {
+    let problems = certificates::problems(&snapshot);
+    match problems.is_empty() {
+        true => Ok(snapshot),
+        false => Err(problems),
+    }
 }
 
 type Loaded = Result<Snapshot, Vec<Problem>>;

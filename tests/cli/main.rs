@@ -12,5 +12,6 @@ mod support {
     pub(crate) mod wait;
 }
 
+mod check_config;
 mod explain;
 mod world;
