@@ -7,6 +7,7 @@
 mod accept;
 pub mod certificates;
 mod clock;
+mod log_limit;
 mod session_id;
 pub mod tasks;
 
