@@ -8,6 +8,7 @@ mod accept;
 pub mod certificates;
 mod clock;
 mod log_limit;
+mod probe;
 mod session_id;
 pub mod tasks;
 
@@ -105,7 +106,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
         tally: Tally::default(),
     });
     let doors = doors(snapshot, acceptor.as_ref());
-    probe_backends(&tasks, &doors);
+    probe::begin(&tasks, &doors, &shared.draining);
     let mut addresses = Vec::new();
     for (name, socket) in sockets {
         let Some(door) = doors.get(&name) else {
@@ -226,28 +227,6 @@ fn doors(snapshot: &Snapshot, acceptor: Option<&tls::Acceptor>) -> BTreeMap<Stri
         Some((name.clone(), Arc::new(door)))
     };
     config.listen.iter().filter_map(door).collect()
-}
-
-/// Asks each backend once what it offers, so that the first client is already offered it. A backend that does not
-/// answer is said and no reason not to start: its clients get 4xx until it does.
-fn probe_backends(tasks: &Tasks, doors: &BTreeMap<String, Arc<Door>>) {
-    let mut seen: Vec<&str> = Vec::new();
-    for door in doors.values() {
-        if seen.contains(&door.upstream.name.as_ref()) {
-            continue;
-        }
-        seen.push(&door.upstream.name);
-        let upstream = Arc::clone(&door.upstream);
-        tasks.spawn(async move {
-            // A documentation address (RFC 5737): the backend is asked as any stranger would ask it.
-            let stranger = SocketAddr::from(([192, 0, 2, 1], 25));
-            let local = SocketAddr::from(([192, 0, 2, 2], 25));
-            match crate::session::probe(&upstream, stranger, local).await {
-                Ok(()) => tracing::info!(backend = %upstream.name, "backend answers"),
-                Err(trouble) => tracing::error!(backend = %upstream.name, "backend {trouble}"),
-            }
-        });
-    }
 }
 
 /// Every zone that a policy depends on, once.
