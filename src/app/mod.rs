@@ -7,6 +7,7 @@
 mod accept;
 pub mod certificates;
 mod clock;
+mod descriptors;
 mod log_limit;
 mod probe;
 mod session_id;
@@ -93,14 +94,14 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
         configured => configured,
     };
     answerer.watch_zones(zones(snapshot));
-    raise_descriptor_limit(config.limits.connections);
+    let connections = descriptors::make_room(config.limits.connections);
     let (writer, journal) = start_journal(&config.journal)?;
     let shared = Arc::new(Shared {
         hostname: config.hostname.as_str().into(),
         limits: config.limits.clone(),
         bare_newline: config.mail_data.bare_newline,
         answerer,
-        admission: Admission::new(admission_limits(&config.limits)),
+        admission: Admission::new(admission_limits(&config.limits, connections)),
         journal: writer,
         draining: CancellationToken::new(),
         tally: Tally::default(),
@@ -261,33 +262,13 @@ pub fn gather_settings(resolver: &crate::config::Resolver) -> crate::gather::Set
     }
 }
 
-fn admission_limits(limits: &crate::config::Limits) -> Limits {
+fn admission_limits(limits: &crate::config::Limits, connections: usize) -> Limits {
     Limits {
-        connections: limits.connections,
+        connections,
         per_address: limits.connections_per_address,
         per_network: limits.connections_per_network,
         rate: limits
             .connection_rate_per_address
             .map(|rate| (rate.count, rate.per)),
-    }
-}
-
-/// Two descriptors a session, some for lookups and files.
-fn raise_descriptor_limit(connections: usize) {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let wanted = connections as u64 * 2 + 1024;
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
-        return;
-    };
-    if soft >= wanted {
-        return;
-    }
-    let raised = wanted.min(hard);
-    if setrlimit(Resource::RLIMIT_NOFILE, raised, hard).is_err() || raised < wanted {
-        tracing::warn!(
-            limit = raised.max(soft),
-            wanted,
-            "fewer descriptors than limits.connections needs: raise LimitNOFILE or lower the limit"
-        );
     }
 }
