@@ -14,4 +14,5 @@ mod support {
 
 mod check_config;
 mod explain;
+mod run;
 mod world;
