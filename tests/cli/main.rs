@@ -13,6 +13,7 @@ mod support {
 }
 
 mod check_config;
+mod demo;
 mod explain;
 mod run;
 mod world;
