@@ -9,7 +9,7 @@ pub mod certificates;
 mod clock;
 mod descriptors;
 mod log_limit;
-mod probe;
+pub mod probe;
 mod session_id;
 pub mod tasks;
 

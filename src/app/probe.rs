@@ -1,4 +1,4 @@
-//! Asks each backend what it offers until it has answered once, so that clients are offered as much before the first of
+//! Asks backends what they offer: once for `check-config --connect`; for `run` until each has answered once, so that clients are offered as much before the first of
 //! them has got through to it.
 //!
 //! A backend that is not there is no reason not to start: its clients get 4xx until it is. The first failure is told,
@@ -10,9 +10,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::tasks::Tasks;
+use crate::config::{self, Problem, Snapshot};
 use crate::session::context::Door;
 use crate::session::upstream::Upstream;
 use crate::session::{self, Trouble};
@@ -40,6 +42,21 @@ pub(in crate::app) fn begin(
             let _ = draining.run_until_cancelled(answered).await;
         });
     }
+}
+
+/// Asks each backend once, and says which of them does not answer as it should.
+pub async fn problems(snapshot: &Snapshot) -> Vec<Problem> {
+    let one = async |(name, backend): (&String, &config::Backend)| {
+        let upstream = Upstream::new(name.as_str(), backend.clone());
+        let trouble = probe(&upstream).await.err()?;
+        Some(snapshot.problem(
+            &format!("backend.{name}.address"),
+            &trouble.to_string(),
+            "start the backend, or write where it listens",
+        ))
+    };
+    let answers = join_all(snapshot.config.backend.iter().map(one)).await;
+    answers.into_iter().flatten().collect()
 }
 
 /// Asks as any stranger would, in the name of a documentation address (RFC 5737).

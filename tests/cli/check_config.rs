@@ -1,11 +1,12 @@
 //! `gatepost check-config`, and `gatepost run` with what it would complain about: one clear line, exit code 1.
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 
-use crate::world::{World, gatepost};
+use crate::world::{Store, World, gatepost};
 
 /// The lines of `gatepost check-config` and its exit code.
 fn check(world: &World, more: &[&str]) -> (Option<i32>, Vec<String>) {
@@ -118,6 +119,28 @@ fn a_backend_that_is_not_in_the_file_is_said() {
         "g.toml:5:1: listen.mx.backend: the backend \"stor\" is unknown, did you mean \"store\"? \
          allowed: \"store\"",
     );
+}
+
+/// It is no reason for `run` not to start, so it has to be asked for.
+#[test]
+fn a_backend_that_does_not_answer_is_said_when_asked_for() {
+    let world = World::new();
+    assert_eq!(check(&world, &[]).0, Some(0));
+    let (code, lines) = check(&world, &["--connect"]);
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        lines,
+        [
+            "g.toml:8:1: backend.store.address: can not be reached: no connection to the backend: 127.0.0.1:9: \
+             connection refused; start the backend, or write where it listens",
+            "g.toml: 1 problem"
+        ]
+    );
+
+    let store = Store::start(&world, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let world = world.backend(store.address);
+    let (code, lines) = check(&world, &["--connect"]);
+    assert_eq!(code, Some(0), "{lines:?}");
 }
 
 #[test]

@@ -5,13 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
-use gatepost::app::tasks::Tasks;
-use gatepost::cli::demo::backend::MailStore;
-use tokio::runtime::Runtime;
-
 use crate::support::process::{self, Server};
 use crate::support::wait;
-use crate::world::{NOBODY, World};
+use crate::world::{Store, World};
 
 /// A running gatepost, and its process id.
 struct Running {
@@ -152,12 +148,8 @@ fn sigterm_and_sigint_end_it_well() {
 /// It is told once, asked again, and what it offers is offered before a session has got through to it.
 #[test]
 fn a_backend_that_comes_later_is_found() {
-    let world = World::new();
     let backend = SocketAddr::from((Ipv4Addr::LOCALHOST, process::free_tcp_port()));
-    let world = world.with(
-        &format!("[backend.store]\naddress = \"{NOBODY}\""),
-        &format!("[backend.store]\naddress = \"{backend}\""),
-    );
+    let world = World::new().backend(backend);
     let running = Running::start(&world, 1024);
     let line = running.logged("backend can not be reached");
     assert!(line.contains("ERROR"), "{line}");
@@ -170,12 +162,7 @@ fn a_backend_that_comes_later_is_found() {
             .contains("8BITMIME")
     );
 
-    let runtime = Runtime::new().unwrap();
-    let store = MailStore::new("example.com", &world.path("Maildir")).unwrap();
-    let socket = runtime
-        .block_on(tokio::net::TcpListener::bind(backend))
-        .unwrap();
-    runtime.spawn(store.serve(socket, Tasks::default()));
+    let _store = Store::start(&world, backend);
 
     running.logged("backend answers");
     let mut client = Client::connect(running.address());
@@ -190,11 +177,7 @@ fn a_backend_that_comes_later_is_found() {
 #[test]
 fn a_backend_that_is_silent_holds_up_no_stop() {
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = silent.local_addr().unwrap();
-    let world = World::new().with(
-        &format!("[backend.store]\naddress = \"{NOBODY}\""),
-        &format!("[backend.store]\naddress = \"{address}\""),
-    );
+    let world = World::new().backend(silent.local_addr().unwrap());
     let mut running = Running::start(&world, 1024);
     // It has connected, and waits for a greeting.
     let _connection = silent.accept().unwrap();

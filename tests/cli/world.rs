@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use gatepost::app::tasks::Tasks;
+use gatepost::cli::demo::backend::MailStore;
 use gatepost::cli::demo::dns;
 use gatepost::facts::RecordData;
 use tempfile::TempDir;
@@ -84,6 +86,14 @@ directory = "{place}/journal"
         )
     }
 
+    /// The same with a backend.
+    pub(crate) fn backend(self, address: SocketAddr) -> Self {
+        self.with(
+            &format!("[backend.store]\naddress = \"{NOBODY}\""),
+            &format!("[backend.store]\naddress = \"{address}\""),
+        )
+    }
+
     /// A file or folder in the folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -131,6 +141,29 @@ impl Dns {
         let server = runtime.block_on(dns::Server::bind_loopback(zone)).unwrap();
         let address = server.control().address();
         runtime.spawn(server.serve());
+        Self {
+            address,
+            _runtime: runtime,
+        }
+    }
+}
+
+/// A mail store for `example.com`.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) address: SocketAddr,
+    _runtime: Runtime,
+}
+
+impl Store {
+    pub(crate) fn start(world: &World, address: SocketAddr) -> Self {
+        let store = MailStore::new("example.com", &world.path("Maildir")).unwrap();
+        let runtime = Runtime::new().unwrap();
+        let socket = runtime
+            .block_on(tokio::net::TcpListener::bind(address))
+            .unwrap();
+        let address = socket.local_addr().unwrap();
+        runtime.spawn(store.serve(socket, Tasks::default()));
         Self {
             address,
             _runtime: runtime,

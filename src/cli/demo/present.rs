@@ -70,8 +70,8 @@ pub(super) async fn plays(folder: &Path, doors: &Doors, exim: Option<&Exim>) -> 
 pub(super) fn hints(folder: &Path, doors: &Doors, exim: Option<&Exim>) -> std::io::Result<()> {
     let Doors { starttls, tls, .. } = doors;
     let folder = folder.display();
-    let gatepost = std::env::args_os().next().unwrap_or("gatepost".into());
-    let gatepost = gatepost.to_string_lossy();
+    let program = std::env::args_os().next().unwrap_or("gatepost".into());
+    let program = program.to_string_lossy();
     let envelope = format!("--from you@sender.example --to alice@{DOMAIN}");
     let kept = if exim.is_some() {
         "exim/mail/new"
@@ -84,7 +84,7 @@ pub(super) fn hints(folder: &Path, doors: &Doors, exim: Option<&Exim>) -> std::i
   swaks --server {starttls} {envelope}
   openssl s_client -quiet -crlf -starttls smtp -connect {starttls}
   openssl s_client -quiet -crlf -connect {tls}
-  {gatepost} explain 203.0.113.66 --config {folder}/gatepost.toml
+  {program} explain 203.0.113.66 --config {folder}/gatepost.toml
 
 With TLS swaks needs Perl's Net::SSLeay (libnet-ssleay-perl):
 
