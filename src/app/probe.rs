@@ -1,5 +1,5 @@
-//! Asks backends what they offer: once for `check-config --connect`; for `run` until each has answered once, so that clients are offered as much before the first of
-//! them has got through to it.
+//! Asks backends what they offer: once for `check-config --connect`; for `run` until each has answered once, so that
+//! clients are offered as much before the first of them has got through to it.
 //!
 //! A backend that is not there is no reason not to start: its clients get 4xx until it is. The first failure is told,
 //! one of another kind too, and the success; the repeats between them are not.

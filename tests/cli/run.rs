@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::process::{self, Server};
+use crate::support::process::Server;
 use crate::support::wait;
 use crate::world::{Store, World};
 
@@ -72,6 +72,12 @@ impl Running {
     }
 }
 
+/// An address that nobody listens on, and that no other test gets when it asks for any port.
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 77), 0)).unwrap();
+    listener.local_addr().unwrap()
+}
+
 /// A client that reads lines.
 struct Client(BufReader<TcpStream>);
 
@@ -106,9 +112,9 @@ impl Client {
 fn an_address_in_use_is_one_line_and_nothing_is_half_started() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let taken_address = taken.local_addr().unwrap();
-    let free = process::free_tcp_port();
+    let free = free_address();
     let world = World::new()
-        .with("address = \"127.0.0.1:0\"", &format!("address = \"127.0.0.1:{free}\""))
+        .with("address = \"127.0.0.1:0\"", &format!("address = \"{free}\""))
         .with(
             "[backend.store]",
             &format!("[listen.other]\naddress = \"{taken_address}\"\nbackend = \"store\"\n\n[backend.store]"),
@@ -126,7 +132,7 @@ fn an_address_in_use_is_one_line_and_nothing_is_half_started() {
     for name in ["state", "journal"] {
         assert!(!world.path(name).exists(), "{name} was made");
     }
-    let refused = TcpStream::connect((Ipv4Addr::LOCALHOST, free));
+    let refused = TcpStream::connect(free);
     assert!(refused.is_err(), "the first listener is left");
 }
 
@@ -148,7 +154,7 @@ fn sigterm_and_sigint_end_it_well() {
 /// It is told once, asked again, and what it offers is offered before a session has got through to it.
 #[test]
 fn a_backend_that_comes_later_is_found() {
-    let backend = SocketAddr::from((Ipv4Addr::LOCALHOST, process::free_tcp_port()));
+    let backend = free_address();
     let world = World::new().backend(backend);
     let running = Running::start(&world, 1024);
     let line = running.logged("backend can not be reached");
