@@ -106,7 +106,7 @@ mod tests {
             async move {
                 match now >= answers {
                     true => Ok(()),
-                    false => Err(Trouble::Unreachable("nobody there".to_owned())),
+                    false => Err(Trouble::Silent("greet")),
                 }
             }
         })
