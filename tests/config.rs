@@ -623,6 +623,24 @@ greylist_points = 1
 }
 
 #[test]
+fn a_least_rate_of_zero_is_none() {
+    assert_eq!(good("").config.limits.data_min_rate, 500);
+    let snapshot = good("[limits]\ndata_min_rate = 0\n");
+    assert_eq!(snapshot.config.limits.data_min_rate, 0);
+    assert_eq!(snapshot.notes, []);
+    for wrong in ["-1", "1000001"] {
+        let problems = problems_of(&format!("[limits]\ndata_min_rate = {wrong}\n"));
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(
+            problems[0].starts_with(&format!(
+                "g.toml:8:1: limits.data_min_rate: found {wrong}; "
+            )),
+            "{problems:?}"
+        );
+    }
+}
+
+#[test]
 fn what_works_and_is_doubtful_is_noted() {
     let notes = |text: &str| -> Vec<String> {
         load(text)

@@ -2,14 +2,12 @@
 //!
 //! The loop awaits nothing but the next client. Out of descriptors it pauses and lets the sessions under way go on.
 
-use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::app::log_limit::LogLimit;
 use crate::app::tasks::Tasks;
 use crate::app::{clock, session_id};
 use crate::facts::Limit;
@@ -18,8 +16,11 @@ use crate::net::unmap;
 use crate::session::context::{Arrival, Door, Shared};
 use crate::session::{self, not_admitted};
 
-/// Lines a second about clients turned away.
-const LINES_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).expect("ten is not zero");
+/// Lines about clients turned away.
+static TURNED_AWAY: LogLimit = LogLimit::ten_a_second();
+
+/// Lines about clients that can not be accepted at present.
+static CAN_NOT_ACCEPT: LogLimit = LogLimit::one_in_ten_seconds();
 
 /// How long the loop pauses when a client can not be accepted for want of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -42,7 +43,9 @@ pub(in crate::app) async fn serve(
             Ok((stream, peer)) => admit(stream, unmap(peer), &door, &shared, &tasks),
             Err(error) if is_transient(&error) => {}
             Err(error) => {
-                tracing::error!(listener = %door.name, %error, "can not accept; pausing");
+                if let Some(untold) = CAN_NOT_ACCEPT.admit() {
+                    tracing::error!(listener = %door.name, %error, untold, "can not accept; pausing");
+                }
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -111,29 +114,7 @@ fn turn_away(stream: &TcpStream, peer: std::net::SocketAddr, limit: Limit) {
     not_admitted(limit).write(&mut out);
     // A new socket takes a line without waiting; one that does not is not worth waiting for.
     let _ = stream.try_write(&out);
-    if let Some(untold) = LOG.admit() {
+    if let Some(untold) = TURNED_AWAY.admit() {
         tracing::info!(client = %peer.ip(), ?limit, untold, "turned away");
-    }
-}
-
-/// Lines about clients turned away: so many a second, the rest is counted and told with the next one.
-struct LogLimit {
-    rate: LazyLock<DefaultDirectRateLimiter>,
-    untold: AtomicU64,
-}
-
-static LOG: LogLimit = LogLimit {
-    rate: LazyLock::new(|| RateLimiter::direct(Quota::per_second(LINES_PER_SECOND))),
-    untold: AtomicU64::new(0),
-};
-
-impl LogLimit {
-    /// Whether a line may be written now, and how many were not since the last.
-    fn admit(&self) -> Option<u64> {
-        if self.rate.check().is_ok() {
-            return Some(self.untold.swap(0, Ordering::Relaxed));
-        }
-        self.untold.fetch_add(1, Ordering::Relaxed);
-        None
     }
 }

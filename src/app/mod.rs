@@ -1,11 +1,15 @@
 //! Floor 8: the process. Starts everything in order, stops it in order; the only floor that spawns and reads the clock.
 //!
-//! Start: journal → resolver → TLS → listeners → backends probed → accepting. Nothing accepts before all of it stands;
-//! a problem on the way is one [`StartProblem`] and leaves nothing running. Stop: no more accepting → sessions end at
+//! Start: resolver → certificates → listeners → journal → backends probed → accepting. Nothing accepts before all of it
+//! stands; a problem on the way is one [`StartProblem`] and leaves nothing running and nothing written. Stop: no more accepting → sessions end at
 //! their next command boundary outside a transaction, or at the deadline → journal flushed.
 
 mod accept;
+pub mod certificates;
 mod clock;
+mod descriptors;
+mod log_limit;
+pub mod probe;
 mod session_id;
 pub mod tasks;
 
@@ -16,7 +20,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Snapshot, TlsMode};
+use crate::config::{Problem, Snapshot, TlsMode};
+use crate::facts::Client;
 use crate::gather::{Gather, GatherProblem, Zone};
 use crate::journal;
 use crate::net::admission::{Admission, Limits};
@@ -46,7 +51,10 @@ pub enum StartProblem {
     /// No DNS server can be used.
     #[error("[resolver]: {0}")]
     Resolver(#[from] GatherProblem),
-    /// Certificates can not be used.
+    /// A configured certificate or key can not be used.
+    #[error("{0}")]
+    Certificate(Box<Problem>),
+    /// There can be no TLS at all.
     #[error("[tls]: {0}")]
     Tls(#[from] TlsProblem),
     /// A listening socket can not be used.
@@ -75,38 +83,35 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
     let config = &snapshot.config;
     let tasks = Tasks::default();
     let answerer = Gather::new(&gather_settings(&config.resolver), tasks.spawner())?;
-    answerer.watch_zones(zones(snapshot));
+    let configured = certificates::configured(snapshot)?;
+    let sockets = bind_all(snapshot)?;
+    // The addresses are ours, so no other gatepost runs on them: from here on files are written and tasks are started.
+    // Where the directory can not be made, whoever needs it says so.
+    let _ = std::fs::create_dir_all(&config.store.directory);
     let wants_tls = config
         .listen
         .values()
         .any(|listen| listen.tls != TlsMode::None);
-    // Where it can not be made, whoever needs it says so.
-    let _ = std::fs::create_dir_all(&config.store.directory);
-    let acceptor = match wants_tls {
-        true => Some(tls::load(
-            &pairs(&config.tls),
-            &config.hostname,
-            &config.store.directory,
-            clock::now(),
-        )?),
-        false => None,
+    let acceptor = match configured {
+        None if wants_tls => Some(certificates::self_signed(snapshot)?),
+        configured => configured,
     };
-    let sockets = bind_all(snapshot)?;
-    raise_descriptor_limit(config.limits.connections);
+    answerer.watch_zones(zones(snapshot));
+    let connections = descriptors::make_room(config.limits.connections);
     let (writer, journal) = start_journal(&config.journal)?;
     let shared = Arc::new(Shared {
         hostname: config.hostname.as_str().into(),
         limits: config.limits.clone(),
         bare_newline: config.mail_data.bare_newline,
         answerer,
-        admission: Admission::new(admission_limits(&config.limits)),
+        admission: Admission::new(admission_limits(&config.limits, connections)),
         journal: writer,
         draining: CancellationToken::new(),
         cut: CancellationToken::new(),
         tally: Tally::default(),
     });
     let doors = doors(snapshot, acceptor.as_ref());
-    probe_backends(&tasks, &doors);
+    probe::begin(&tasks, &doors, &shared.draining);
     let mut addresses = Vec::new();
     for (name, socket) in sockets {
         let Some(door) = doors.get(&name) else {
@@ -231,28 +236,6 @@ fn doors(snapshot: &Snapshot, acceptor: Option<&tls::Acceptor>) -> BTreeMap<Stri
     config.listen.iter().filter_map(door).collect()
 }
 
-/// Asks each backend once what it offers, so that the first client is already offered it. A backend that does not
-/// answer is said and no reason not to start: its clients get 4xx until it does.
-fn probe_backends(tasks: &Tasks, doors: &BTreeMap<String, Arc<Door>>) {
-    let mut seen: Vec<&str> = Vec::new();
-    for door in doors.values() {
-        if seen.contains(&door.upstream.name.as_ref()) {
-            continue;
-        }
-        seen.push(&door.upstream.name);
-        let upstream = Arc::clone(&door.upstream);
-        tasks.spawn(async move {
-            // A documentation address (RFC 5737): the backend is asked as any stranger would ask it.
-            let stranger = SocketAddr::from(([192, 0, 2, 1], 25));
-            let local = SocketAddr::from(([192, 0, 2, 2], 25));
-            match crate::session::probe(&upstream, stranger, local).await {
-                Ok(()) => tracing::info!(backend = %upstream.name, "backend answers"),
-                Err(trouble) => tracing::error!(backend = %upstream.name, "backend {trouble}"),
-            }
-        });
-    }
-}
-
 /// Every zone that a policy depends on, once.
 fn zones(snapshot: &Snapshot) -> Vec<Zone> {
     let checks = snapshot.policies.values().flat_map(|policy| &policy.checks);
@@ -266,6 +249,15 @@ fn zones(snapshot: &Snapshot) -> Vec<Zone> {
     zones
 }
 
+/// A client as it would stand in the facts of a session that begins now: what depends on the day, such as entries of
+/// allow and deny lists that expire, is then judged as in that session.
+#[must_use]
+pub fn client_now(address: SocketAddr, local: SocketAddr, listener: &str) -> Client {
+    let mut client = Client::new(address, local, listener);
+    client.started = clock::seconds();
+    client
+}
+
 /// The resolver's settings as `gather` takes them.
 #[must_use]
 pub fn gather_settings(resolver: &crate::config::Resolver) -> crate::gather::Settings {
@@ -276,41 +268,13 @@ pub fn gather_settings(resolver: &crate::config::Resolver) -> crate::gather::Set
     }
 }
 
-fn pairs(tls: &crate::config::Tls) -> Vec<tls::PairFiles> {
-    let pair = |files: &crate::config::CertificateFiles| tls::PairFiles {
-        chain: files.chain.clone(),
-        key: files.key.clone(),
-    };
-    tls.certificates.iter().map(pair).collect()
-}
-
-fn admission_limits(limits: &crate::config::Limits) -> Limits {
+fn admission_limits(limits: &crate::config::Limits, connections: usize) -> Limits {
     Limits {
-        connections: limits.connections,
+        connections,
         per_address: limits.connections_per_address,
         per_network: limits.connections_per_network,
         rate: limits
             .connection_rate_per_address
             .map(|rate| (rate.count, rate.per)),
-    }
-}
-
-/// Two descriptors a session, some for lookups and files.
-fn raise_descriptor_limit(connections: usize) {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let wanted = connections as u64 * 2 + 1024;
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
-        return;
-    };
-    if soft >= wanted {
-        return;
-    }
-    let raised = wanted.min(hard);
-    if setrlimit(Resource::RLIMIT_NOFILE, raised, hard).is_err() || raised < wanted {
-        tracing::warn!(
-            limit = raised.max(soft),
-            wanted,
-            "fewer descriptors than limits.connections needs: raise LimitNOFILE or lower the limit"
-        );
     }
 }

@@ -1,12 +1,14 @@
 //! `gatepost check-config`: says everything that is wrong with a configuration, or that nothing is.
 //!
-//! Problems and notes go to stderr, one per line; what holds (`--print`) and JSON go to stdout. It opens no socket,
-//! no certificate and no directory.
+//! Problems and notes go to stderr, one per line; what holds (`--print`) and JSON go to stdout. The certificates are opened
+//! as `run` opens them, and with `--connect` the backends are asked; no listener and no directory is opened, so it can be used
+//! beside a gatepost that serves.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::app::{certificates, probe};
 use crate::config::{self, Problem, Snapshot};
 
 /// Arguments of `gatepost check-config`.
@@ -23,6 +25,9 @@ pub(in crate::cli) struct Arguments {
     /// Show every value that holds, and where it comes from.
     #[arg(long)]
     pub print: bool,
+    /// Also connect to each backend, as a session would, and see that it answers.
+    #[arg(long)]
+    pub connect: bool,
     /// Write JSON to stdout instead of lines.
     #[arg(long)]
     pub json: bool,
@@ -34,7 +39,13 @@ pub(in crate::cli) struct Arguments {
 ///
 /// When the result cannot be written; a reader that has gone away is not an error.
 pub(in crate::cli) fn run(args: &Arguments) -> anyhow::Result<ExitCode> {
-    let result = config::load(Some(&args.config), &[]);
+    let mut result = config::load(Some(&args.config), &[]).and_then(with_certificates);
+    if args.connect {
+        result = match result {
+            Ok(snapshot) => with_backends(snapshot)?,
+            wrong => wrong,
+        };
+    }
     match write(
         args,
         &result,
@@ -45,6 +56,28 @@ pub(in crate::cli) fn run(args: &Arguments) -> anyhow::Result<ExitCode> {
         _ => {}
     }
     Ok(ExitCode::from(u8::from(result.is_err())))
+}
+
+/// What can only be told with the certificates open.
+fn with_certificates(snapshot: Snapshot) -> Loaded {
+    let problems = certificates::problems(&snapshot);
+    unless(problems, snapshot)
+}
+
+/// What can only be told by the backends.
+fn with_backends(snapshot: Snapshot) -> anyhow::Result<Loaded> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let problems = runtime.block_on(probe::problems(&snapshot));
+    Ok(unless(problems, snapshot))
+}
+
+fn unless(problems: Vec<Problem>, snapshot: Snapshot) -> Loaded {
+    match problems.is_empty() {
+        true => Ok(snapshot),
+        false => Err(problems),
+    }
 }
 
 type Loaded = Result<Snapshot, Vec<Problem>>;
@@ -148,6 +181,7 @@ address = \"127.0.0.1:10025\"
         let args = Arguments {
             config: path,
             print,
+            connect: false,
             json,
         };
         let (mut out, mut err) = (Vec::new(), Vec::new());

@@ -3,6 +3,8 @@
 //! The same checks, the same judge and the same questions as in a session; only the silence before the greeting is
 //! assumed, for there is nobody to watch.
 
+mod show;
+
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -14,16 +16,17 @@ use futures_util::future::join_all;
 use serde::Serialize;
 
 use crate::app::{self, tasks::Tasks};
-use crate::checks::finding::{Finding, Outcome};
 use crate::checks::policy::Policy;
 use crate::checks::verdict::{Action, Verdict};
 use crate::checks::{Judgement, judge};
-use crate::cli::output::{self, Paint};
+use crate::cli::output;
+use crate::config::{Backend, ClientAddress};
 use crate::facts::{
-    Answer, Answered, Client, DnsAnswer, Fact, Facts, Helo, Mail, Millis, Question, Rcpt,
-    RecordData, Silence, Source, Stage,
+    Answer, Answered, Fact, Facts, Helo, Mail, Millis, Question, Rcpt, Silence, Source, Stage,
 };
 use crate::gather::{Answerer, Gather};
+use crate::net::backend::may_be_told_of;
+use crate::net::unmap;
 use crate::smtp::domain::HeloName;
 use crate::smtp::path::{ForwardPath, ReversePath};
 use crate::smtp::reply::Reply;
@@ -101,11 +104,8 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Some(text) => forward_path(text)?,
         None => forward_path(&format!("somebody@{}", snapshot.config.hostname))?,
     };
-    let mut facts = Facts::new(Client::new(
-        SocketAddr::new(arguments.address, 25),
-        local,
-        name,
-    ));
+    let address = unmap(SocketAddr::new(arguments.address, 25));
+    let mut facts = Facts::new(app::client_now(address, local, name));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -116,11 +116,16 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         )?;
         walk(policy, &gather, &mut facts, arguments, &recipient).await
     })?;
-    let reply = reply(&verdict, arguments.address, &recipient);
+    let backend = snapshot
+        .config
+        .backend
+        .get(&listen.backend)
+        .context("the listener's backend is missing")?;
+    let reply = reply(&verdict, address.ip(), &recipient, backend);
     let mut out = std::io::stdout().lock();
     if arguments.json {
         let explanation = Explanation {
-            address: arguments.address,
+            address: address.ip(),
             policy: &policy.name,
             facts: &facts,
             verdict: &verdict,
@@ -129,7 +134,7 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         serde_json::to_writer_pretty(&mut out, &explanation)?;
         writeln!(out)?;
     } else {
-        print(&mut out, policy, &facts, &verdict, &reply)?;
+        show::explanation(&mut out, policy, &facts, &verdict, &reply)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -216,123 +221,31 @@ async fn answer(gather: &Arc<Gather>, question: &Question) -> Answered {
     }
 }
 
-fn reply(verdict: &Verdict, client: IpAddr, recipient: &ForwardPath) -> Reply {
+/// What the recipient would be answered.
+fn reply(verdict: &Verdict, client: IpAddr, recipient: &ForwardPath, backend: &Backend) -> Reply {
     match verdict.enforced() {
         Action::Deny => verdict.denial(client, recipient),
         Action::Drop => verdict.farewell(client),
-        Action::Clear | Action::Greylist => {
-            Reply::new(250, None, "(the backend's own answer to RCPT)")
-        }
+        Action::Clear | Action::Greylist => match kept_from(backend, client) {
+            Some(why) => Reply::new(451, Some((4, 3, 5)), format!("({why})")),
+            None => Reply::new(250, None, "(the backend's own answer to RCPT)"),
+        },
     }
 }
 
-fn print(
-    out: &mut impl Write,
-    policy: &Policy,
-    facts: &Facts,
-    verdict: &Verdict,
-    reply: &Reply,
-) -> std::io::Result<()> {
-    let paint = Paint::stdout();
-    if let Some(client) = facts.client() {
-        writeln!(
-            out,
-            "{} at listener {}, policy {}",
-            paint.bold(&client.ip().to_string()),
-            client.listener,
-            policy.name
-        )?;
+/// Why the backend is not told of this client, so that even a cleared one is not handed on.
+fn kept_from(backend: &Backend, client: IpAddr) -> Option<String> {
+    let announced = backend.client_address != ClientAddress::None;
+    if !announced || may_be_told_of(client, backend.loopback_clients) {
+        return None;
     }
-    if let Some(rcpt) = facts.rcpt() {
-        writeln!(
-            out,
-            "recipient {}{}",
-            rcpt.path,
-            if verdict.exempt {
-                ", exempt from filtering"
-            } else {
-                ""
-            }
-        )?;
-    }
-    writeln!(out, "\n{}", paint.dim("asked"))?;
-    for answered in facts.answers() {
-        let asked = answered.question.to_string();
-        writeln!(
-            out,
-            "  {asked:<44} {}  {}",
-            told(answered),
-            paint.dim(&source(answered))
-        )?;
-    }
-    writeln!(out, "\n{}", paint.dim("found"))?;
-    for finding in &verdict.findings {
-        writeln!(out, "  {}", row(finding, paint))?;
-    }
-    writeln!(
-        out,
-        "\ntotal    {} points (deny from {}, drop from {})",
-        verdict.points, policy.deny_points, policy.drop_points
-    )?;
-    let action = verdict.action.label();
-    let action = if verdict.action == Action::Clear {
-        paint.good(action)
-    } else {
-        paint.bad(action)
-    };
-    let observed = if verdict.observed {
-        " (observed only: nothing is refused)"
-    } else {
-        ""
-    };
-    writeln!(out, "verdict  {action}{observed}")?;
-    writeln!(out, "reply    {reply}")
-}
-
-fn row(finding: &Finding, paint: Paint) -> String {
-    let points = format!("{:>6}", finding.points.to_string());
-    let points = match finding.outcome {
-        Outcome::Fail | Outcome::Deny => paint.bad(&points),
-        Outcome::Allow | Outcome::Trust => paint.good(&points),
-        Outcome::Pass | Outcome::Unknown => points,
-    };
-    let outcome = finding.outcome.label();
-    format!(
-        "{points}  {:<9} {outcome:<8} {:<18} {}",
-        finding.check, finding.reason, finding.evidence
-    )
-}
-
-fn told(answered: &Answered) -> String {
-    match &answered.answer {
-        Answer::Silence(Silence::Silent { .. }) => "assumed silent".to_owned(),
-        Answer::Silence(other) => format!("{other:?}"),
-        Answer::Dns(DnsAnswer::NoName) => "no such name".to_owned(),
-        Answer::Dns(DnsAnswer::NoData) => "no such record".to_owned(),
-        Answer::Dns(DnsAnswer::Failed(failure)) => format!("failed: {failure:?}").to_lowercase(),
-        Answer::Dns(DnsAnswer::Found(records)) => {
-            let data: Vec<String> = records.iter().map(|record| data(&record.data)).collect();
-            data.join(" ")
-        }
-    }
-}
-
-fn data(data: &RecordData) -> String {
-    match data {
-        RecordData::A(address) => address.to_string(),
-        RecordData::Aaaa(address) => address.to_string(),
-        RecordData::Mx(preference, exchange) => format!("{preference} {exchange}"),
-        RecordData::Ptr(name) => name.to_string(),
-        RecordData::Txt(text) => format!("\"{text}\""),
-    }
-}
-
-fn source(answered: &Answered) -> String {
-    match answered.source {
-        Source::Cache => "from the cache".to_owned(),
-        Source::Live => format!("in {}", answered.took),
-        Source::Session => String::new(),
-    }
+    Some(match client.is_loopback() {
+        true => format!(
+            "the backend is not told of {client}: it may take a client on loopback for a program of its own host and \
+             relay for it; see loopback_clients in [backend]"
+        ),
+        false => format!("the backend is not told of {client}: no client can have this address"),
+    })
 }
 
 fn forward_path(text: &str) -> anyhow::Result<ForwardPath> {

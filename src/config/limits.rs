@@ -45,7 +45,7 @@ pub struct Limits {
     /// The longest wait for one block of mail data.
     #[serde(with = "units::text")]
     pub data_timeout: Duration,
-    /// The least rate of mail data, octets per second.
+    /// The least rate of mail data, octets per second; 0: no least rate, `data_timeout` and `session` still hold.
     pub data_min_rate: u32,
     /// The longest TLS handshake.
     #[serde(with = "units::text")]
@@ -111,7 +111,7 @@ session = "2h"
 command_timeout = "5m"
 # The longest wait for a block of mail data (RFC 5321 §4.5.3.2.5).
 data_timeout = "3m"
-# The least rate of mail data, octets per second; 0: none.
+# The least rate of mail data, octets per second; 0: no least rate, then only data_timeout and session bound a message.
 data_min_rate = 500
 # The longest TLS handshake.
 tls_handshake_timeout = "15s"

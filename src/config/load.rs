@@ -236,12 +236,14 @@ fn assemble(
         return Err(problems);
     }
     let effective = effective::settings(&config, &settings, places);
+    let certificates = tls::places(&config.tls, places);
     Ok(Snapshot {
         config,
         policies,
         source,
         notes,
         effective,
+        certificates,
     })
 }
 

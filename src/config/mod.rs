@@ -3,7 +3,7 @@
 //! Defaults < file < environment (`GATEPOST_LISTEN__MX__ADDRESS`) < arguments. One file per section: its structure, its
 //! text in the reference file, and what is judged about it. Unknown keys are errors; nothing is guessed at. Only
 //! [`load()`] touches the file, the environment and the system's name; certificates, directories and names are opened by
-//! those who use them.
+//! those who use them, and what is wrong with them then is told like the rest ([`Snapshot::problem`]).
 //!
 //! Key names are promises. Durations, sizes, rates, addresses and networks are text (`units`).
 
@@ -63,6 +63,8 @@ pub struct Snapshot {
     /// What works and is worth knowing.
     pub notes: Vec<Problem>,
     effective: Vec<Setting>,
+    /// Where each file of each certificate is named.
+    certificates: BTreeMap<String, Place>,
 }
 
 impl Snapshot {
@@ -70,6 +72,22 @@ impl Snapshot {
     #[must_use]
     pub fn effective(&self) -> &[Setting] {
         &self.effective
+    }
+
+    /// Something about the value at `key` that shows only when it is used, such as a file that is not there.
+    #[must_use]
+    pub fn problem(&self, key: &str, found: &str, allowed: &str) -> Problem {
+        let setting = || self.effective.iter().find(|setting| setting.key == key);
+        let source = self.certificates.get(key).cloned();
+        Problem {
+            source: source
+                .or_else(|| setting().map(|setting| setting.origin.clone()))
+                .unwrap_or(Place::Default),
+            key: key.to_owned(),
+            found: problem::one_line(found),
+            allowed: allowed.to_owned(),
+            nearest: None,
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! `[tls]`: certificates toward clients. Only their names: the files are opened by `net::tls`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::place::key;
+use crate::config::place::{Place, Places, key, key_text};
 use crate::config::report::Report;
 
 /// TLS toward clients.
@@ -47,4 +48,13 @@ pub(in crate::config) fn check(tls: &Tls, report: &mut Report<'_>) {
             }
         }
     }
+}
+
+/// Where each file of each certificate is named.
+pub(in crate::config) fn places(tls: &Tls, places: &Places<'_>) -> BTreeMap<String, Place> {
+    let keys = (0..tls.certificates.len()).flat_map(|index| {
+        ["chain", "key"].map(|part| key(&["tls", "certificates", &index.to_string(), part]))
+    });
+    keys.map(|key| (key_text(&key), places.place(&key)))
+        .collect()
 }

@@ -200,7 +200,9 @@ pub async fn connect(
 ) -> Result<Connection, ConnectError> {
     let header = match target.header {
         Some(version) => {
-            check_client(client.ip().to_canonical(), target.loopback_clients)?;
+            if !may_be_told_of(client.ip(), target.loopback_clients) {
+                return Err(ConnectError::Client(client.ip().to_canonical()));
+            }
             proxy_header::write(version, client, local)
         }
         None => Vec::new(),
@@ -209,11 +211,12 @@ pub async fn connect(
     Box::pin(try_all(target, &header)).await
 }
 
-fn check_client(client: IpAddr, loopback_clients: bool) -> Result<(), ConnectError> {
-    if !is_host(client) || client.is_loopback() && !loopback_clients {
-        return Err(ConnectError::Client(client));
-    }
-    Ok(())
+/// Whether a backend may hear of a client at this address. It could take one on loopback for a program of its own host
+/// and relay for it; `loopback_clients` says that it does not.
+#[must_use]
+pub fn may_be_told_of(client: IpAddr, loopback_clients: bool) -> bool {
+    let client = client.to_canonical();
+    is_host(client) && (loopback_clients || !client.is_loopback())
 }
 
 async fn try_all(target: Target<'_>, header: &[u8]) -> Result<Connection, ConnectError> {

@@ -1,7 +1,8 @@
 //! TLS toward the client: versions, tickets, the handshake, and why one failed.
 //!
 //! TLS 1.2 and 1.3 (RFC 5246, RFC 8446) with the suites rustls has: all forward-secret and authenticated. No client
-//! certificates, no ALPN, no early data. Certificates are chosen in [`certificates`], made in [`self_signed`] when
+//! certificates, no early data. ALPN (RFC 7301) is not asked for, but a client that offers only other protocols is
+//! refused: see [`ALPN`]. Certificates are chosen in [`certificates`], made in [`self_signed`] when
 //! none is configured. Not here: deadlines, which belong to the caller, and whether STARTTLS may be offered.
 
 pub mod certificates;
@@ -95,6 +96,12 @@ pub enum TlsProblem {
     Library(#[from] rustls::Error),
 }
 
+/// The one protocol spoken here, as Postfix names it; IANA has registered no name for SMTP. A client that offers only
+/// others, such as `h2`, is one whose connection was led here from another server with a certificate of the same name,
+/// so that what we answer is taken for that server's word (ALPACA): it hears `no_application_protocol`. Mail clients
+/// rarely offer any, and are served without.
+const ALPN: &[u8] = b"smtp";
+
 /// Accepts TLS; a cheap clone shares certificates and ticket keys.
 #[derive(Clone)]
 pub struct Acceptor {
@@ -131,6 +138,7 @@ pub fn load(
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(Arc::clone(&certificates) as _);
+    config.alpn_protocols = vec![ALPN.to_vec()];
     // Keys change every 6 hours and are gone after 12.
     config.ticketer = aws_lc_rs::Ticketer::new()?;
     // Mail clients rarely come back at once with several connections; each ticket costs a record.

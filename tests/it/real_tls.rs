@@ -25,6 +25,29 @@ fn implicit_tls_greets_with_220() {
     );
 }
 
+/// ALPACA: a browser whose connection was led here must not take our answers for a web server's.
+#[test]
+fn a_client_that_offers_only_other_protocols_is_refused() {
+    let house = House::start();
+    let quit = [("\n220 ", "QUIT\n")];
+
+    let session = openssl::offering(house.gatepost.direct_tls(), "h2,http/1.1", &quit);
+    let transcript = &session.transcript;
+    assert_ne!(session.code, Some(0), "{transcript}");
+    assert!(
+        transcript.contains("alert no application protocol"),
+        "{transcript}"
+    );
+    assert!(!transcript.contains("220 mx."), "{transcript}");
+
+    for protocols in ["smtp", "h2,smtp"] {
+        let session = openssl::offering(house.gatepost.direct_tls(), protocols, &quit);
+        let transcript = &session.transcript;
+        assert!(transcript.contains("ALPN protocol: smtp"), "{transcript}");
+        assert!(transcript.contains("\n221 "), "{transcript}");
+    }
+}
+
 #[test]
 fn starttls_begins_anew_under_tls() {
     let house = House::start();

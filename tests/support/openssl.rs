@@ -16,6 +16,11 @@ pub(crate) fn starttls(server: SocketAddr, script: &[(&str, &str)]) -> Finished 
     s_client(server, &["-starttls", "smtp"], script)
 }
 
+/// Connects with implicit TLS and offers these `protocols` (ALPN, RFC 7301), separated by commas.
+pub(crate) fn offering(server: SocketAddr, protocols: &str, script: &[(&str, &str)]) -> Finished {
+    s_client(server, &["-alpn", protocols], script)
+}
+
 fn s_client(server: SocketAddr, options: &[&str], script: &[(&str, &str)]) -> Finished {
     let mut command = Command::new("openssl");
     command

@@ -9,24 +9,24 @@ pub mod backend;
 pub mod dns;
 mod exim;
 mod play;
+mod present;
 
-use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::tasks::Tasks;
-use crate::app::{self, Running};
-use crate::cli::output::{self, Paint};
+use crate::app::{self, Running, StartProblem};
+use crate::cli::output;
 use crate::facts::RecordData;
-use crate::journal::{self, SessionRecord};
 use backend::MailStore;
 use exim::Exim;
-use play::{PLAYS, Play, Spoken};
+use present::Doors;
 
 /// The name of the demo's gate, in its greeting and certificate.
 const HOSTNAME: &str = "mx.demo.example";
@@ -54,6 +54,12 @@ pub(in crate::cli) struct Arguments {
 
 /// Shows the gate.
 pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if arguments.port == arguments.tls_port && arguments.port != 0 {
+        bail!(
+            "--port and --tls-port are both {}; choose two",
+            arguments.port
+        );
+    }
     let folder = tempfile::Builder::new()
         .prefix("gatepost-demo-")
         .tempdir()
@@ -61,27 +67,107 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(show(arguments, folder.path()))
+    runtime.block_on(show(arguments, folder.path()))?;
+    Ok(ExitCode::SUCCESS)
 }
 
-async fn show(arguments: &Arguments, folder: &Path) -> anyhow::Result<ExitCode> {
+/// However it ends, it gets to its end, so that the folder goes.
+async fn show(arguments: &Arguments, folder: &Path) -> anyhow::Result<()> {
+    let mut signals = EndSignals::listen()?;
     let props = Tasks::default();
-    let dns = start_dns(&props)
-        .await
-        .context("the embedded DNS server does not start")?;
-    let (backend, exim) = start_backend(arguments, folder, &props).await?;
-    let text = configuration(arguments, folder, dns, backend);
-    let file = folder.join("gatepost.toml");
-    std::fs::write(&file, text)?;
-    let snapshot = match output::load(&file) {
-        Ok(snapshot) => snapshot,
-        Err(code) => return Ok(code),
+    let (gate, exim) = tokio::select! {
+        stands = set_up(arguments, folder, &props) => stands?,
+        () = signals.received() => bail!("ended before it began"),
     };
-    let gate = app::start(&snapshot).await?;
-    let outcome = present(arguments, folder, &gate, exim.as_ref()).await;
+    let outcome = tokio::select! {
+        outcome = present(arguments, folder, &gate, exim.as_ref()) => outcome,
+        () = signals.received() => Err(anyhow!("ended before all sessions were played")),
+    };
+    if outcome.is_ok() && !arguments.once {
+        signals.received().await;
+    }
     gate.stop(Duration::from_secs(1)).await;
     props.finish(Duration::ZERO).await;
     outcome
+}
+
+/// The gate and everything it needs, serving.
+async fn set_up(
+    arguments: &Arguments,
+    folder: &Path,
+    props: &Tasks,
+) -> anyhow::Result<(Running, Option<Exim>)> {
+    let dns = start_dns(props)
+        .await
+        .context("the embedded DNS server does not start")?;
+    let (backend, exim) = start_backend(arguments, folder, props).await?;
+    let text = configuration(arguments, folder, dns, backend);
+    let file = folder.join("gatepost.toml");
+    std::fs::write(&file, text)?;
+    let Ok(snapshot) = output::load(&file) else {
+        bail!("the demo's own configuration is wrong");
+    };
+    let gate = app::start(&snapshot).await.map_err(in_demo_words)?;
+    Ok((gate, exim))
+}
+
+/// A port that can not be had is chosen with an option here, and not in a configuration.
+fn in_demo_words(problem: StartProblem) -> anyhow::Error {
+    match problem {
+        StartProblem::Bind { listener, problem } => {
+            let option = match listener.as_str() {
+                "tls" => "--tls-port",
+                _ => "--port",
+            };
+            anyhow!("{problem}; choose another port with {option}, or {option} 0 for any free one")
+        }
+        other => other.into(),
+    }
+}
+
+async fn present(
+    arguments: &Arguments,
+    folder: &Path,
+    gate: &Running,
+    exim: Option<&Exim>,
+) -> anyhow::Result<()> {
+    let address = |listener: &str| {
+        gate.addresses_of(listener)
+            .next()
+            .with_context(|| format!("no listener {listener}"))
+    };
+    let doors = Doors {
+        starttls: address("starttls")?,
+        tls: address("tls")?,
+        players: address("players")?,
+    };
+    present::plays(folder, &doors, exim).await?;
+    if !arguments.once {
+        present::hints(folder, &doors, exim)?;
+    }
+    Ok(())
+}
+
+/// The signals that end it: Ctrl-C, a terminal that is closed, and SIGTERM.
+struct EndSignals([Signal; 3]);
+
+impl EndSignals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self([
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::hangup())?,
+            signal(SignalKind::terminate())?,
+        ]))
+    }
+
+    async fn received(&mut self) {
+        let [interrupt, hangup, terminate] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
 }
 
 /// The embedded DNS server with the demo's block list: the test entry of RFC 5782 §5 and one bad client.
@@ -175,174 +261,4 @@ directory = "{folder}/state"
 directory = "{folder}/journal"
 "#
     )
-}
-
-async fn present(
-    arguments: &Arguments,
-    folder: &Path,
-    gate: &Running,
-    exim: Option<&Exim>,
-) -> anyhow::Result<ExitCode> {
-    let paint = Paint::stdout();
-    let address = |listener: &str| {
-        gate.addresses_of(listener)
-            .next()
-            .with_context(|| format!("no listener {listener}"))
-    };
-    let (starttls, tls, players) = (address("starttls")?, address("tls")?, address("players")?);
-    let behind = if exim.is_some() {
-        "a real Exim"
-    } else {
-        "an embedded mail store"
-    };
-    say(&format!(
-        "gatepost stands on {starttls} (STARTTLS) and {tls} (TLS), before {behind}."
-    ))?;
-    say(&format!(
-        "Its DNS server has a block list, {ZONE}, that lists 203.0.113.66. Six clients come:\n"
-    ))?;
-    let connector = play::connector(&folder.join("state/self-signed.pem"))?;
-    let mut as_expected = true;
-    for (number, scene) in PLAYS.iter().enumerate() {
-        let title = format!("{}  {}, from {}", number + 1, scene.title, scene.client);
-        say(&paint.bold(&title))?;
-        let seen = journal_ids(folder);
-        let spoken = play::play(scene, players, &connector, HOSTNAME).await?;
-        for line in &spoken {
-            say(&dialogue_line(line, paint))?;
-        }
-        let record = wait_for_record(folder, &seen).await?;
-        as_expected &= judged(scene, &record, exim, paint)?;
-    }
-    if !as_expected {
-        bail!("a session did not go as it should");
-    }
-    say(&format!(
-        "{} as they should: 3 messages arrived, 3 attempts were refused.\n",
-        paint.good("All six went")
-    ))?;
-    if arguments.once {
-        return Ok(ExitCode::SUCCESS);
-    }
-    say("It keeps serving until Ctrl-C. Talk to it, for example:\n")?;
-    say(&format!(
-        "  swaks --server {starttls} --tls --from you@sender.example --to alice@{DOMAIN}"
-    ))?;
-    say(&format!(
-        "  openssl s_client -quiet -starttls smtp -connect {starttls}"
-    ))?;
-    say(&format!("  openssl s_client -quiet -crlf -connect {tls}"))?;
-    say(&format!(
-        "  gatepost explain 203.0.113.66 --config {}/gatepost.toml",
-        folder.display()
-    ))?;
-    let kept = if exim.is_some() {
-        "exim/mail/new"
-    } else {
-        "Maildir/new"
-    };
-    say(&format!(
-        "\nMail is in {0}/{kept}, records are in {0}/journal.",
-        folder.display()
-    ))?;
-    tokio::signal::ctrl_c().await?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Prints what the gate made of a session and says whether it was what was expected.
-fn judged(
-    scene: &Play,
-    record: &SessionRecord,
-    exim: Option<&Exim>,
-    paint: Paint,
-) -> anyhow::Result<bool> {
-    let verdict = record
-        .decisions
-        .iter()
-        .map(|decision| &decision.verdict)
-        .max_by_key(|verdict| verdict.action);
-    let Some(verdict) = verdict else {
-        bail!("session {} has no verdict in its record", record.id)
-    };
-    let delivered = record
-        .messages
-        .iter()
-        .filter(|message| message.accepted())
-        .count() as u64;
-    let word = match verdict.action.label() {
-        label @ "clear" => paint.good(label),
-        label => paint.bad(label),
-    };
-    let exempt = if verdict.exempt {
-        " (exempt recipient)"
-    } else {
-        ""
-    };
-    say(&format!(
-        "  {} {word}{exempt}, {} points, {delivered} delivered",
-        paint.bold("verdict"),
-        verdict.points
-    ))?;
-    for finding in &verdict.findings {
-        let line = format!(
-            "    {:>5}  {:<9} {} {}",
-            finding.points, finding.check, finding.reason, finding.evidence
-        );
-        say(&paint.dim(line.trim_end()))?;
-    }
-    if let (Some(exim), true) = (exim, delivered > 0) {
-        let line = exim
-            .arrival(scene.client.into())
-            .context("Exim's log does not show the client's address")?;
-        say(&format!("    Exim: {line}"))?;
-    }
-    say("")?;
-    let expected = verdict.action.label() == scene.verdict && delivered == scene.delivered;
-    if !expected {
-        say(&paint.bad(&format!(
-            "  expected: {}, {} delivered\n",
-            scene.verdict, scene.delivered
-        )))?;
-    }
-    Ok(expected)
-}
-
-fn dialogue_line(spoken: &Spoken, paint: Paint) -> String {
-    let at = paint.dim(&format!("{:>5.2}s", spoken.at.as_secs_f64()));
-    match spoken.by_client {
-        true => format!("  {at}  C: {}", spoken.line),
-        false => format!("  {at}  {}", paint.dim(&format!("S: {}", spoken.line))),
-    }
-}
-
-fn journal_ids(folder: &Path) -> Vec<String> {
-    records(folder)
-        .into_iter()
-        .map(|record| record.id)
-        .collect()
-}
-
-fn records(folder: &Path) -> Vec<SessionRecord> {
-    journal::read(&folder.join("journal"))
-        .map(Iterator::collect)
-        .unwrap_or_default()
-}
-
-/// The record of the session that has just been played.
-async fn wait_for_record(folder: &Path, seen: &[String]) -> anyhow::Result<SessionRecord> {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
-    while tokio::time::Instant::now() < deadline {
-        if let Some(record) = records(folder)
-            .into_iter()
-            .find(|record| !seen.contains(&record.id))
-        {
-            return Ok(record);
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    bail!("the session's record was not written")
-}
-
-fn say(line: &str) -> std::io::Result<()> {
-    writeln!(std::io::stdout().lock(), "{line}")
 }

@@ -21,7 +21,8 @@ pub enum HandshakeFailure {
     Closed,
     /// What came is not TLS.
     NotTls,
-    /// No version, suite or signature algorithm in common, such as a client that ends at TLS 1.1.
+    /// No version, suite, signature algorithm or protocol in common, such as a client that ends at TLS 1.1, or one that
+    /// wants to speak HTTP.
     NothingInCommon,
     /// The client sent an alert, such as one that does not like the certificate.
     Alert,
@@ -75,7 +76,9 @@ impl TlsError {
         let reason = match inner {
             None => HandshakeFailure::Closed,
             Some(Error::InvalidMessage(_)) => HandshakeFailure::NotTls,
-            Some(Error::PeerIncompatible(_)) => HandshakeFailure::NothingInCommon,
+            Some(Error::PeerIncompatible(_) | Error::NoApplicationProtocol) => {
+                HandshakeFailure::NothingInCommon
+            }
             Some(Error::AlertReceived(_)) => HandshakeFailure::Alert,
             Some(
                 Error::PeerMisbehaved(_)

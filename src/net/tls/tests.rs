@@ -435,3 +435,38 @@ async fn a_client_that_refuses_the_certificate_is_told_by_its_alert() {
     client.unwrap_err();
     assert_eq!(server.unwrap_err().reason, HandshakeFailure::Alert);
 }
+
+/// RFC 7301 section 3.2, against ALPACA; which of several is taken, a client may ask.
+#[tokio::test]
+async fn a_client_that_offers_only_other_protocols_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let files = pair(&directory, "own", &[HOST], &PKCS_ECDSA_P256_SHA256);
+    let acceptor = load(std::slice::from_ref(&files), HOST, directory.path(), now()).unwrap();
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        for (offered, served) in [
+            (&[][..], Some(None)),
+            (&["smtp"], Some(Some(&b"smtp"[..]))),
+            (&["h2", "smtp"], Some(Some(b"smtp"))),
+            (&["h2", "http/1.1"], None),
+            (&["SMTP"], None),
+        ] {
+            let mut config = (*client_config(&[&files.chain], version, false)).clone();
+            config.alpn_protocols = offered
+                .iter()
+                .map(|name| name.as_bytes().to_vec())
+                .collect();
+            let (server, client) = shake(&acceptor, Arc::new(config), HOST).await;
+            match (served, server) {
+                (Some(protocol), Ok(_)) => {
+                    assert_eq!(client.unwrap().get_ref().1.alpn_protocol(), protocol);
+                }
+                (None, Err(error)) => {
+                    assert_eq!(error.reason, HandshakeFailure::NothingInCommon, "{error}");
+                    let alert = client.unwrap_err().to_string();
+                    assert!(alert.contains("NoApplicationProtocol"), "{alert}");
+                }
+                (_, server) => panic!("{offered:?}: {:?}", server.err()),
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Asks backends what they offer: once for `check-config --connect`; for `run` until each has answered once, so that
+//! clients are offered as much before the first of them has got through to it.
+//!
+//! A backend that is not there is no reason not to start: its clients get 4xx until it is. The first failure is told,
+//! one of another kind too, and the success; the repeats between them are not.
+
+use std::collections::BTreeMap;
+use std::mem::{Discriminant, discriminant};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::tasks::Tasks;
+use crate::config::{self, Problem, Snapshot};
+use crate::session::context::Door;
+use crate::session::upstream::Upstream;
+use crate::session::{self, Trouble};
+
+/// The pause behind the first failure; each is twice the one before.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Begins to ask the backend of each door, each backend once.
+pub(in crate::app) fn begin(
+    tasks: &Tasks,
+    doors: &BTreeMap<String, Arc<Door>>,
+    draining: &CancellationToken,
+) {
+    let upstreams: BTreeMap<&str, &Arc<Upstream>> = doors
+        .values()
+        .map(|door| (&*door.upstream.name, &door.upstream))
+        .collect();
+    for upstream in upstreams.into_values().map(Arc::clone) {
+        let draining = draining.clone();
+        tasks.spawn(async move {
+            let answered = until_it_answers(&upstream.name, || probe(&upstream));
+            // A drain has nobody left to offer anything to.
+            let _ = draining.run_until_cancelled(answered).await;
+        });
+    }
+}
+
+/// Asks each backend once, and says which of them does not answer as it should.
+pub async fn problems(snapshot: &Snapshot) -> Vec<Problem> {
+    let one = async |(name, backend): (&String, &config::Backend)| {
+        let upstream = Upstream::new(name.as_str(), backend.clone());
+        let trouble = probe(&upstream).await.err()?;
+        Some(snapshot.problem(
+            &format!("backend.{name}.address"),
+            &trouble.to_string(),
+            "start the backend, or write where it listens",
+        ))
+    };
+    let answers = join_all(snapshot.config.backend.iter().map(one)).await;
+    answers.into_iter().flatten().collect()
+}
+
+/// Asks as any stranger would, in the name of a documentation address (RFC 5737).
+async fn probe(upstream: &Upstream) -> Result<(), Trouble> {
+    let stranger = SocketAddr::from(([192, 0, 2, 1], 25));
+    let local = SocketAddr::from(([192, 0, 2, 2], 25));
+    session::probe(upstream, stranger, local).await
+}
+
+async fn until_it_answers<F>(backend: &str, mut probe: impl FnMut() -> F)
+where
+    F: Future<Output = Result<(), Trouble>>,
+{
+    let mut told: Option<Discriminant<Trouble>> = None;
+    let mut pause = FIRST_PAUSE;
+    while let Err(trouble) = probe().await {
+        let kind = discriminant(&trouble);
+        // What lets it back off was told by the session that met it.
+        if told != Some(kind) && !matches!(trouble, Trouble::BacksOff) {
+            told = Some(kind);
+            tracing::error!(
+                backend,
+                "backend {trouble}; its clients get 4xx until it answers"
+            );
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+    tracing::info!(backend, "backend answers");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// When, in seconds, a backend is asked that answers at `answers`.
+    async fn asked_until(answers: u64) -> Vec<u64> {
+        let begun = Instant::now();
+        let asked = RefCell::new(Vec::new());
+        until_it_answers("exim", || {
+            let now = begun.elapsed().as_secs();
+            asked.borrow_mut().push(now);
+            async move {
+                match now >= answers {
+                    true => Ok(()),
+                    false => Err(Trouble::Silent("greet")),
+                }
+            }
+        })
+        .await;
+        asked.into_inner()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_backend_is_asked_less_and_less_often_until_it_answers() {
+        assert_eq!(asked_until(0).await, [0]);
+        assert_eq!(asked_until(2).await, [0, 1, 3]);
+        assert_eq!(
+            asked_until(200).await,
+            [0, 1, 3, 7, 15, 31, 63, 123, 183, 243]
+        );
+    }
+}

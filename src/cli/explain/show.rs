@@ -1,0 +1,120 @@
+//! How an explanation looks to people: what was asked, what was found, the sum, the verdict and the reply.
+
+use std::io::Write;
+
+use crate::checks::finding::{Finding, Outcome};
+use crate::checks::policy::Policy;
+use crate::checks::verdict::{Action, Verdict};
+use crate::cli::output::Paint;
+use crate::facts::{Answer, Answered, DnsAnswer, Facts, RecordData, Silence, Source};
+use crate::smtp::reply::Reply;
+
+/// Writes what was asked, what was found, and what comes of it.
+pub(super) fn explanation(
+    out: &mut impl Write,
+    policy: &Policy,
+    facts: &Facts,
+    verdict: &Verdict,
+    reply: &Reply,
+) -> std::io::Result<()> {
+    let paint = Paint::stdout();
+    if let Some(client) = facts.client() {
+        writeln!(
+            out,
+            "{} at listener {}, policy {}",
+            paint.bold(&client.ip().to_string()),
+            client.listener,
+            policy.name
+        )?;
+    }
+    if let Some(rcpt) = facts.rcpt() {
+        writeln!(
+            out,
+            "recipient {}{}",
+            rcpt.path,
+            if verdict.exempt {
+                ", exempt from filtering"
+            } else {
+                ""
+            }
+        )?;
+    }
+    writeln!(out, "\n{}", paint.dim("asked"))?;
+    for answered in facts.answers() {
+        let asked = answered.question.to_string();
+        writeln!(
+            out,
+            "  {asked:<44} {}  {}",
+            told(answered),
+            paint.dim(&source(answered))
+        )?;
+    }
+    writeln!(out, "\n{}", paint.dim("found"))?;
+    for finding in &verdict.findings {
+        writeln!(out, "  {}", row(finding, paint))?;
+    }
+    writeln!(
+        out,
+        "\ntotal    {} points (deny from {}, drop from {})",
+        verdict.points, policy.deny_points, policy.drop_points
+    )?;
+    let action = verdict.action.label();
+    let action = if verdict.action == Action::Clear {
+        paint.good(action)
+    } else {
+        paint.bad(action)
+    };
+    let observed = if verdict.observed {
+        " (observed only: nothing is refused)"
+    } else {
+        ""
+    };
+    writeln!(out, "verdict  {action}{observed}")?;
+    writeln!(out, "reply    {reply}")
+}
+
+fn row(finding: &Finding, paint: Paint) -> String {
+    let points = format!("{:>6}", finding.points.to_string());
+    let points = match finding.outcome {
+        Outcome::Fail | Outcome::Deny => paint.bad(&points),
+        Outcome::Allow | Outcome::Trust => paint.good(&points),
+        Outcome::Pass | Outcome::Unknown => points,
+    };
+    let outcome = finding.outcome.label();
+    format!(
+        "{points}  {:<9} {outcome:<8} {:<18} {}",
+        finding.check, finding.reason, finding.evidence
+    )
+}
+
+fn told(answered: &Answered) -> String {
+    match &answered.answer {
+        Answer::Silence(Silence::Silent { .. }) => "assumed silent".to_owned(),
+        Answer::Silence(other) => format!("{other:?}"),
+        Answer::Dns(DnsAnswer::NoName) => "no such name".to_owned(),
+        Answer::Dns(DnsAnswer::NoData) => "no such record".to_owned(),
+        Answer::Dns(DnsAnswer::Failed(failure)) => format!("failed: {failure:?}").to_lowercase(),
+        Answer::Dns(DnsAnswer::Found(records)) => {
+            let data: Vec<String> = records.iter().map(|record| data(&record.data)).collect();
+            data.join(" ")
+        }
+    }
+}
+
+fn data(data: &RecordData) -> String {
+    match data {
+        RecordData::A(address) => address.to_string(),
+        RecordData::Aaaa(address) => address.to_string(),
+        RecordData::Mx(preference, exchange) => format!("{preference} {exchange}"),
+        RecordData::Ptr(name) => name.to_string(),
+        RecordData::Txt(text) => format!("\"{text}\""),
+    }
+}
+
+fn source(answered: &Answered) -> String {
+    match answered.source {
+        Source::Cache => "from the cache".to_owned(),
+        Source::Live => format!("in {}", answered.took),
+        Source::Session => String::new(),
+    }
+}

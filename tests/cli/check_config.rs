@@ -1,0 +1,254 @@
+//! `gatepost check-config`, and `gatepost run` with what it would complain about: one clear line, exit code 1.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+
+use crate::world::{Store, World, gatepost};
+
+/// The lines of `gatepost check-config` and its exit code.
+fn check(world: &World, more: &[&str]) -> (Option<i32>, Vec<String>) {
+    let finished = world.run(&[&["check-config"], more].concat());
+    let lines = finished.transcript.lines().map(str::to_owned).collect();
+    (finished.code, lines)
+}
+
+/// One problem, told by `check-config` and, with the same line, by `run`.
+fn complains(world: &World, line: &str) {
+    let (code, lines) = check(world, &[]);
+    assert_eq!(code, Some(1));
+    assert_eq!(lines, [line, "g.toml: 1 problem"]);
+
+    let finished = world.run(&["run"]);
+    assert_eq!(finished.code, Some(1));
+    let told = finished.transcript.trim_start_matches("gatepost: ");
+    assert_eq!(told, format!("{line}\n"));
+    for name in ["state", "journal"] {
+        assert!(!world.path(name).exists(), "{name} was made");
+    }
+}
+
+/// Writes a certificate and its key, `NAME.pem` and `NAME.key`.
+fn make_pair(world: &World, name: &str) {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(vec!["mx.example.com".to_owned()]).unwrap();
+    fs::write(world.path(&format!("{name}.pem")), cert.pem()).unwrap();
+    fs::write(
+        world.path(&format!("{name}.key")),
+        signing_key.serialize_pem(),
+    )
+    .unwrap();
+}
+
+/// A world with a good pair, `a`, and then the pair that is to be looked at.
+fn with_pair(chain: &str, key: &str) -> World {
+    let world = World::new();
+    make_pair(&world, "a");
+    make_pair(&world, "b");
+    let path = |name: &str| world.path(name).display().to_string();
+    let tables: Vec<String> = [("a.pem", "a.key"), (chain, key)]
+        .iter()
+        .map(|(chain, key)| {
+            let (chain, key) = (path(chain), path(key));
+            format!("[[tls.certificates]]\nchain = \"{chain}\"\nkey = \"{key}\"\n")
+        })
+        .collect();
+    world.and(&tables.concat())
+}
+
+#[test]
+fn a_good_file_is_counted_and_nothing_is_made() {
+    let world = with_pair("b.pem", "b.key");
+    let (code, lines) = check(&world, &[]);
+    assert_eq!(code, Some(0), "{lines:?}");
+    assert_eq!(
+        lines,
+        ["g.toml: no problems; 1 listener, 1 backend, 1 policy"]
+    );
+    assert!(!world.path("state").exists());
+}
+
+#[test]
+fn what_holds_is_printed_with_where_it_comes_from() {
+    let world = World::new();
+    let finished = crate::support::process::run(
+        world
+            .command(&["check-config", "--print"])
+            .env("GATEPOST_LIMITS__RECIPIENTS", "200"),
+        &[],
+    );
+    assert_eq!(finished.code, Some(0));
+    for line in [
+        "hostname = \"mx.example.com\"  # g.toml:1:1\n",
+        "backend.store.source_address = \"127.0.0.2\"  # g.toml:9:1\n",
+        "limits.recipients = 200  # environment GATEPOST_LIMITS__RECIPIENTS\n",
+        "limits.connections = 20000  # default\n",
+    ] {
+        assert!(
+            finished.transcript.contains(line),
+            "{line}{}",
+            finished.transcript
+        );
+    }
+}
+
+#[test]
+fn a_mistyped_key_gets_its_nearest_spelling() {
+    complains(
+        &World::new().with("backend = \"store\"", "backnd = \"store\""),
+        "g.toml:5:1: listen.mx.backnd: unknown key, did you mean \"backend\"? \
+         allowed here: address, backend, policy, proxy_protocol_from, role, tls",
+    );
+}
+
+#[test]
+fn a_wrong_unit_gets_an_example() {
+    complains(
+        &World::new().with("timeout = \"1s\"", "timeout = \"1x\""),
+        "g.toml:13:1: resolver.timeout: \"1x\" is not a duration; \
+         write a duration with its unit, such as \"90s\", \"5m\" or \"2h\"",
+    );
+}
+
+#[test]
+fn a_backend_that_is_not_in_the_file_is_said() {
+    complains(
+        &World::new().with("backend = \"store\"", "backend = \"stor\""),
+        "g.toml:5:1: listen.mx.backend: the backend \"stor\" is unknown, did you mean \"store\"? \
+         allowed: \"store\"",
+    );
+}
+
+/// It is no reason for `run` not to start, so it has to be asked for.
+#[test]
+fn a_backend_that_does_not_answer_is_said_when_asked_for() {
+    let world = World::new();
+    assert_eq!(check(&world, &[]).0, Some(0));
+    let (code, lines) = check(&world, &["--connect"]);
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        lines,
+        [
+            "g.toml:8:1: backend.store.address: can not be reached: no connection to the backend: 127.0.0.1:9: \
+             connection refused; start the backend, or write where it listens",
+            "g.toml: 1 problem"
+        ]
+    );
+
+    let store = Store::start(&world, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let world = world.backend(store.address);
+    let (code, lines) = check(&world, &["--connect"]);
+    assert_eq!(code, Some(0), "{lines:?}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_said() {
+    for command in ["check-config", "run", "explain"] {
+        let world = World::new();
+        let mut gatepost = gatepost(&world.path("."));
+        gatepost.arg(command).args(["--config", "nx.toml"]);
+        if command == "explain" {
+            gatepost.arg("192.0.2.1");
+        }
+        let finished = crate::support::process::run(&mut gatepost, &[]);
+        assert_eq!(finished.code, Some(1));
+        assert!(
+            finished.transcript.starts_with(
+                "nx.toml: cannot be read: No such file or directory (os error 2); \
+                 name the file with --config or GATEPOST_CONFIG\n"
+            ),
+            "{}",
+            finished.transcript
+        );
+    }
+}
+
+#[test]
+fn a_key_of_another_certificate_is_said() {
+    let world = with_pair("b.pem", "a.key");
+    let (key, chain) = (world.path("a.key"), world.path("b.pem"));
+    complains(
+        &world,
+        &format!(
+            "g.toml:32:1: tls.certificates[1].key: the key in {} does not belong to the first certificate in {}; \
+             name the key that the certificate was made for",
+            key.display(),
+            chain.display()
+        ),
+    );
+}
+
+#[test]
+fn a_certificate_that_is_not_there_is_said() {
+    let world = with_pair("nx.pem", "b.key");
+    let chain = world.path("nx.pem");
+    complains(
+        &world,
+        &format!(
+            "g.toml:31:1: tls.certificates[1].chain: cannot read {}: No such file or directory (os error 2); \
+             name a file that is there",
+            chain.display()
+        ),
+    );
+}
+
+#[test]
+fn a_file_without_a_key_is_said() {
+    let world = with_pair("b.pem", "b.key");
+    fs::write(world.path("b.key"), "no key\n").unwrap();
+    let key = world.path("b.key");
+    complains(
+        &world,
+        &format!(
+            "g.toml:32:1: tls.certificates[1].key: no usable private key in {}: it has no PEM section with a private key; \
+             write the certificate's private key into it, PEM, not encrypted",
+            key.display()
+        ),
+    );
+}
+
+#[test]
+fn a_key_that_may_not_be_read_is_said() {
+    let world = with_pair("b.pem", "b.key");
+    let key = world.path("b.key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o000)).unwrap();
+    if fs::read(&key).is_ok() {
+        // Root reads everything: a folder in its place can not be read by anybody.
+        fs::remove_file(&key).unwrap();
+        fs::create_dir(&key).unwrap();
+    }
+    let (code, lines) = check(&world, &[]);
+    assert_eq!(code, Some(1));
+    let start = format!(
+        "g.toml:32:1: tls.certificates[1].key: cannot read {}: ",
+        key.display()
+    );
+    assert!(lines[0].starts_with(&start), "{lines:?}");
+    assert_eq!(lines[1..], ["g.toml: 1 problem"]);
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    let world = World::new();
+    for (arguments, line) in [
+        (
+            &["check-confg"][..],
+            "error: unrecognized subcommand 'check-confg'",
+        ),
+        (
+            &["check-config", "--prnt"],
+            "error: unexpected argument '--prnt' found",
+        ),
+    ] {
+        let finished =
+            crate::support::process::run(gatepost(&world.path(".")).args(arguments), &[]);
+        assert_eq!(finished.code, Some(2));
+        assert!(
+            finished.transcript.starts_with(line),
+            "{}",
+            finished.transcript
+        );
+    }
+}

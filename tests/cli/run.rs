@@ -1,0 +1,224 @@
+//! `gatepost run`: how it starts, how it does not, how it stops.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::support::process::Server;
+use crate::support::wait;
+use crate::world::{Store, World};
+
+/// A running gatepost, and its process id.
+struct Running {
+    server: Server,
+    id: String,
+}
+
+impl Running {
+    /// Starts it, with no more than so many descriptors, and waits until it listens.
+    fn start(world: &World, descriptors: u32) -> Self {
+        let gatepost = world.command(&["run"]);
+        // The shell becomes gatepost, so the process id is that of both.
+        let script = format!("echo id=$$; ulimit -n {descriptors}; exec \"$0\" \"$@\"");
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &script])
+            .arg(gatepost.get_program())
+            .args(gatepost.get_args())
+            .current_dir(world.path("."))
+            .env_remove("GATEPOST_CONFIG");
+        let server = Server::start(&mut shell);
+        let mut running = Self {
+            server,
+            id: String::new(),
+        };
+        running.logged("listening");
+        running.id = running.value("id=");
+        running
+    }
+
+    /// Waits for a line of the log that contains `part`, and returns it.
+    fn logged(&self, part: &str) -> String {
+        let line = || {
+            let log = self.server.output();
+            let whole = log.rfind('\n').map_or("", |end| &log[..end]);
+            whole
+                .lines()
+                .find(|line| line.contains(part))
+                .map(str::to_owned)
+        };
+        wait::until(line).unwrap_or_else(|| panic!("no {part}:\n{}", self.server.output()))
+    }
+
+    fn value(&self, name: &str) -> String {
+        let line = self.logged(name);
+        let rest = line.split_once(name).unwrap().1;
+        rest.split_whitespace().next().unwrap().to_owned()
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.value("address=").parse().unwrap()
+    }
+
+    /// Sends it `signal` and waits until it ends.
+    fn signal(&mut self, signal: &str) -> Option<i32> {
+        let sent = Command::new("kill").args([signal, &self.id]).status();
+        assert!(sent.unwrap().success());
+        let status = wait::until(|| self.server.ended());
+        status
+            .unwrap_or_else(|| panic!("it does not end:\n{}", self.server.output()))
+            .code()
+    }
+}
+
+/// An address that nobody listens on, and that no other test gets when it asks for any port.
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 77), 0)).unwrap();
+    listener.local_addr().unwrap()
+}
+
+/// A client that reads lines.
+struct Client(BufReader<TcpStream>);
+
+impl Client {
+    fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(wait::PATIENCE)).unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    /// A whole reply.
+    fn reply(&mut self) -> String {
+        let mut reply = String::new();
+        loop {
+            let mut line = String::new();
+            self.0.read_line(&mut line).unwrap();
+            reply.push_str(&line);
+            if line.as_bytes().get(3) != Some(&b'-') {
+                return reply;
+            }
+        }
+    }
+
+    fn command(&mut self, line: &str) -> String {
+        write!(self.0.get_mut(), "{line}\r\n").unwrap();
+        self.reply()
+    }
+}
+
+/// The other listener's address is free and could be had, and is not had either.
+#[test]
+fn an_address_in_use_is_one_line_and_nothing_is_half_started() {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let taken_address = taken.local_addr().unwrap();
+    let free = free_address();
+    let world = World::new()
+        .with("address = \"127.0.0.1:0\"", &format!("address = \"{free}\""))
+        .with(
+            "[backend.store]",
+            &format!("[listen.other]\naddress = \"{taken_address}\"\nbackend = \"store\"\n\n[backend.store]"),
+        );
+
+    let finished = world.run(&["run"]);
+    assert_eq!(finished.code, Some(1));
+    assert_eq!(
+        finished.transcript,
+        format!(
+            "gatepost: [listen.other]: cannot listen on {taken_address}: the address is in use: another server \
+             (the MTA itself?) listens there\n"
+        )
+    );
+    for name in ["state", "journal"] {
+        assert!(!world.path(name).exists(), "{name} was made");
+    }
+    let refused = TcpStream::connect(free);
+    assert!(refused.is_err(), "the first listener is left");
+}
+
+#[test]
+fn sigterm_and_sigint_end_it_well() {
+    for signal in ["-TERM", "-INT"] {
+        let world = World::new();
+        let mut running = Running::start(&world, 1024);
+        let address = running.address();
+        let mut client = Client::connect(address);
+        assert!(client.reply().starts_with("220-"));
+        assert_eq!(running.signal(signal), Some(0));
+        running.logged("stopped sessions=1");
+        assert!(client.reply().starts_with("421 "));
+        assert!(TcpStream::connect(address).is_err());
+    }
+}
+
+/// It is told once, asked again, and what it offers is offered before a session has got through to it.
+#[test]
+fn a_backend_that_comes_later_is_found() {
+    let backend = free_address();
+    let world = World::new().backend(backend);
+    let running = Running::start(&world, 1024);
+    let line = running.logged("backend can not be reached");
+    assert!(line.contains("ERROR"), "{line}");
+    assert!(line.contains("its clients get 4xx"), "{line}");
+    let mut early = Client::connect(running.address());
+    early.reply();
+    assert!(
+        !early
+            .command("EHLO client.example.net")
+            .contains("8BITMIME")
+    );
+
+    let _store = Store::start(&world, backend);
+
+    running.logged("backend answers");
+    let mut client = Client::connect(running.address());
+    client.reply();
+    let offered = client.command("EHLO client.example.net");
+    assert!(offered.contains("8BITMIME"), "{offered}");
+    let log = running.server.output();
+    assert_eq!(log.matches("can not be reached").count(), 1, "{log}");
+}
+
+/// A drain does not wait for a backend that may never come.
+#[test]
+fn a_backend_that_is_silent_holds_up_no_stop() {
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let world = World::new().backend(silent.local_addr().unwrap());
+    let mut running = Running::start(&world, 1024);
+    // It has connected, and waits for a greeting.
+    let _connection = silent.accept().unwrap();
+    let begun = std::time::Instant::now();
+    assert_eq!(running.signal("-TERM"), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+/// 300 descriptors, 64 of them kept aside, two a session: 118 sessions, and 421 for the next.
+#[test]
+fn no_more_clients_are_served_than_there_are_descriptors_for() {
+    let world = World::new().and(
+        "[limits]\nconnections_per_address = 1000\nconnections_per_network = 1000\n\
+         connection_rate_per_address = \"off\"\n",
+    );
+    let running = Running::start(&world, 300);
+    let line = running.logged("descriptors");
+    for part in [
+        "WARN",
+        "limits.connections = 20000",
+        "raise LimitNOFILE",
+        "found=300",
+        "needed=41024",
+        "connections=118",
+    ] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    let mut served: Vec<Client> = (0..118)
+        .map(|_| Client::connect(running.address()))
+        .collect();
+    for client in &mut served {
+        assert!(client.reply().starts_with("220-"));
+    }
+    let refused = Client::connect(running.address()).reply();
+    assert!(refused.starts_with("421 "), "{refused}");
+    let log = running.server.output();
+    assert!(!log.contains("can not accept"), "{log}");
+}
