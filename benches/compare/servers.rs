@@ -1,6 +1,6 @@
 //! The servers that are compared, each a process of its own before the same sink.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -93,7 +93,7 @@ listen tls
         let log = BufReader::new(process.stderr.take().unwrap());
         std::thread::spawn(move || log.lines().for_each(drop));
         let begun = Instant::now();
-        while TcpStream::connect(plain).is_err() || TcpStream::connect(tls).is_err() {
+        while !greets(plain) || TcpStream::connect(tls).is_err() {
             assert!(begun.elapsed() < Duration::from_secs(20), "{command:?}");
             assert_eq!(process.try_wait().unwrap(), None, "{command:?}");
             std::thread::sleep(Duration::from_millis(20));
@@ -134,6 +134,16 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn greets(server: SocketAddr) -> bool {
+    let Ok(mut stream) = TcpStream::connect(server) else {
+        return false;
+    };
+    stream
+        .set_read_timeout(Some(Duration::from_secs(1)))
+        .unwrap();
+    stream.read_exact(&mut [0; 3]).is_ok()
 }
 
 fn ports() -> (SocketAddr, SocketAddr) {

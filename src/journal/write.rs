@@ -26,6 +26,9 @@ const QUEUED_ENTRIES: usize = 128 * 1024;
 const BATCH: usize = 64 * 1024;
 /// The journal is at least this many files, so that pruning takes a small part.
 const PARTS: u32 = 16;
+/// How long the keeper lets records gather once one is there. Whoever queues one meanwhile need not wake it, and many go
+/// to the disk in one write; what a crash can lose is the records of this time.
+const GATHER: Duration = Duration::from_millis(20);
 /// How long the keeper waits before it tries again what failed.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -155,6 +158,7 @@ impl Keeper {
                 time: record.ended_at(),
             };
             self.add(&mut batch, &record, most);
+            std::thread::sleep(GATHER);
             while batch.lines.len() < BATCH.min(most) {
                 let Ok(record) = self.queue.try_recv() else {
                     break;

@@ -4,7 +4,8 @@
 //! does not fit is lost and counted. The level counts for gatepost; libraries are heard only when they warn, and the
 //! DNS library not at all (it warns at every forged packet, and its lines would show zone names that hold keys).
 
-use std::io::IsTerminal;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::time::Duration;
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
@@ -16,6 +17,9 @@ use crate::config::LogFormat;
 
 /// Lines that may wait to be written; about 10 MB at the most.
 const QUEUE: usize = 32_768;
+
+/// How long lines gather before the next piece is written.
+const GATHER: Duration = Duration::from_millis(20);
 
 /// Logging while it lasts: when this is dropped, what is queued has been written.
 pub struct Log {
@@ -31,6 +35,23 @@ impl Log {
     }
 }
 
+/// Standard error, written to in few large pieces: the writer's thread rests after each, so that whoever logs meanwhile need
+/// not wake it.
+struct Gathering<W: Write>(BufWriter<W>);
+
+impl<W: Write> Write for Gathering<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.write(line)
+    }
+
+    /// Called when no line waits.
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()?;
+        std::thread::sleep(GATHER);
+        Ok(())
+    }
+}
+
 /// Starts logging for the whole process; a later call changes nothing.
 #[must_use]
 pub fn start(format: LogFormat, level: &str) -> Log {
@@ -40,7 +61,7 @@ pub fn start(format: LogFormat, level: &str) -> Log {
     let queue = NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(QUEUE);
-    let (writer, guard) = queue.thread_name("log").finish(std::io::stderr());
+    let (writer, guard) = queue.thread_name("log").finish(Gathering(BufWriter::new(std::io::stderr())));
     let lost = writer.error_counter();
     let registry = tracing_subscriber::registry().with(filter);
     let colour = std::io::stderr().is_terminal();
