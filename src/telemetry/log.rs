@@ -61,10 +61,12 @@ pub fn start(format: LogFormat, level: &str) -> Log {
     let queue = NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(QUEUE);
-    let (writer, guard) = queue.thread_name("log").finish(Gathering(BufWriter::new(std::io::stderr())));
+    let (writer, guard) = queue
+        .thread_name("log")
+        .finish(Gathering(BufWriter::new(io::stderr())));
     let lost = writer.error_counter();
     let registry = tracing_subscriber::registry().with(filter);
-    let colour = std::io::stderr().is_terminal();
+    let colour = io::stderr().is_terminal();
     // A second start (several servers in one test process) keeps the first subscriber.
     let _ = match format {
         LogFormat::Text => {
