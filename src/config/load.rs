@@ -11,8 +11,9 @@ use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
+use crate::config::found::one_line;
 use crate::config::place::{Key, Place, Places, key, key_from_text, position};
-use crate::config::problem::{Problem, one_line};
+use crate::config::problem::Problem;
 use crate::config::report::Report;
 use crate::config::{
     Config, Snapshot, backend, effective, journal, limits, listen, log, policy, raw, resolver,
@@ -263,7 +264,7 @@ fn hostname(written: Option<&str>, system_name: &str, report: &mut Report<'_>) -
         }
     };
     if Domain::parse(&name, false).is_none() {
-        let found = format!("{} is not a domain", crate::config::problem::quoted(&name));
+        let found = format!("{} is not a domain", crate::config::found::quoted(&name));
         report.complain(&at, found, example);
     } else if !name.contains('.') {
         report.note(&at, format!("\"{name}\" has no domain"), example);

@@ -9,6 +9,7 @@
 
 mod backend;
 mod effective;
+mod found;
 mod journal;
 mod limits;
 mod listen;
@@ -84,7 +85,7 @@ impl Snapshot {
                 .or_else(|| setting().map(|setting| setting.origin.clone()))
                 .unwrap_or(Place::Default),
             key: key.to_owned(),
-            found: problem::one_line(found),
+            found: found::one_line(found),
             allowed: allowed.to_owned(),
             nearest: None,
         }
@@ -133,7 +134,7 @@ fn check_name(at: &Key, name: &str, report: &mut Report<'_>) {
 /// Paths must be whole: the working directory of a service is nobody's choice.
 fn check_path(at: &Key, path: &Path, report: &mut Report<'_>) {
     if !path.is_absolute() {
-        let found = problem::quoted(&path.display().to_string());
+        let found = found::quoted(&path.display().to_string());
         report.complain(
             at,
             format!("{found} is not a whole path"),

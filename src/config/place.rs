@@ -61,7 +61,7 @@ pub(in crate::config) fn key_text(key: &[String]) -> String {
         }
         match bare {
             true => text.push_str(part),
-            false => text.push_str(&crate::config::problem::quoted(part)),
+            false => text.push_str(&crate::config::found::quoted(part)),
         }
     }
     text

@@ -215,7 +215,7 @@ fn check(name: &str, settings: &PolicySettings, report: &mut Report<'_>) {
         {
             let found = format!(
                 "{} is not a local-part",
-                crate::config::problem::quoted(local_part)
+                crate::config::found::quoted(local_part)
             );
             report.complain(
                 &at,

@@ -15,7 +15,7 @@ use serde::{Serialize, Serializer};
 
 pub(in crate::config) use with::{dns_servers, list, optional, optional_word, text, word};
 
-use crate::config::problem::quoted;
+use crate::config::found::quoted;
 
 /// A value that is written as text.
 pub(in crate::config) trait Text: Sized {

@@ -10,7 +10,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use super::xtext::{Orcpt, Xtext};
-use super::{fault::Fault, limits, text::serde_as_text, verb::Verb};
+use super::{
+    fault::Fault,
+    limits,
+    text::{is_keyword, serde_as_text},
+    verb::Verb,
+};
 
 /// BODY= of MAIL. BINARYMIME is never offered and never taken (RFC 3030 needs BDAT for it).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -323,12 +328,6 @@ fn ret(text: &str) -> Option<Ret> {
     [Ret::Full, Ret::Headers]
         .into_iter()
         .find(|ret| text.eq_ignore_ascii_case(ret.keyword()))
-}
-
-/// esmtp-keyword of RFC 5321 §4.1.2.
-pub(super) fn is_keyword(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-')
 }
 
 #[cfg(test)]

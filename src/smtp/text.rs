@@ -1,10 +1,16 @@
 //! Values whose serialised form is their wire form: written with `Display`, read back through the
-//! same strict parser that reads a client's octets.
+//! same strict parser that reads a client's octets. And the keyword, a word that several grammars share.
 
 /// A text that is not what it should be; names what was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid {0}")]
 pub struct BadText(pub(super) &'static str);
+
+/// esmtp-keyword of RFC 5321 §4.1.2.
+pub(super) fn is_keyword(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-')
+}
 
 /// Gives a type `FromStr`, `Serialize` and `Deserialize` through its own `parse` function
 /// (`fn(&str) -> Option<Self>`) and its `Display`.

@@ -5,7 +5,11 @@
 
 use std::fmt;
 
-use super::{domain::is_utf8, limits, params::is_keyword, text::serde_as_text};
+use super::{
+    domain::is_utf8,
+    limits,
+    text::{is_keyword, serde_as_text},
+};
 
 /// xtext of RFC 3461 §4, kept as written: printable ASCII without `+` and `=`, those and all others
 /// as `+` with two hexadecimal digits. At most 500 octets.

@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use crate::checks::policy::Policy;
 use crate::checks::{ALL, Check, Kind};
+use crate::config::found::describe_json;
 use crate::config::place::{key, key_from_text, original};
 use crate::config::policy::{PolicySettings, PolicyTable};
-use crate::config::problem::{Complaint, describe_json};
+use crate::config::problem::Complaint;
 use crate::config::report::Report;
 
 /// Makes the policies, with their checks built by the checks themselves.
