@@ -306,6 +306,28 @@ fn the_names_of_checks_and_their_settings_are_told_with_their_place() {
 }
 
 #[test]
+fn a_check_can_be_switched_off_and_on_again_by_an_heir() {
+    let snapshot = good(
+        "[policy.default.checks.conduct]\nenabled = false\n[policy.b]\ninherit = \"default\"\nchecks.conduct.enabled = true\n",
+    );
+    let has = |policy: &str| {
+        let checks = &snapshot.policies[policy].checks;
+        checks.iter().any(|check| check.name() == "conduct")
+    };
+    assert!(!has("default") && has("b"));
+    let problems = problems_of("[policy.default.checks.conduct]\nenabled = \"no\"\n");
+    assert_eq!(
+        problems,
+        ["g.toml:8:1: policy.default.checks.conduct.enabled: found \"no\"; write true or false"]
+    );
+    let problems = problems_of("[policy.default.checks.conduct]\nenable = true\n");
+    assert!(
+        problems[0].contains("unknown key, did you mean \"enabled\"?"),
+        "{problems:?}"
+    );
+}
+
+#[test]
 fn a_list_in_a_checks_settings_is_told_element_by_element() {
     let zones = "zones = [{ zone = 'a.example', answers = '127.0.0.2..11', points = 5 }, \
                  { zone = 'b.example', points = 'five' }, { zne = 'c.example', points = 1 }]";

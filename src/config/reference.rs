@@ -47,7 +47,7 @@ pub fn text() -> String {
 
 fn check(kind: &Kind) -> String {
     let head = format!(
-        "# {}: {}\n[policy.default.checks.{}]\n",
+        "# {}: {}\n[policy.default.checks.{}]\n# Whether it looks at all. To look and record without acting, write 0 for its points.\nenabled = true\n",
         kind.name, kind.summary, kind.name
     );
     head + kind.sample.trim() + "\n"
@@ -55,7 +55,8 @@ fn check(kind: &Kind) -> String {
 
 /// A check's settings as its sample has them: the defaults.
 pub(in crate::config) fn defaults(kind: &Kind) -> Map<String, Value> {
-    let layers = Toml::string(kind.sample).data().unwrap_or_default();
+    let text = format!("enabled = true\n{}", kind.sample);
+    let layers = Toml::string(&text).data().unwrap_or_default();
     let values = layers
         .into_values()
         .next()

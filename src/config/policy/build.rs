@@ -11,7 +11,14 @@ use crate::config::found::describe_json;
 use crate::config::place::{key, key_from_text, original};
 use crate::config::policy::{PolicySettings, PolicyTable};
 use crate::config::problem::Complaint;
+use crate::config::reference::defaults;
 use crate::config::report::Report;
+
+/// How serde begins when it does not know a key.
+const UNKNOWN: &str = "unknown field `";
+
+/// The setting that every check has.
+pub(in crate::config) const ENABLED: &str = "enabled";
 
 /// Makes the policies, with their checks built by the checks themselves.
 pub(in crate::config) fn build(
@@ -49,30 +56,30 @@ fn build_check(
     tables: &BTreeMap<String, PolicyTable>,
     report: &mut Report<'_>,
 ) -> Option<Box<dyn Check>> {
-    let mut table = Value::Object(settings.checks.get(kind.name).cloned().unwrap_or_default());
+    let mut table = settings.checks.get(kind.name).cloned().unwrap_or_default();
+    let enabled = is_enabled(&mut table, kind, settings, tables, report);
+    let mut table = Value::Object(table);
     let mut left_out = BTreeSet::new();
     loop {
         let error = match (kind.build)(table.clone()) {
-            Ok(check) => return check,
+            Ok(check) => return check.filter(|_| enabled),
             Err(error) => error,
         };
         let mut path = key_from_text(&error.path);
-        if let Some(unknown) = quoted_field(&error.message, "unknown field `")
-            .filter(|unknown| path.last() != Some(unknown))
+        if let Some(unknown) =
+            quoted_field(&error.message, UNKNOWN).filter(|unknown| path.last() != Some(unknown))
         {
             path.push(unknown);
         }
-        let complaint =
-            Complaint::from_message(&error.message, &describe_json(find(&table, &path)));
-        let written = original(&path, &left_out);
-        let sets = |name: &&String| {
-            let table = tables
-                .get(*name)
-                .and_then(|table| table.checks.get(kind.name));
-            table.is_some_and(|table| path.first().is_none_or(|first| table.contains_key(first)))
+        let complaint = match path.as_slice() {
+            [unknown] if error.message.starts_with(UNKNOWN) => {
+                let known = defaults(kind);
+                Complaint::unknown_key(unknown, known.keys().map(String::as_str))
+            }
+            _ => Complaint::from_message(&error.message, &describe_json(find(&table, &path))),
         };
-        let owner = settings.chain.iter().find(sets).or(settings.chain.first());
-        let owner = owner.map_or("default", String::as_str);
+        let written = original(&path, &left_out);
+        let owner = owner(kind, path.first(), settings, tables);
         let at = [
             key(&["policy", owner, "checks", kind.name]),
             written.clone(),
@@ -94,6 +101,45 @@ fn build_check(
             left_out.insert(written);
         }
     }
+}
+
+/// Takes the setting out that every check has: whether it looks at all.
+fn is_enabled(
+    table: &mut serde_json::Map<String, Value>,
+    kind: &Kind,
+    settings: &PolicySettings,
+    tables: &BTreeMap<String, PolicyTable>,
+    report: &mut Report<'_>,
+) -> bool {
+    let found = match table.remove(ENABLED) {
+        None => return true,
+        Some(Value::Bool(enabled)) => return enabled,
+        Some(found) => found,
+    };
+    let owner = owner(kind, Some(&ENABLED.to_owned()), settings, tables);
+    report.complain(
+        &key(&["policy", owner, "checks", kind.name, ENABLED]),
+        format!("found {}", describe_json(Some(&found))),
+        "write true or false",
+    );
+    true
+}
+
+/// The policy, of those inherited from, in which the check's `setting` is written.
+fn owner<'a>(
+    kind: &Kind,
+    setting: Option<&String>,
+    settings: &'a PolicySettings,
+    tables: &BTreeMap<String, PolicyTable>,
+) -> &'a str {
+    let sets = |name: &&String| {
+        let table = tables
+            .get(*name)
+            .and_then(|table| table.checks.get(kind.name));
+        table.is_some_and(|table| setting.is_none_or(|setting| table.contains_key(setting)))
+    };
+    let owner = settings.chain.iter().find(sets).or(settings.chain.first());
+    owner.map_or("default", String::as_str)
 }
 
 /// The key in serde's message that begins with `start`.
