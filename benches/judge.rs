@@ -6,8 +6,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use gatepost::checks::points::Points;
-use gatepost::checks::policy::{Mode, Policy};
+use gatepost::checks::policy::Policy;
 use gatepost::checks::replay::{Decision, replay};
 use gatepost::checks::{ALL, Judgement, judge};
 use gatepost::facts::{
@@ -31,14 +30,9 @@ fn policy() -> Policy {
         (kind.build)(table).expect("settings of a benchmark are right")
     });
     Policy {
-        name: "default".into(),
-        mode: Mode::Enforce,
         greet_wait: Duration::from_secs(6),
-        greylist_points: Points::new(3),
-        deny_points: Points::new(5),
-        drop_points: Points::new(50),
-        exempt_recipients: vec!["postmaster".into(), "abuse".into()],
         checks: checks.collect(),
+        ..Policy::default()
     }
 }
 

@@ -55,14 +55,13 @@ impl Plan {
             .thresholds
             .map(|points| serde_json::from_value(json!(points)).unwrap());
         Policy {
-            name: "default".into(),
             mode: self.mode,
             greet_wait: Duration::from_secs(self.greet_wait),
             greylist_points: greylist,
             deny_points: deny,
             drop_points: drop,
-            exempt_recipients: vec!["postmaster".into(), "abuse".into()],
             checks: checks.into_iter().flatten().collect(),
+            ..Policy::default()
         }
     }
 

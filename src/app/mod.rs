@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Problem, Snapshot, TlsMode};
@@ -108,6 +109,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
         journal: writer,
         draining: CancellationToken::new(),
         cut: CancellationToken::new(),
+        tarpit: Arc::new(Semaphore::new(config.limits.tarpit)),
         tally: Tally::default(),
     });
     let doors = doors(snapshot, acceptor.as_ref());

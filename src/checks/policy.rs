@@ -39,8 +39,30 @@ pub struct Policy {
     pub drop_points: Points,
     /// Local-parts, lower case, whose recipients are answered by the backend whatever the total.
     pub exempt_recipients: Vec<Box<str>>,
+    /// How long each reply to a client takes once one of its recipients has been denied; zero: no longer than others.
+    pub tarpit: Duration,
+    /// Whether that time is spent octet by octet instead of before the reply.
+    pub tarpit_drip: bool,
     /// The checks that are switched on, in the order of [`crate::checks::ALL`].
     pub checks: Vec<Box<dyn Check>>,
+}
+
+impl Default for Policy {
+    /// The thresholds as they are without a configuration; no check, no wait.
+    fn default() -> Self {
+        Self {
+            name: "default".into(),
+            mode: Mode::Enforce,
+            greet_wait: Duration::ZERO,
+            greylist_points: Points::new(3),
+            deny_points: Points::new(5),
+            drop_points: Points::new(50),
+            exempt_recipients: vec!["postmaster".into(), "abuse".into()],
+            tarpit: Duration::ZERO,
+            tarpit_drip: false,
+            checks: Vec::new(),
+        }
+    }
 }
 
 impl Policy {

@@ -33,6 +33,9 @@ pub(in crate::config) struct PolicyTable {
     deny_points: Option<Points>,
     drop_points: Option<Points>,
     exempt_recipients: Option<Vec<String>>,
+    #[serde(with = "units::optional")]
+    tarpit: Option<Duration>,
+    tarpit_drip: Option<bool>,
     checks: BTreeMap<String, Map<String, Value>>,
 }
 
@@ -46,6 +49,9 @@ pub(in crate::config) struct PolicySettings {
     pub(in crate::config) deny_points: Points,
     pub(in crate::config) drop_points: Points,
     pub(in crate::config) exempt_recipients: Vec<String>,
+    #[serde(with = "units::text")]
+    pub(in crate::config) tarpit: Duration,
+    pub(in crate::config) tarpit_drip: bool,
     pub(in crate::config) checks: BTreeMap<String, Map<String, Value>>,
     /// The policy itself and those it inherits from, nearest first.
     #[serde(skip)]
@@ -61,6 +67,8 @@ impl Default for PolicySettings {
             deny_points: Points::new(5),
             drop_points: Points::new(50),
             exempt_recipients: vec!["postmaster".to_owned(), "abuse".to_owned()],
+            tarpit: Duration::ZERO,
+            tarpit_drip: false,
             checks: BTreeMap::new(),
             chain: Vec::new(),
         }
@@ -81,6 +89,8 @@ impl PolicySettings {
         set(&mut self.deny_points, &table.deny_points);
         set(&mut self.drop_points, &table.drop_points);
         set(&mut self.exempt_recipients, &table.exempt_recipients);
+        set(&mut self.tarpit, &table.tarpit);
+        set(&mut self.tarpit_drip, &table.tarpit_drip);
         for (name, settings) in &table.checks {
             let merged = self.checks.entry(name.clone()).or_default();
             merged.extend(settings.clone());
@@ -105,6 +115,11 @@ drop_points = 50
 # Local-parts whose recipients the backend answers whatever the points, below drop_points. Bare <postmaster> always is one
 # (RFC 5321 §4.5.1).
 exempt_recipients = ["postmaster", "abuse"]
+# How long each reply takes once a recipient of the client has been refused, at most 30s; "0s": no longer than others. At
+# most limits.tarpit clients are held up in this way, more are answered at once.
+tarpit = "0s"
+# Whether a reply comes octet by octet in that time, instead of at its end.
+tarpit_drip = false
 "#;
 
 /// The names that a listener may use: those written and `default`.
@@ -181,6 +196,12 @@ fn check(name: &str, settings: &PolicySettings, report: &mut Report<'_>) {
         &at("greet_wait"),
         &settings.greet_wait,
         &(Duration::ZERO..=Duration::from_secs(10)),
+        Text::text,
+    );
+    report.range(
+        &at("tarpit"),
+        &settings.tarpit,
+        &(Duration::ZERO..=Duration::from_secs(30)),
         Text::text,
     );
     let thresholds = [

@@ -23,6 +23,7 @@ mod relay;
 mod replies;
 mod say;
 mod starttls;
+mod tarpit;
 mod transfer;
 pub mod upstream;
 
@@ -33,6 +34,7 @@ use std::time::SystemTime;
 
 use bytes::BytesMut;
 use futures_util::FutureExt;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::checks::replay::Decision;
@@ -99,6 +101,8 @@ pub(in crate::session) struct Session {
     relay: Option<Box<Relay>>,
     permit: Option<Permit>,
     memory: Memory,
+    /// A place in the tarpit.
+    tarpit: Option<OwnedSemaphorePermit>,
     notes: Notes,
 }
 
@@ -160,6 +164,7 @@ impl Session {
             relay: None,
             permit,
             memory: Memory::default(),
+            tarpit: None,
             notes: Notes::default(),
         }
     }

@@ -31,7 +31,10 @@ impl Session {
         }
         let reply = match verdict.cleared() {
             Some(cleared) => self.relay_recipient(cleared, &path, &params).await,
-            None => self.sign(verdict.denial(self.client().ip(), &path)),
+            None => {
+                self.hold_up();
+                self.sign(verdict.denial(self.client().ip(), &path))
+            }
         };
         self.keep_recipient(&path, &verdict, &reply);
         Ok(reply)

@@ -18,10 +18,11 @@ impl Session {
         verb: Verb,
         reply: Reply,
     ) -> Result<(), Ended> {
+        self.linger().await;
         self.look_behind(verb).await?;
         let mut out = Vec::with_capacity(128);
         self.server.reply(verb, &reply, &mut out);
-        self.send(out).await?;
+        self.drip(&out).await?;
         if reply.closes() {
             Err(Ended::BackendClosed)
         } else {
@@ -35,10 +36,11 @@ impl Session {
         verb: Verb,
         reply: Reply,
     ) -> Result<(), Ended> {
+        self.linger().await;
         self.look_behind(verb).await?;
         let mut out = Vec::with_capacity(128);
         self.server.refuse(&reply, &mut out);
-        self.send(out).await
+        self.drip(&out).await
     }
 
     /// Judges input that is already there when the reply to `verb` is about to be written.

@@ -17,6 +17,7 @@ use gatepost::net::admission::{Admission, Limits};
 use gatepost::net::tls::{self, Acceptor};
 use gatepost::session::context::{Door, Shared, Tally};
 use gatepost::session::upstream::Upstream;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
@@ -205,6 +206,7 @@ zones = [{zones}]
                 per_network: limits.connections_per_network,
                 rate: None,
             }),
+            tarpit: Arc::new(Semaphore::new(limits.tarpit)),
             limits,
             bare_newline: snapshot.config.mail_data.bare_newline,
             answerer: Arc::new(Answers(self.zones.clone())),
@@ -221,8 +223,9 @@ zones = [{zones}]
 fn pairs(text: &str) -> Option<Vec<String>> {
     let line = |pair: &str| {
         let (key, value) = pair.split_once('=')?;
-        let number = value.bytes().all(|octet| octet.is_ascii_digit());
-        let quote = if number { "" } else { "\"" };
+        let bare =
+            value.bytes().all(|octet| octet.is_ascii_digit()) || matches!(value, "true" | "false");
+        let quote = if bare { "" } else { "\"" };
         Some(format!("{key} = {quote}{value}{quote}"))
     };
     text.split_whitespace().map(line).collect()

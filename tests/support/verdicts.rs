@@ -202,7 +202,6 @@ impl Settings {
                 (kind.build)(table).unwrap_or_else(|error| panic!("{}: {error}", kind.name))
             });
         Policy {
-            name: "default".into(),
             mode: self.mode,
             greet_wait: duration(&self.greet_wait),
             greylist_points: points(self.greylist_points),
@@ -210,6 +209,7 @@ impl Settings {
             drop_points: points(self.drop_points),
             exempt_recipients: self.exempt_recipients.clone(),
             checks: checks.collect(),
+            ..Policy::default()
         }
     }
 }

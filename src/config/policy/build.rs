@@ -42,6 +42,8 @@ pub(in crate::config) fn build(
             exempt_recipients: exempt
                 .map(|local_part| local_part.to_ascii_lowercase().into())
                 .collect(),
+            tarpit: settings.tarpit,
+            tarpit_drip: settings.tarpit_drip,
             checks,
         };
         (name.clone(), Arc::new(policy))
