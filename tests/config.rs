@@ -71,7 +71,7 @@ fn each_mistake_behind_a_good_file_gets_its_one_line() {
         (
             "[policy.default]\ngreet_wiat = \"6s\"\n",
             "g.toml:8:1: policy.default.greet_wiat: unknown key, did you mean \"greet_wait\"? allowed here: checks, \
-          deny_points, drop_points, exempt_recipients, greet_wait, greylist_points, inherit, mode",
+          deny_points, drop_points, exempt_recipients, greet_wait, greylist_points, inherit, mode, tarpit, tarpit_drip",
         ),
         // not built yet
         (
