@@ -13,7 +13,7 @@ use gatepost::checks::verdict::{Action, Verdict};
 use gatepost::checks::{ALL, Check, Judgement, judge};
 use gatepost::facts::{
     Answer, Answered, Client, DnsAnswer, Fact, Facts, Failure, Mail, Millis, Question, Rcpt,
-    Record, RecordData, RecordType, Silence, Source, Stage,
+    Recall, Recalled, Record, RecordData, RecordType, Silence, Source, Stage,
 };
 use gatepost::smtp::fault::{Fault, Protocol};
 use gatepost::smtp::path::ReversePath;
@@ -50,6 +50,7 @@ impl Plan {
             build("pregreet", json!({"points": self.pregreet})),
             build("dnsbl", json!({"zones": zones})),
             build("conduct", json!({})),
+            build("greylist", json!({})),
         ];
         let [greylist, deny, drop] = self
             .thresholds
@@ -65,9 +66,11 @@ impl Plan {
         }
     }
 
-    /// Every question the policy can ask first, in its order.
+    /// Every question the policy can ask first, in its order, and the one about whoever is in doubt.
     fn questions(&self) -> Vec<Question> {
-        judge(&self.policy(), &session()).questions().to_vec()
+        let mut questions = judge(&self.policy(), &session()).questions().to_vec();
+        questions.push(triplet());
+        questions
     }
 }
 
@@ -99,6 +102,15 @@ fn session() -> Facts {
         listener: "mx".into(),
         via: None,
         started: None,
+    })
+}
+
+/// Who [`at_rcpt`] is to the memory.
+fn triplet() -> Question {
+    Question::Memory(Recall::Triplet {
+        identity: "192.0.2.0/24".parse().unwrap(),
+        sender: "".into(),
+        recipient: "b@example.com".into(),
     })
 }
 
@@ -144,6 +156,18 @@ fn answered(question: &Question, choice: u8) -> Fact {
             2 => found(RecordData::A([127, 255, 255, 254].into())),
             _ => found(RecordData::A([127, 0, 0, choice.max(2)].into())),
         }),
+        Question::Memory(_) => Answer::Memory(match choice % 4 {
+            0 => Recalled::Nothing,
+            1 => Recalled::Unavailable,
+            2 => Recalled::Triplet {
+                since: 3600,
+                passed: false,
+            },
+            _ => Recalled::Triplet {
+                since: 5,
+                passed: false,
+            },
+        }),
     };
     let (took, source) = (Millis(u32::from(choice)), Source::Live);
     Fact::Answered(Box::new(Answered {
@@ -176,7 +200,7 @@ fn possible_actions(policy: &Policy, facts: &Facts, open: &[Question]) -> Vec<Ac
     for choice in [
         0,
         match question {
-            Question::Silence { .. } => 1,
+            Question::Silence { .. } | Question::Memory(_) => 1,
             Question::Dns { .. } => 4,
         },
     ] {

@@ -13,7 +13,8 @@ use std::time::Duration;
 use crate::checks::finding::{Finding, Outcome};
 use crate::checks::points::Points;
 use crate::facts::{
-    Answer, Answered, DnsAnswer, DnsName, Facts, Millis, Question, RecordType, Silence,
+    Answer, Answered, DnsAnswer, DnsName, Facts, Millis, Question, Recall, Recalled, RecordType,
+    Silence,
 };
 
 /// A name in the zone of a list: what is looked up, as the list wants it, in front of the zone.
@@ -42,10 +43,25 @@ impl InZone<'_> {
     }
 }
 
+/// Whether a recipient in doubt is put off (RFC 6647).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutOff {
+    /// It has waited, or nobody remembers whether it has: it is let through.
+    No,
+    /// That has been asked.
+    Asked,
+    /// It has not waited yet.
+    Yes,
+}
+
 /// The state of one pass over all checks.
 #[derive(Debug)]
 pub struct Examination<'a> {
     facts: &'a Facts,
+    /// From which total on a recipient is greylisted, and from which on it is denied; `None` where nothing is greylisted.
+    doubt: Option<(Points, Points)>,
+    /// Whether a recipient in doubt is put off.
+    pub(in crate::checks) put_off: PutOff,
     /// The answers among the facts, gathered once: they are searched for every question.
     answers: Vec<&'a Answered>,
     greet_wait: Duration,
@@ -67,6 +83,8 @@ impl<'a> Examination<'a> {
             facts,
             answers: gathered(facts),
             greet_wait,
+            doubt: None,
+            put_off: PutOff::No,
             check: "",
             findings: Vec::with_capacity(USUAL),
             questions: Vec::new(),
@@ -74,6 +92,28 @@ impl<'a> Examination<'a> {
             most: Points::ZERO,
             must_wait: false,
         }
+    }
+
+    /// A recipient with a total in `[from, to)` may be greylisted.
+    #[must_use]
+    pub fn in_doubt_between(mut self, from: Points, to: Points) -> Self {
+        self.doubt = Some((from, to));
+        self
+    }
+
+    /// Whether the total, as far as the checks before this one and their outstanding answers say, may be one to greylist.
+    /// An entry of the operator's lists leaves no doubt.
+    #[must_use]
+    pub fn may_be_in_doubt(&self) -> bool {
+        let outright =
+            |finding: &Finding| matches!(finding.outcome, Outcome::Allow | Outcome::Deny);
+        let Some((from, to)) = self.doubt else {
+            return false;
+        };
+        let points: Points = self.findings.iter().map(|finding| finding.points).sum();
+        !self.findings.iter().any(outright)
+            && points + self.most >= from
+            && points + self.least < to
     }
 
     /// Says which check speaks from now on.
@@ -131,7 +171,7 @@ impl<'a> Examination<'a> {
                 name: asked,
                 kind: asked_kind,
             } => *asked_kind == kind && name.is(asked),
-            Question::Silence { .. } => false,
+            Question::Silence { .. } | Question::Memory(_) => false,
         };
         match self.find(is_it) {
             Some(answered) => dns_answer(answered),
@@ -153,6 +193,31 @@ impl<'a> Examination<'a> {
             .iter()
             .copied()
             .find(|answered| is_it(&answered.question))
+    }
+
+    /// What the memory knows, or `None` after noting that it must be asked.
+    pub fn recall(
+        &mut self,
+        recall: &Recall,
+        could_bring: RangeInclusive<Points>,
+    ) -> Option<&'a Recalled> {
+        let is_it = |asked: &Question| matches!(asked, Question::Memory(asked) if asked == recall);
+        match self.find(is_it) {
+            Some(Answered {
+                answer: Answer::Memory(recalled),
+                ..
+            }) => Some(recalled),
+            Some(_) => None,
+            None => {
+                self.outstanding(Question::Memory(recall.clone()), could_bring);
+                None
+            }
+        }
+    }
+
+    /// Says whether a recipient in doubt is put off.
+    pub fn put_off(&mut self, put_off: PutOff) {
+        self.put_off = put_off;
     }
 
     /// What the client did before the greeting, or `None` after noting that it must be watched for
@@ -220,6 +285,6 @@ fn gathered(facts: &Facts) -> Vec<&Answered> {
 fn dns_answer(answered: &Answered) -> Option<(&DnsAnswer, Millis)> {
     match &answered.answer {
         Answer::Dns(answer) => Some((answer, answered.took)),
-        Answer::Silence(_) => None,
+        Answer::Silence(_) | Answer::Memory(_) => None,
     }
 }

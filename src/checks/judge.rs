@@ -6,7 +6,7 @@
 //! change the action: every check states the least and most points its answers could still bring, and the action
 //! follows the total in steps, so it is enough to look at both ends of the span.
 
-use crate::checks::examination::Examination;
+use crate::checks::examination::{Examination, PutOff};
 use crate::checks::finding::Outcome;
 use crate::checks::points::Points;
 use crate::checks::policy::{Mode, Policy};
@@ -56,11 +56,18 @@ impl Judgement {
 #[must_use]
 pub fn judge(policy: &Policy, facts: &Facts) -> Judgement {
     let mut examination = Examination::new(facts, policy.greet_wait);
+    if facts.stage() == Stage::Rcpt && !is_exempt(policy, facts) {
+        examination = examination.in_doubt_between(policy.greylist_points, policy.deny_points);
+    }
     for check in &policy.checks {
         examination.enter(check.name());
         check.examine(&mut examination);
     }
     conclude(policy, facts, examination)
+}
+
+fn is_exempt(policy: &Policy, facts: &Facts) -> bool {
+    facts.rcpt().is_some_and(|rcpt| policy.is_exempt(rcpt))
 }
 
 fn conclude(policy: &Policy, facts: &Facts, examination: Examination<'_>) -> Judgement {
@@ -70,9 +77,10 @@ fn conclude(policy: &Policy, facts: &Facts, examination: Examination<'_>) -> Jud
         least,
         most,
         must_wait,
+        put_off,
         ..
     } = examination;
-    let exempt = facts.rcpt().is_some_and(|rcpt| policy.is_exempt(rcpt));
+    let exempt = is_exempt(policy, facts);
     let at_rcpt = facts.stage() == Stage::Rcpt;
     let points: Points = findings.iter().map(|finding| finding.points).sum();
     let allowed = findings
@@ -87,10 +95,10 @@ fn conclude(policy: &Policy, facts: &Facts, examination: Examination<'_>) -> Jud
         () if total >= policy.drop_points => Action::Drop,
         () if exempt || !at_rcpt => Action::Clear,
         () if denied || total >= policy.deny_points => Action::Deny,
-        () if total >= policy.greylist_points => Action::Greylist,
+        () if total >= policy.greylist_points && put_off == PutOff::Yes => Action::Greylist,
         () => Action::Clear,
     };
-    let settled = action(points + least) == action(points + most);
+    let settled = put_off != PutOff::Asked && action(points + least) == action(points + most);
     let verdict = Verdict {
         action: action(points),
         points,

@@ -10,6 +10,8 @@ mod conduct;
 mod dnsbl;
 pub mod examination;
 pub mod finding;
+mod greylist;
+pub mod identity;
 pub mod judge;
 pub mod points;
 pub mod policy;
@@ -76,4 +78,11 @@ pub(in crate::checks) fn settings<T: serde::de::DeserializeOwned>(
 }
 
 /// Every check, in the order in which findings are listed.
-pub const ALL: &[Kind] = &[access::KIND, pregreet::KIND, dnsbl::KIND, conduct::KIND];
+pub const ALL: &[Kind] = &[
+    access::KIND,
+    pregreet::KIND,
+    dnsbl::KIND,
+    conduct::KIND,
+    // Last: it looks at what the others have found.
+    greylist::KIND,
+];

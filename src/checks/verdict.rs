@@ -66,15 +66,11 @@ pub struct Cleared {
 
 impl Verdict {
     /// What is done in fact: nothing but clearing while a policy observes.
-    ///
-    /// Greylisting needs a memory of triplets; until a policy has one, a total between `greylist_points` and
-    /// `deny_points` is let through, for a client that is put off without memory is put off for ever.
     #[must_use]
     pub fn enforced(&self) -> Action {
-        match self.action {
-            _ if self.observed => Action::Clear,
-            Action::Greylist => Action::Clear,
-            action => action,
+        match self.observed {
+            true => Action::Clear,
+            false => self.action,
         }
     }
 
@@ -113,6 +109,25 @@ impl Verdict {
             550,
             Some((5, 7, 1)),
             format!("Refused: {reason}; if this is wrong, write to <{way_out}>"),
+        )
+    }
+
+    /// The reply to RCPT when this verdict puts the recipient off (RFC 6647 §2.1: a temporary failure).
+    #[must_use]
+    pub fn greylisting(&self, client: std::net::IpAddr) -> Reply {
+        let wait = self
+            .findings
+            .iter()
+            .rev()
+            .find(|finding| finding.outcome == Outcome::PutOff)
+            .map_or("not seen before, try again later", |finding| {
+                finding.evidence.as_str()
+            });
+        let reason = self.reason(client);
+        Reply::new(
+            450,
+            Some((4, 7, 1)),
+            format!("Greylisted: {wait}; in doubt because of: {reason}"),
         )
     }
 

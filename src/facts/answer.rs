@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::{Millis, Question};
+use crate::facts::{Millis, Question, Recalled};
 
 /// A question together with what came of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,8 @@ pub enum Answer {
     Silence(Silence),
     /// To [`Question::Dns`].
     Dns(DnsAnswer),
+    /// What is remembered.
+    Memory(Recalled),
 }
 
 /// What the client did before the greeting.

@@ -11,7 +11,9 @@ mod answer;
 mod client;
 mod ended;
 mod envelope;
+mod identity;
 mod question;
+mod recall;
 mod stage;
 mod weight;
 
@@ -19,7 +21,9 @@ pub use answer::{Answer, Answered, DnsAnswer, Failure, Record, RecordData, Silen
 pub use client::{Client, TlsParameters};
 pub use ended::{Ended, Limit, Side};
 pub use envelope::{Helo, Mail, Rcpt};
+pub use identity::{BadIdentity, Identity};
 pub use question::{DnsName, Question, RecordType};
+pub use recall::{Recall, Recalled};
 pub use stage::Stage;
 
 use serde::{Deserialize, Serialize};

@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::facts::Millis;
+use crate::facts::{Millis, Recall};
 
 /// One thing to be found out.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -27,6 +27,8 @@ pub enum Question {
         /// The record type asked for.
         kind: RecordType,
     },
+    /// What is remembered of earlier sessions?
+    Memory(Recall),
 }
 
 /// DNS record types that checks ask for.
@@ -136,6 +138,7 @@ impl std::fmt::Display for Question {
         match self {
             Self::Silence { wait, .. } => write!(f, "silence {wait}"),
             Self::Dns { name, kind } => write!(f, "{} {}", kind.as_str(), name.shown()),
+            Self::Memory(recall) => recall.fmt(f),
         }
     }
 }

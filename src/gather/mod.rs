@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::facts::{Answer, DnsAnswer, DnsName, Failure, Millis};
-use crate::facts::{Question, RecordType, Silence, Source};
+use crate::facts::{Question, Recalled, RecordType, Silence, Source};
 use crate::gather::cache::{Answers, Key, keep};
 use crate::gather::dns::{Looked, Wire, wire_name};
 use crate::gather::flight::{Arrival, Boarding, Flight, Flights};
@@ -217,6 +217,9 @@ impl Answerer for Gather {
             Question::Silence { .. } => {
                 let silent = Silence::Silent { watched: Millis(0) };
                 ready((Answer::Silence(silent), Source::Session)).boxed()
+            }
+            Question::Memory(_) => {
+                ready((Answer::Memory(Recalled::Unavailable), Source::Live)).boxed()
             }
             Question::Dns { name, kind } => {
                 let asking = self.ask_dns(name, *kind);

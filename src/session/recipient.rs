@@ -31,6 +31,9 @@ impl Session {
         }
         let reply = match verdict.cleared() {
             Some(cleared) => self.relay_recipient(cleared, &path, &params).await,
+            None if verdict.enforced() == Action::Greylist => {
+                self.sign(verdict.greylisting(self.client().ip()))
+            }
             None => {
                 self.hold_up();
                 self.sign(verdict.denial(self.client().ip(), &path))

@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use gatepost::config::{self, Layers, TlsMode};
 use gatepost::facts::{
-    Answer, DnsAnswer, Failure, Question, Record, RecordData, RecordType, Source,
+    Answer, DnsAnswer, Failure, Question, Recalled, Record, RecordData, RecordType, Source,
 };
 use gatepost::gather::Answerer;
 use gatepost::net::admission::{Admission, Limits};
@@ -236,6 +236,9 @@ struct Answers(BTreeMap<String, Zone>);
 
 impl Answerer for Answers {
     fn ask(&self, question: &Question) -> BoxFuture<'static, (Answer, Source)> {
+        if let Question::Memory(_) = question {
+            return std::future::ready((Answer::Memory(Recalled::Nothing), Source::Live)).boxed();
+        }
         let Question::Dns { name, kind } = question else {
             panic!("only a session can watch its socket: {question}")
         };

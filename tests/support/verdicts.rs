@@ -8,7 +8,7 @@ use gatepost::checks::verdict::{Action, Verdict};
 use gatepost::checks::{ALL, Judgement, judge};
 use gatepost::facts::{
     Answer, Answered, Client, DnsAnswer, Fact, Facts, Failure, Helo, Mail, Millis, Question, Rcpt,
-    Record, RecordData, Silence, Source, Stage,
+    Recalled, Record, RecordData, Silence, Source, Stage,
 };
 use gatepost::smtp::fault::Fault;
 use gatepost::smtp::path::ForwardPath;
@@ -80,6 +80,10 @@ struct Session {
     /// name without a type answers for every type. `took 2s` behind a single word: how long it took.
     #[serde(default)]
     dns: BTreeMap<String, Many>,
+    /// What is remembered: `"triplet NETWORK SENDER RECIPIENT"`: `nothing` (as where it is not written), `no memory`,
+    /// `here 90s ago`, `passed 3d ago`, `pass 3d ago`, `pending`.
+    #[serde(default)]
+    memory: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -354,6 +358,11 @@ impl Session {
                 let (answer, took) = dns(kind, &records)?;
                 (Answer::Dns(answer), took, Source::Live)
             }
+            Question::Memory(recall) => {
+                let text = self.memory.get(&recall.to_string());
+                let recalled = recalled(text.map_or("nothing", String::as_str))?;
+                (Answer::Memory(recalled), Millis(0), Source::Live)
+            }
         };
         Some(Answered {
             question: question.clone(),
@@ -374,6 +383,26 @@ fn silence(what: &str, time: Millis) -> Silence {
         "left" => Silence::Left { after: time },
         _ => panic!("{what}: write silent, spoke or left"),
     }
+}
+
+/// Reads what is remembered; `None` for `pending`.
+fn recalled(text: &str) -> Option<Recalled> {
+    let age = |time: &str| u32::try_from(duration(time).as_secs()).unwrap();
+    let words: Vec<&str> = text.split(' ').collect();
+    Some(match words.as_slice() {
+        ["pending"] => return None,
+        ["nothing"] => Recalled::Nothing,
+        ["no", "memory"] => Recalled::Unavailable,
+        [what @ ("here" | "passed"), time, "ago"] => Recalled::Triplet {
+            since: age(time),
+            passed: *what == "passed",
+        },
+        ["pass", time, "ago"] => Recalled::Pass {
+            since: age(time),
+            visits: 1,
+        },
+        _ => panic!("{text}: not something to remember"),
+    })
 }
 
 /// Reads what the DNS answers; `None` for `pending`.
@@ -439,6 +468,7 @@ fn refusal(
     match (verdict.enforced(), recipient) {
         (Action::Drop, _) => Some(verdict.farewell(client)),
         (Action::Deny, Some(recipient)) => Some(verdict.denial(client, recipient)),
+        (Action::Greylist, _) => Some(verdict.greylisting(client)),
         _ => None,
     }
 }
