@@ -10,8 +10,8 @@ use gatepost::checks::policy::Policy;
 use gatepost::checks::replay::{Decision, replay};
 use gatepost::checks::{ALL, Judgement, judge};
 use gatepost::facts::{
-    Answer, Answered, Client, DnsAnswer, Fact, Facts, Helo, Mail, Millis, Question, Rcpt, Recalled,
-    Record, RecordData, RecordType, Silence, Source, Stage,
+    Answer, Answered, Client, DnsAnswer, Fact, Facts, Helo, Mail, Millis, Primary, Question, Rcpt,
+    Recalled, Record, RecordData, RecordType, Silence, Source, Stage,
 };
 use serde_json::json;
 
@@ -40,6 +40,7 @@ fn policy() -> Policy {
 fn answer(question: &Question) -> Answer {
     let found = |data| Answer::Dns(DnsAnswer::Found(vec![Record { ttl: 60, data }]));
     match question {
+        Question::Primary(_) => Answer::Primary(Primary::Up),
         Question::Memory(_) => Answer::Memory(Recalled::Nothing),
         Question::Silence { wait, .. } => Answer::Silence(Silence::Silent { watched: *wait }),
         Question::Dns {

@@ -12,8 +12,8 @@ use gatepost::checks::replay::{Change, Decision, replay};
 use gatepost::checks::verdict::{Action, Verdict};
 use gatepost::checks::{ALL, Check, Judgement, judge};
 use gatepost::facts::{
-    Answer, Answered, Client, DnsAnswer, Fact, Facts, Failure, Mail, Millis, Question, Rcpt,
-    Recall, Recalled, Record, RecordData, RecordType, Silence, Source, Stage,
+    Answer, Answered, Client, DnsAnswer, Fact, Facts, Failure, Mail, Millis, Primary, Question,
+    Rcpt, Recall, Recalled, Record, RecordData, RecordType, Silence, Source, Stage,
 };
 use gatepost::smtp::fault::{Fault, Protocol};
 use gatepost::smtp::path::ReversePath;
@@ -156,6 +156,7 @@ fn answered(question: &Question, choice: u8) -> Fact {
             2 => found(RecordData::A([127, 255, 255, 254].into())),
             _ => found(RecordData::A([127, 0, 0, choice.max(2)].into())),
         }),
+        Question::Primary(_) => Answer::Primary(Primary::Up),
         Question::Memory(_) => Answer::Memory(match choice % 4 {
             0 => Recalled::Nothing,
             1 => Recalled::Unavailable,
@@ -200,7 +201,7 @@ fn possible_actions(policy: &Policy, facts: &Facts, open: &[Question]) -> Vec<Ac
     for choice in [
         0,
         match question {
-            Question::Silence { .. } | Question::Memory(_) => 1,
+            Question::Silence { .. } | Question::Memory(_) | Question::Primary(_) => 1,
             Question::Dns { .. } => 4,
         },
     ] {

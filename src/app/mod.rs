@@ -9,6 +9,7 @@ pub mod certificates;
 mod clock;
 mod descriptors;
 mod log_limit;
+mod primary;
 pub mod probe;
 mod session_id;
 pub mod tasks;
@@ -98,6 +99,8 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
         configured => configured,
     };
     answerer.watch_zones(zones(snapshot));
+    let draining = CancellationToken::new();
+    primary::begin(&tasks, snapshot, &answerer, &draining);
     let connections = descriptors::make_room(config.limits.connections);
     let (writer, journal) = start_journal(&config.journal)?;
     let shared = Arc::new(Shared {
@@ -107,7 +110,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
         answerer,
         admission: Admission::new(admission_limits(&config.limits, connections)),
         journal: writer,
-        draining: CancellationToken::new(),
+        draining,
         cut: CancellationToken::new(),
         tarpit: Arc::new(Semaphore::new(config.limits.tarpit)),
         tally: Tally::default(),

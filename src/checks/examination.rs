@@ -13,8 +13,8 @@ use std::time::Duration;
 use crate::checks::finding::{Finding, Outcome};
 use crate::checks::points::Points;
 use crate::facts::{
-    Answer, Answered, DnsAnswer, DnsName, Facts, Millis, Question, Recall, Recalled, RecordType,
-    Silence,
+    Answer, Answered, DnsAnswer, DnsName, Facts, Millis, Primary, Question, Recall, Recalled,
+    RecordType, Silence,
 };
 
 /// A name in the zone of a list: what is looked up, as the list wants it, in front of the zone.
@@ -43,15 +43,17 @@ impl InZone<'_> {
     }
 }
 
-/// Whether a recipient in doubt is put off (RFC 6647).
+/// Whether a recipient is put off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PutOff {
     /// It has waited, or nobody remembers whether it has: it is let through.
     No,
     /// That has been asked.
     Asked,
-    /// It has not waited yet.
-    Yes,
+    /// It is in doubt and has not waited yet (RFC 6647).
+    InDoubt,
+    /// So is every other, in doubt or not.
+    All,
 }
 
 /// The state of one pass over all checks.
@@ -171,7 +173,7 @@ impl<'a> Examination<'a> {
                 name: asked,
                 kind: asked_kind,
             } => *asked_kind == kind && name.is(asked),
-            Question::Silence { .. } | Question::Memory(_) => false,
+            Question::Silence { .. } | Question::Memory(_) | Question::Primary(_) => false,
         };
         match self.find(is_it) {
             Some(answered) => dns_answer(answered),
@@ -215,9 +217,29 @@ impl<'a> Examination<'a> {
         }
     }
 
-    /// Says whether a recipient in doubt is put off.
+    /// How the primary mail server is, or `None` after noting that it must be asked.
+    pub fn primary(&mut self, addresses: &str) -> Option<Primary> {
+        let is_it =
+            |asked: &Question| matches!(asked, Question::Primary(asked) if **asked == *addresses);
+        match self.find(is_it) {
+            Some(Answered {
+                answer: Answer::Primary(primary),
+                ..
+            }) => Some(*primary),
+            Some(_) => Some(Primary::Unknown),
+            None => {
+                let question = Question::Primary(addresses.into());
+                self.outstanding(question, Points::ZERO.span());
+                None
+            }
+        }
+    }
+
+    /// Says whether the recipient is put off. Who puts off all is not overruled.
     pub fn put_off(&mut self, put_off: PutOff) {
-        self.put_off = put_off;
+        if self.put_off != PutOff::All {
+            self.put_off = put_off;
+        }
     }
 
     /// What the client did before the greeting, or `None` after noting that it must be watched for
@@ -285,6 +307,6 @@ fn gathered(facts: &Facts) -> Vec<&Answered> {
 fn dns_answer(answered: &Answered) -> Option<(&DnsAnswer, Millis)> {
     match &answered.answer {
         Answer::Dns(answer) => Some((answer, answered.took)),
-        Answer::Silence(_) | Answer::Memory(_) => None,
+        Answer::Silence(_) | Answer::Memory(_) | Answer::Primary(_) => None,
     }
 }

@@ -126,7 +126,7 @@ impl Greylist {
         };
         let evidence = format!("try again in {}", shown(left));
         examination.found(Outcome::PutOff, Points::ZERO, reason, evidence);
-        examination.put_off(PutOff::Yes);
+        examination.put_off(PutOff::InDoubt);
     }
 }
 

@@ -10,6 +10,7 @@ use crate::checks::examination::{Examination, PutOff};
 use crate::checks::finding::Outcome;
 use crate::checks::points::Points;
 use crate::checks::policy::{Mode, Policy};
+use crate::checks::shield;
 use crate::checks::verdict::{Action, Verdict};
 use crate::facts::{Facts, Question, Stage};
 
@@ -57,7 +58,10 @@ impl Judgement {
 pub fn judge(policy: &Policy, facts: &Facts) -> Judgement {
     let mut examination = Examination::new(facts, policy.greet_wait);
     if facts.stage() == Stage::Rcpt && !is_exempt(policy, facts) {
-        examination = examination.in_doubt_between(policy.greylist_points, policy.deny_points);
+        let from = policy.shield.doubt_from(policy.greylist_points);
+        examination = examination.in_doubt_between(from, policy.deny_points);
+        examination.enter(shield::NAME);
+        policy.shield.examine(&mut examination);
     }
     for check in &policy.checks {
         examination.enter(check.name());
@@ -81,6 +85,7 @@ fn conclude(policy: &Policy, facts: &Facts, examination: Examination<'_>) -> Jud
         ..
     } = examination;
     let exempt = is_exempt(policy, facts);
+    let doubt_from = policy.shield.doubt_from(policy.greylist_points);
     let at_rcpt = facts.stage() == Stage::Rcpt;
     let points: Points = findings.iter().map(|finding| finding.points).sum();
     let allowed = findings
@@ -94,8 +99,9 @@ fn conclude(policy: &Policy, facts: &Facts, examination: Examination<'_>) -> Jud
         () if allowed => Action::Clear,
         () if total >= policy.drop_points => Action::Drop,
         () if exempt || !at_rcpt => Action::Clear,
+        () if put_off == PutOff::All => Action::Greylist,
         () if denied || total >= policy.deny_points => Action::Deny,
-        () if total >= policy.greylist_points && put_off == PutOff::Yes => Action::Greylist,
+        () if total >= doubt_from && put_off == PutOff::InDoubt => Action::Greylist,
         () => Action::Clear,
     };
     let settled = put_off != PutOff::Asked && action(points + least) == action(points + most);

@@ -17,6 +17,7 @@ pub mod points;
 pub mod policy;
 mod pregreet;
 pub mod replay;
+pub mod shield;
 pub mod verdict;
 
 use crate::checks::examination::Examination;

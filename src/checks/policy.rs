@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checks::Check;
 use crate::checks::points::Points;
+use crate::checks::shield::Shield;
 use crate::facts::Rcpt;
 use crate::smtp::path::ForwardPath;
 
@@ -39,6 +40,8 @@ pub struct Policy {
     pub drop_points: Points,
     /// Local-parts, lower case, whose recipients are answered by the backend whatever the total.
     pub exempt_recipients: Vec<Box<str>>,
+    /// Whether this is the policy of a secondary MX.
+    pub shield: Shield,
     /// How long each reply to a client takes once one of its recipients has been denied; zero: no longer than others.
     pub tarpit: Duration,
     /// Whether that time is spent octet by octet instead of before the reply.
@@ -58,6 +61,7 @@ impl Default for Policy {
             deny_points: Points::new(5),
             drop_points: Points::new(50),
             exempt_recipients: vec!["postmaster".into(), "abuse".into()],
+            shield: Shield::default(),
             tarpit: Duration::ZERO,
             tarpit_drip: false,
             checks: Vec::new(),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checks::finding::{Finding, Outcome};
 use crate::checks::points::Points;
+use crate::checks::shield;
 use crate::smtp::path::ForwardPath;
 use crate::smtp::reply::Reply;
 
@@ -112,23 +113,25 @@ impl Verdict {
         )
     }
 
-    /// The reply to RCPT when this verdict puts the recipient off (RFC 6647 §2.1: a temporary failure).
+    /// The reply to RCPT when this verdict puts the recipient off: a temporary failure, with what the client can do (RFC
+    /// 6647 §2.1).
     #[must_use]
-    pub fn greylisting(&self, client: std::net::IpAddr) -> Reply {
-        let wait = self
+    pub fn put_off(&self, client: std::net::IpAddr) -> Reply {
+        let why = self
             .findings
             .iter()
-            .rev()
-            .find(|finding| finding.outcome == Outcome::PutOff)
-            .map_or("not seen before, try again later", |finding| {
-                finding.evidence.as_str()
-            });
-        let reason = self.reason(client);
-        Reply::new(
-            450,
-            Some((4, 7, 1)),
-            format!("Greylisted: {wait}; in doubt because of: {reason}"),
-        )
+            .find(|finding| finding.outcome == Outcome::PutOff);
+        match why {
+            Some(why) if why.check == shield::NAME => {
+                Reply::new(451, Some((4, 7, 1)), capitalised(&why.evidence))
+            }
+            why => {
+                let when = why.map_or("try again later", |why| why.evidence.as_str());
+                let reason = self.reason(client);
+                let text = format!("Greylisted, {when}; in doubt because of: {reason}");
+                Reply::new(450, Some((4, 7, 1)), text)
+            }
+        }
     }
 
     /// The reply that ends the session at once.
@@ -148,4 +151,10 @@ impl Verdict {
             None => format!("{client} by local policy"),
         }
     }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }

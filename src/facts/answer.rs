@@ -43,6 +43,20 @@ pub enum Answer {
     Dns(DnsAnswer),
     /// What is remembered.
     Memory(Recalled),
+    /// How the primary mail server is.
+    Primary(Primary),
+}
+
+/// How the primary mail server is, as the last look at it found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Primary {
+    /// It greets.
+    Up,
+    /// It does not, more than once in a row.
+    Down,
+    /// Nobody has looked yet.
+    Unknown,
 }
 
 /// What the client did before the greeting.

@@ -17,7 +17,9 @@ mod recall;
 mod stage;
 mod weight;
 
-pub use answer::{Answer, Answered, DnsAnswer, Failure, Record, RecordData, Silence, Source};
+pub use answer::{
+    Answer, Answered, DnsAnswer, Failure, Primary, Record, RecordData, Silence, Source,
+};
 pub use client::{Client, TlsParameters};
 pub use ended::{Ended, Limit, Side};
 pub use envelope::{Helo, Mail, Rcpt};

@@ -29,6 +29,8 @@ pub enum Question {
     },
     /// What is remembered of earlier sessions?
     Memory(Recall),
+    /// Does the primary mail server, at these addresses as they are written, take mail?
+    Primary(Box<str>),
 }
 
 /// DNS record types that checks ask for.
@@ -139,6 +141,7 @@ impl std::fmt::Display for Question {
             Self::Silence { wait, .. } => write!(f, "silence {wait}"),
             Self::Dns { name, kind } => write!(f, "{} {}", kind.as_str(), name.shown()),
             Self::Memory(recall) => recall.fmt(f),
+            Self::Primary(addresses) => write!(f, "primary {addresses}"),
         }
     }
 }

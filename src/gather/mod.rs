@@ -10,6 +10,7 @@
 mod cache;
 mod dns;
 mod flight;
+mod primary;
 mod zone;
 
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ use crate::facts::{Question, Recalled, RecordType, Silence, Source};
 use crate::gather::cache::{Answers, Key, keep};
 use crate::gather::dns::{Looked, Wire, wire_name};
 use crate::gather::flight::{Arrival, Boarding, Flight, Flights};
+use crate::gather::primary::Primaries;
 use crate::gather::zone::{Breaker, Leave, Zones};
 
 pub use crate::gather::zone::{Standing, Zone};
@@ -101,6 +103,7 @@ struct Inner {
     resolver: Arc<Breaker>,
     wire: Wire,
     places: Semaphore,
+    primaries: Primaries,
     timeout: Duration,
     from_cache: AtomicU64,
     joined: AtomicU64,
@@ -122,6 +125,7 @@ impl Gather {
             resolver: Breaker::new("resolver"),
             wire,
             places: Semaphore::new(ON_THE_WIRE),
+            primaries: Primaries::default(),
             timeout: settings.timeout,
             from_cache: AtomicU64::new(0),
             joined: AtomicU64::new(0),
@@ -136,6 +140,11 @@ impl Gather {
     /// Watches `zones` from now on, each with a breaker of its own; those watched before keep their standing.
     pub fn watch_zones(&self, zones: Vec<Zone>) {
         self.inner.zones.watch(zones);
+    }
+
+    /// Notes how the primary at `addresses` was found by the last look at it.
+    pub fn saw_primary(&self, addresses: &str, greets: bool) {
+        self.inner.primaries.saw(addresses, greets);
     }
 
     /// How it is doing.
@@ -217,6 +226,10 @@ impl Answerer for Gather {
             Question::Silence { .. } => {
                 let silent = Silence::Silent { watched: Millis(0) };
                 ready((Answer::Silence(silent), Source::Session)).boxed()
+            }
+            Question::Primary(addresses) => {
+                let state = self.inner.primaries.of(addresses);
+                ready((Answer::Primary(state), Source::Cache)).boxed()
             }
             Question::Memory(_) => {
                 ready((Answer::Memory(Recalled::Unavailable), Source::Live)).boxed()

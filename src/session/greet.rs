@@ -93,7 +93,7 @@ impl Session {
                 .iter()
                 .find_map(|question| match question {
                     Question::Silence { wait, teaser } => Some((*wait, *teaser)),
-                    Question::Dns { .. } | Question::Memory(_) => None,
+                    Question::Dns { .. } | Question::Memory(_) | Question::Primary(_) => None,
                 });
             if judgement.verdict().enforced() == Action::Drop {
                 return Ok(());

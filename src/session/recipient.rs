@@ -32,7 +32,7 @@ impl Session {
         let reply = match verdict.cleared() {
             Some(cleared) => self.relay_recipient(cleared, &path, &params).await,
             None if verdict.enforced() == Action::Greylist => {
-                self.sign(verdict.greylisting(self.client().ip()))
+                self.sign(verdict.put_off(self.client().ip()))
             }
             None => {
                 self.hold_up();

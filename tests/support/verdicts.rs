@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gatepost::checks::policy::{Mode, Policy};
+use gatepost::checks::shield::{self, Shield};
 use gatepost::checks::verdict::{Action, Verdict};
 use gatepost::checks::{ALL, Judgement, judge};
 use gatepost::facts::{
-    Answer, Answered, Client, DnsAnswer, Fact, Facts, Failure, Helo, Mail, Millis, Question, Rcpt,
-    Recalled, Record, RecordData, Silence, Source, Stage,
+    Answer, Answered, Client, DnsAnswer, Fact, Facts, Failure, Helo, Mail, Millis, Primary,
+    Question, Rcpt, Recalled, Record, RecordData, Silence, Source, Stage,
 };
 use gatepost::smtp::fault::Fault;
 use gatepost::smtp::path::ForwardPath;
@@ -41,6 +42,7 @@ struct Settings {
     deny_points: f64,
     drop_points: f64,
     exempt_recipients: Vec<Box<str>>,
+    shield: shield::Mode,
     /// Only the checks named here are switched on; none named: all, with their defaults.
     checks: BTreeMap<String, Value>,
 }
@@ -54,6 +56,7 @@ impl Default for Settings {
             deny_points: 5.0,
             drop_points: 50.0,
             exempt_recipients: vec!["postmaster".into(), "abuse".into()],
+            shield: shield::Mode::Off,
             checks: BTreeMap::new(),
         }
     }
@@ -84,6 +87,9 @@ struct Session {
     /// `here 90s ago`, `passed 3d ago`, `pass 3d ago`, `pending`.
     #[serde(default)]
     memory: BTreeMap<String, String>,
+    /// How the primary is: `up` (as where it is not written), `down`, `unknown`, `pending`.
+    #[serde(default)]
+    primary: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -212,6 +218,10 @@ impl Settings {
             deny_points: points(self.deny_points),
             drop_points: points(self.drop_points),
             exempt_recipients: self.exempt_recipients.clone(),
+            shield: Shield {
+                mode: self.shield,
+                primary: "192.0.2.25:25".into(),
+            },
             checks: checks.collect(),
             ..Policy::default()
         }
@@ -358,6 +368,15 @@ impl Session {
                 let (answer, took) = dns(kind, &records)?;
                 (Answer::Dns(answer), took, Source::Live)
             }
+            Question::Primary(_) => {
+                let state = match self.primary.as_deref().unwrap_or("up") {
+                    "up" => Primary::Up,
+                    "down" => Primary::Down,
+                    "unknown" => Primary::Unknown,
+                    _ => return None,
+                };
+                (Answer::Primary(state), Millis(0), Source::Live)
+            }
             Question::Memory(recall) => {
                 let text = self.memory.get(&recall.to_string());
                 let recalled = recalled(text.map_or("nothing", String::as_str))?;
@@ -468,7 +487,7 @@ fn refusal(
     match (verdict.enforced(), recipient) {
         (Action::Drop, _) => Some(verdict.farewell(client)),
         (Action::Deny, Some(recipient)) => Some(verdict.denial(client, recipient)),
-        (Action::Greylist, _) => Some(verdict.greylisting(client)),
+        (Action::Greylist, _) => Some(verdict.put_off(client)),
         _ => None,
     }
 }

@@ -91,6 +91,7 @@ fn told(answered: &Answered) -> String {
     match &answered.answer {
         Answer::Silence(Silence::Silent { .. }) => "assumed silent".to_owned(),
         Answer::Silence(other) => format!("{other:?}"),
+        Answer::Primary(primary) => format!("{primary:?}").to_lowercase(),
         Answer::Memory(Recalled::Nothing) => "not remembered".to_owned(),
         Answer::Memory(Recalled::Unavailable) => "no memory".to_owned(),
         Answer::Memory(recalled) => format!("{recalled:?}"),
