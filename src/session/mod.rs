@@ -95,6 +95,8 @@ pub(in crate::session) struct Session {
     facts: Facts,
     stage: Stage,
     asking: Asking,
+    /// Whether input that waits behind the command under way has been noted.
+    blamed: bool,
     /// When the command that is being read began.
     command_begun: Option<Instant>,
     envelope: Envelope,
@@ -159,6 +161,7 @@ impl Session {
             input: BytesMut::new(),
             stage: Stage::Connect,
             asking: Asking::default(),
+            blamed: false,
             command_begun: None,
             envelope: Envelope::default(),
             relay: None,

@@ -30,7 +30,11 @@ impl Session {
             return Err(self.dismiss(&verdict).await);
         }
         let reply = match verdict.cleared() {
-            Some(cleared) => self.relay_recipient(cleared, &path, &params).await,
+            Some(cleared) => {
+                self.envelope.on_sufferance =
+                    verdict.exempt && verdict.points >= self.door.policy.deny_points;
+                self.relay_recipient(cleared, &path, &params).await
+            }
             None if verdict.enforced() == Action::Greylist => {
                 self.sign(verdict.put_off(self.client().ip()))
             }

@@ -44,10 +44,14 @@ impl Session {
     }
 
     /// Judges input that is already there when the reply to `verb` is about to be written.
-    async fn look_behind(&mut self, verb: Verb) -> Result<(), Ended> {
+    pub(in crate::session) async fn look_behind(&mut self, verb: Verb) -> Result<(), Ended> {
         let Some(fault) = self.waiting_fault(verb) else {
             return Ok(());
         };
+        // Once for each command, however often it is looked behind.
+        if std::mem::replace(&mut self.blamed, true) {
+            return Ok(());
+        }
         self.note_fault(fault);
         if fault.is_fatal() {
             let farewell = self.sign(fault.reply());
