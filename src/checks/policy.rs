@@ -23,6 +23,17 @@ pub enum Mode {
     Observe,
 }
 
+impl Mode {
+    /// The mode as one word.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Observe => "observe",
+        }
+    }
+}
+
 /// Everything [`judge`](crate::checks::judge()) needs besides the facts.
 #[derive(Debug)]
 pub struct Policy {

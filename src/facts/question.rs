@@ -96,6 +96,21 @@ impl DnsName {
         &self.asked
     }
 
+    /// Whether `text` tells what this name hides: the secret zone, or its first label, which is the key.
+    #[must_use]
+    pub fn is_told_in(&self, text: &str) -> bool {
+        let Some(shown) = &self.shown else {
+            return false;
+        };
+        let same = self.asked.bytes().zip(shown.bytes());
+        let same = same.take_while(|(asked, shown)| asked == shown).count();
+        let common = self.asked.get(..same).unwrap_or_default();
+        let start = common.rfind('.').map_or(0, |dot| dot + 1);
+        let zone = self.asked.get(start..).unwrap_or_default();
+        let key = zone.split('.').next().unwrap_or_default().to_lowercase();
+        !key.is_empty() && text.to_lowercase().contains(&key)
+    }
+
     /// The name for people.
     #[must_use]
     pub fn shown(&self) -> &str {

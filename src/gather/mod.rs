@@ -26,7 +26,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::facts::{Answer, DnsAnswer, DnsName, Failure, Millis};
-use crate::facts::{Question, Recalled, RecordType, Silence, Source};
+use crate::facts::{Question, Recalled, RecordData, RecordType, Silence, Source};
 use crate::gather::cache::{Answers, Key, keep};
 use crate::gather::dns::{Looked, Wire, wire_name};
 use crate::gather::flight::{Arrival, Boarding, Flight, Flights};
@@ -236,8 +236,9 @@ impl Answerer for Gather {
             }
             Question::Dns { name, kind } => {
                 let asking = self.ask_dns(name, *kind);
+                let name = name.clone();
                 asking
-                    .map(|(answer, source)| (Answer::Dns(answer), source))
+                    .map(move |(answer, source)| (Answer::Dns(discreet(&name, answer)), source))
                     .boxed()
             }
         }
@@ -249,6 +250,23 @@ impl Inner {
         self.from_cache.fetch_add(1, Ordering::Relaxed);
         ready((answer, Source::Cache)).boxed()
     }
+}
+
+/// What is put in the place of a text that tells a secret.
+const WITHHELD: &str = "(withheld: it holds the key of the zone)";
+
+/// The answer without texts that tell what the name hides: some lists write the name they were asked for into them.
+fn discreet(name: &DnsName, mut answer: DnsAnswer) -> DnsAnswer {
+    if let DnsAnswer::Found(records) = &mut answer {
+        for record in records {
+            if let RecordData::Txt(text) = &mut record.data
+                && name.is_told_in(text)
+            {
+                *text = WITHHELD.into();
+            }
+        }
+    }
+    answer
 }
 
 fn now(failure: Failure) -> BoxFuture<'static, (DnsAnswer, Source)> {

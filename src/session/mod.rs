@@ -17,6 +17,7 @@ pub mod context;
 mod dialogue;
 mod end;
 mod greet;
+mod log_line;
 mod memory;
 mod recipient;
 mod relay;
@@ -117,7 +118,12 @@ struct Notes {
     /// Messages answered, kept or not.
     messages_ended: u32,
     refusals: Vec<String>,
+    /// Recipients refused or put off here.
     refused: u64,
+    /// Recipients that were cleared and not taken by the backend.
+    rejected: u64,
+    /// Recipients named, kept or not.
+    recipients_named: u64,
     delivered: u64,
     faults: u32,
     idle_commands: u32,

@@ -446,6 +446,31 @@ async fn a_secret_is_asked_for_but_not_shown() {
 }
 
 #[tokio::test]
+async fn a_text_that_tells_the_secret_is_withheld() {
+    let mut zone = zone();
+    let secret = "3.0.0.127.key4711.dnsbl.test";
+    let text = "see https://dnsbl.test/?zone=KEY4711";
+    zone.add(secret, 300, &RecordData::Txt(text.into()))
+        .unwrap();
+    let control = serve(zone).await;
+    let gather = patient(control.address());
+    // Live, and from memory.
+    for _ in 0..2 {
+        let question = Question::Dns {
+            name: DnsName::secret(secret, "3.0.0.127.list"),
+            kind: RecordType::Txt,
+        };
+        let (Answer::Dns(answer), _) = gather.ask(&question).await else {
+            panic!("no answer of the DNS")
+        };
+        assert_eq!(
+            answer.txt().collect::<Vec<_>>(),
+            ["(withheld: it holds the key of the zone)"]
+        );
+    }
+}
+
+#[tokio::test]
 async fn silence_is_not_watched_here() {
     let control = serve(zone()).await;
     let silence = Question::Silence {
