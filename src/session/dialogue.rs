@@ -95,7 +95,7 @@ impl Session {
                 }
                 () = tokio::time::sleep_until(alarm) => {
                     if alarm < deadline {
-                        self.part_with_backend().await;
+                        Box::pin(self.part_with_backend()).await;
                         continue;
                     }
                     return Err(self.out_of_time().await);
