@@ -3,8 +3,6 @@
 //! Names no check. Faults become facts; what they cost is the judge's business. Every reply goes out through
 //! [`Session::reply`], which first looks for input that should not be there yet (RFC 2920 §3.1).
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use crate::checks::verdict::Verdict;
@@ -17,10 +15,6 @@ use crate::smtp::fault::Fault;
 use crate::smtp::phase::Phase;
 use crate::smtp::server::Event;
 use crate::smtp::verb::Verb;
-
-/// How long a silent client keeps a backend connection that it has no claim on: one between transactions, or one that it
-/// has on sufferance. A backend takes only so many.
-const BACKEND_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the machine saw, without a borrow of the input.
 enum Heard {
@@ -77,13 +71,14 @@ impl Session {
     async fn listen(&mut self) -> Result<(), Ended> {
         let idle = !matches!(self.server.phase(), Phase::Mail | Phase::Rcpt);
         let deadline = self.command_deadline();
+        let patience = self.door.upstream.backend.idle_timeout;
         if deadline <= Instant::now() {
             return Err(self.out_of_time().await);
         }
         loop {
             let alarm = match self.relay {
                 // Between transactions its place is of more use to others.
-                Some(_) if idle => deadline.min(Instant::now() + BACKEND_PATIENCE),
+                Some(_) if idle => deadline.min(Instant::now() + patience),
                 _ => deadline,
             };
             let read = tokio::select! {
@@ -131,7 +126,9 @@ impl Session {
             .as_ref()
             .is_some_and(|relay| relay.is_on_sufferance());
         let patience = match hurried {
-            true => limits.command_timeout.min(BACKEND_PATIENCE),
+            true => limits
+                .command_timeout
+                .min(self.door.upstream.backend.idle_timeout),
             false => limits.command_timeout,
         };
         (begun + patience).min(self.started + limits.session)
