@@ -15,6 +15,7 @@ pub mod points;
 pub mod policy;
 mod pregreet;
 pub mod replay;
+pub mod spf;
 pub mod verdict;
 
 use crate::checks::examination::Examination;
@@ -76,4 +77,10 @@ pub(in crate::checks) fn settings<T: serde::de::DeserializeOwned>(
 }
 
 /// Every check, in the order in which findings are listed.
-pub const ALL: &[Kind] = &[access::KIND, pregreet::KIND, dnsbl::KIND, conduct::KIND];
+pub const ALL: &[Kind] = &[
+    access::KIND,
+    pregreet::KIND,
+    dnsbl::KIND,
+    spf::KIND,
+    conduct::KIND,
+];

@@ -15,7 +15,9 @@ mod question;
 mod stage;
 mod weight;
 
-pub use answer::{Answer, Answered, DnsAnswer, Failure, Record, RecordData, Silence, Source};
+pub use answer::{
+    Answer, Answered, DnsAnswer, Failure, Record, RecordData, Silence, Source, TXT_MAX,
+};
 pub use client::{Client, TlsParameters};
 pub use ended::{Ended, Limit, Side};
 pub use envelope::{Helo, Mail, Rcpt};
