@@ -7,9 +7,10 @@
 //! himself (§11.1).
 //!
 //! ```text
-//! evaluate (terms, limits) → values (macros, names of the client) → record, macros, name (texts)
+//! evaluate (terms, limits) → ahead (questions in time), values (macros, names of the client) → record, macros, name (texts)
 //! ```
 
+mod ahead;
 mod evaluate;
 mod explain;
 mod identity;

@@ -2,11 +2,8 @@
 //!
 //! A pure function of the query and the answers that have come. When an answer is missing, its
 //! question has been noted and the evaluation concludes nothing; it is made again from the start
-//! when more is known. Where one term waits, the terms behind it are evaluated all the same, so that
-//! all questions that do not depend on each other are asked at once and waiting takes as long as the
-//! slowest answer, not as their sum. What they find is not believed before the first has its answer,
-//! so the order in which answers come changes nothing; and they stay within the limits of §4.6.4
-//! like any others: ten terms that ask, ten names for each.
+//! when more is known. It concludes from the same answers whatever their order, for it never looks
+//! behind one that is missing, but to ask (`ahead`).
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -70,13 +67,10 @@ impl<'e, 'f, 'a> Evaluator<'e, 'f, 'a> {
         };
         let broken = |term: &str| Halt::Permanent(domain.to_owned(), format!("wrong term {term}"));
         let record = Record::read(text).map_err(broken)?;
-        let mut waits = false;
-        for directive in &record.directives {
+        let mut directives = record.directives.iter();
+        while let Some(directive) = directives.next() {
             match self.matches(&directive.mechanism, domain) {
                 Ok(false) => {}
-                Err(Halt::Waits) => waits = true,
-                _ if waits => return Err(Halt::Waits),
-                Err(halt) => return Err(halt),
                 Ok(true) => {
                     let explanation = record.explanation;
                     return Ok(Evaluation {
@@ -84,13 +78,17 @@ impl<'e, 'f, 'a> Evaluator<'e, 'f, 'a> {
                         ..conclude(directive.result, directive.written)
                     });
                 }
+                Err(Halt::Waits) => {
+                    self.ask_ahead(directives.as_slice(), record.redirect, domain);
+                    return Err(Halt::Waits);
+                }
+                Err(halt) => return Err(halt),
             }
         }
-        let rest = match record.redirect {
-            Some(target) => self.redirect(target, domain),
+        match record.redirect {
+            Some(target) => self.other(target, domain),
             None => Ok(conclude(SpfResult::Neutral, "nothing matches")),
-        };
-        if waits { Err(Halt::Waits) } else { rest }
+        }
     }
 
     /// The one SPF record of `domain` (§4.4, §4.5).
@@ -112,24 +110,18 @@ impl<'e, 'f, 'a> Evaluator<'e, 'f, 'a> {
     }
 
     fn matches(&mut self, mechanism: &Mechanism<'a>, domain: &str) -> Result<bool, Halt> {
+        if let Some(sure) = self.is_sure(mechanism) {
+            return Ok(sure);
+        }
         match mechanism {
-            Mechanism::All => Ok(true),
-            Mechanism::Ip4(network) => Ok(match self.ip {
-                IpAddr::V4(ip) => network.contains(&ip),
-                IpAddr::V6(_) => false,
-            }),
-            Mechanism::Ip6(network) => Ok(match self.ip {
-                IpAddr::V4(_) => false,
-                IpAddr::V6(ip) => network.contains(&ip),
-            }),
-            Mechanism::Include(target) => self.include(*target, domain),
+            Mechanism::Include(target) => {
+                let evaluation = self.other(*target, domain)?;
+                Ok(evaluation.result == SpfResult::Pass)
+            }
             Mechanism::A(target, lengths) => {
-                self.count_lookup(domain)?;
-                let Some(target) = self.target(*target, domain)? else {
-                    return Ok(false);
-                };
-                let answer = self.ask_of_term(&target, self.address_type(), domain)?;
-                Ok(self.is_client(answer, *lengths))
+                let kind = self.address_type();
+                let answer = self.ask_of_term(*target, kind, domain)?;
+                Ok(answer.is_some_and(|answer| self.is_client(answer, *lengths)))
             }
             Mechanism::Mx(target, lengths) => self.mx(*target, *lengths, domain),
             Mechanism::Ptr(target) => {
@@ -140,28 +132,26 @@ impl<'e, 'f, 'a> Evaluator<'e, 'f, 'a> {
                 }
             }
             Mechanism::Exists(target) => {
-                self.count_lookup(domain)?;
-                let Some(target) = self.target(Some(*target), domain)? else {
-                    return Ok(false);
-                };
-                let answer = self.ask_of_term(&target, RecordType::A, domain)?;
-                Ok(answer.a().next().is_some())
+                let answer = self.ask_of_term(Some(*target), RecordType::A, domain)?;
+                Ok(answer.is_some_and(|answer| answer.a().next().is_some()))
             }
+            Mechanism::All | Mechanism::Ip4(_) | Mechanism::Ip6(_) => Ok(false),
         }
     }
 
-    /// `include` (§5.2): only a pass matches, and there must be a record.
-    fn include(&mut self, target: DomainSpec<'a>, domain: &str) -> Result<bool, Halt> {
-        let evaluation = self.other(target, domain)?;
-        Ok(evaluation.result == SpfResult::Pass)
+    /// Whether a mechanism that asks for nothing matches; `None` for the others.
+    pub(super) fn is_sure(&self, mechanism: &Mechanism<'_>) -> Option<bool> {
+        match (mechanism, self.ip) {
+            (Mechanism::All, _) => Some(true),
+            (Mechanism::Ip4(network), IpAddr::V4(ip)) => Some(network.contains(&ip)),
+            (Mechanism::Ip6(network), IpAddr::V6(ip)) => Some(network.contains(&ip)),
+            (Mechanism::Ip4(_) | Mechanism::Ip6(_), _) => Some(false),
+            _ => None,
+        }
     }
 
-    /// `redirect` (§6.1): the other record speaks in place of this one.
-    fn redirect(&mut self, target: DomainSpec<'a>, domain: &str) -> Result<Evaluation<'a>, Halt> {
-        self.other(target, domain)
-    }
-
-    /// Evaluates the record that `domain`'s record names; that there is none is an error.
+    /// Evaluates the record that `domain`'s record names, by `include` (§5.2) or `redirect` (§6.1);
+    /// that there is none is an error.
     fn other(&mut self, target: DomainSpec<'a>, domain: &str) -> Result<Evaluation<'a>, Halt> {
         self.count_lookup(domain)?;
         let missing = || {
@@ -183,13 +173,11 @@ impl<'e, 'f, 'a> Evaluator<'e, 'f, 'a> {
         lengths: Lengths,
         domain: &str,
     ) -> Result<bool, Halt> {
-        self.count_lookup(domain)?;
-        let Some(target) = self.target(target, domain)? else {
+        let Some(answer) = self.ask_of_term(target, RecordType::Mx, domain)? else {
             return Ok(false);
         };
-        let answer = self.ask_of_term(&target, RecordType::Mx, domain)?;
         if answer.records().len() > MOST_NAMES {
-            let because = format!("more than {MOST_NAMES} MX records at {target}");
+            let because = format!("more than {MOST_NAMES} MX records");
             return Err(Halt::Permanent(domain.to_owned(), because));
         }
         let exchanges = answer
@@ -250,14 +238,19 @@ impl<'e, 'f, 'a> Evaluator<'e, 'f, 'a> {
     }
 
     /// Asks for what a term compares with, and counts names that have nothing. Not counted are those
-    /// that follow from an answer, of exchanges and of the client's names: terms are limited.
+    /// that follow from an answer, of exchanges and of the client's names: terms are limited. `None`
+    /// for a name that can not be asked for.
     fn ask_of_term(
         &mut self,
-        name: &str,
+        target: Option<DomainSpec<'a>>,
         kind: RecordType,
         domain: &str,
-    ) -> Result<&'a DnsAnswer, Halt> {
-        let answer = self.ask(name, kind)?;
+    ) -> Result<Option<&'a DnsAnswer>, Halt> {
+        self.count_lookup(domain)?;
+        let Some(name) = self.target(target, domain)? else {
+            return Ok(None);
+        };
+        let answer = self.ask(&name, kind)?;
         if answer.records().is_empty() {
             self.voids += 1;
         }
@@ -265,7 +258,7 @@ impl<'e, 'f, 'a> Evaluator<'e, 'f, 'a> {
             let because = format!("more than {MOST_VOID} names without records");
             return Err(Halt::Permanent(domain.to_owned(), because));
         }
-        Ok(answer)
+        Ok(Some(answer))
     }
 
     pub(super) fn ask(&mut self, name: &str, kind: RecordType) -> Result<&'a DnsAnswer, Halt> {
@@ -278,7 +271,7 @@ impl<'e, 'f, 'a> Evaluator<'e, 'f, 'a> {
         }
     }
 
-    fn count_lookup(&mut self, domain: &str) -> Result<(), Halt> {
+    pub(super) fn count_lookup(&mut self, domain: &str) -> Result<(), Halt> {
         self.lookups = self.lookups.saturating_add(1);
         if self.lookups > MOST_LOOKUPS {
             let because = format!("more than {MOST_LOOKUPS} terms that ask the DNS");

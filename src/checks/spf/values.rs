@@ -84,7 +84,7 @@ impl<'e> Evaluator<'e, '_, '_> {
     }
 
     /// The names that the client's address claims; a lookup that fails brings none.
-    fn names(&mut self) -> Result<Vec<String>, Halt> {
+    pub(super) fn names(&mut self) -> Result<Vec<String>, Halt> {
         let reversed = reversed(self.ip, self.family());
         let answer = match self.ask(&reversed, RecordType::Ptr) {
             Ok(answer) => answer,

@@ -78,7 +78,7 @@ fn result(record: &str, zone: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn questions_that_do_not_depend_on_each_other_leave_together() {
+fn the_terms_of_a_record_ask_together() {
     let zone = Zone::new(&[
         (
             "example.org TXT",
@@ -105,12 +105,9 @@ fn questions_that_do_not_depend_on_each_other_leave_together() {
                 "192.0.2.1.x.example A",
                 "r.example TXT",
             ],
-            vec![
-                "mx1.example.org A",
-                "mx2.example.org A",
-                "i.example A",
-                "1.2.0.192.in-addr.arpa PTR",
-            ],
+            vec!["mx1.example.org A", "mx2.example.org A"],
+            vec!["i.example A"],
+            vec!["1.2.0.192.in-addr.arpa PTR"],
         ]
     );
 }
