@@ -26,7 +26,7 @@ const MOST_RECORDS: usize = 64;
 /// Most CNAME records followed.
 const MOST_CNAMES: usize = 8;
 /// Most characters of all texts of an answer; one with more says nothing usable.
-const MOST_TEXT: usize = 2 * TXT_MAX;
+const MOST_TEXT: usize = 4 * TXT_MAX;
 
 /// The resolver.
 pub(in crate::gather) struct Wire {

@@ -1,3 +1,5 @@
+//! Who is judged, and what is said about him.
+
 use super::*;
 use crate::facts::{Client, Fact, Helo, Mail, Millis, Stage};
 

@@ -1,3 +1,5 @@
+//! The examples of RFC 7208 §7.4, and what is wrong.
+
 use super::*;
 
 /// The values of RFC 7208 §7.4.

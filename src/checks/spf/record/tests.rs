@@ -1,3 +1,5 @@
+//! Records as they should be, and each way to spoil one.
+
 use super::*;
 
 fn directive(term: &str) -> Option<(SpfResult, Mechanism<'_>)> {
