@@ -1,5 +1,7 @@
 //! The examples of RFC 7208 §7.4, and what is wrong.
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// The values of RFC 7208 §7.4.
@@ -158,5 +160,15 @@ fn domain_specs_end_like_domains() {
         "a.example\u{fffd}",
     ] {
         assert!(DomainSpec::read(bad).is_none(), "{bad}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_a_spec_that_expands_or_is_none(text in "(%|[{}]|[a-z]|[0-9]|[.:/_=+,-]|[A-Z]|%[{][slodiphvr][0-9r.-]{0,3}[}]|\\PC){0,20}") {
+        let right = is_macro_string(&text, Place::Record);
+        prop_assert_eq!(DomainSpec::read(&text).is_some() && !right, false);
+        let all = expand(&text, Place::Record, |_| Ok::<_, ()>(Some("a.b".into())));
+        prop_assert_eq!(all.unwrap().is_some(), right);
     }
 }

@@ -1,5 +1,7 @@
 //! Records as they should be, and each way to spoil one.
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn directive(term: &str) -> Option<(SpfResult, Mechanism<'_>)> {
@@ -179,4 +181,17 @@ fn modifiers_that_are_known_stand_once() {
         assert!(Record::read(&text).is_err(), "{text}");
     }
     assert!(Record::read("v=spf1 foo=a foo=a").is_ok());
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in "v=spf1( |[-~?+]|all|a|mx|ptr|ip4:|ip6:|include:|exists:|redirect=|exp=|x=|::|/|//|[0-9]{1,3}|[.]|%[{]d2r[}]|\\PC){0,20}") {
+        match Record::read(&text) {
+            Ok(record) => for directive in &record.directives {
+                let again = Directive::read(directive.written);
+                prop_assert_eq!(again.as_ref(), Some(directive));
+            },
+            Err(term) => prop_assert!(text.split(' ').any(|part| part == term)),
+        }
+    }
 }
