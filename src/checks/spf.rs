@@ -29,7 +29,7 @@ use crate::checks::examination::Examination;
 use crate::checks::finding::Outcome;
 use crate::checks::points::Points;
 use crate::checks::{Check, Kind, SettingsError, address, settings};
-use crate::facts::{DnsAnswer, DnsName, Question, RecordType};
+use crate::facts::{DnsAnswer, RecordType};
 use evaluate::{Evaluator, Halt};
 use identity::Identity;
 use macros::DomainSpec;
@@ -207,7 +207,7 @@ impl Check for Spf {
         };
         let mut could_bring = self.span();
         let evaluation = check_host(&query, &mut |name, kind| {
-            let answer = ask(examination, name, kind, could_bring.clone());
+            let answer = examination.dns_named(name, kind, could_bring.clone());
             // The whole of it hangs on the first answer that is missing, whatever others there are.
             if answer.is_none() {
                 could_bring = Points::ZERO.span();
@@ -219,22 +219,12 @@ impl Check for Spf {
         };
         // Nothing waits for the words.
         let words = explanation(&query, &evaluation, &mut |name, kind| {
-            ask(examination, name, kind, Points::ZERO.span())
+            examination.dns_named(name, kind, Points::ZERO.span())
         });
         let evidence = identity.evidence(&evaluation, words.flatten().as_deref());
         let (outcome, points) = self.weigh(evaluation.result);
         examination.found(outcome, points, evaluation.result.label(), evidence);
     }
-}
-
-fn ask<'a>(
-    examination: &mut Examination<'a>,
-    name: &str,
-    kind: RecordType,
-    could_bring: RangeInclusive<Points>,
-) -> Option<&'a DnsAnswer> {
-    let name = DnsName::new(name);
-    examination.dns(Question::Dns { name, kind }, could_bring)
 }
 
 impl Spf {

@@ -79,11 +79,11 @@ impl<'r> Record<'r> {
             self.directives.push(Directive::read(term)?);
             return Some(());
         };
-        let known = match name.to_ascii_lowercase().as_str() {
-            "redirect" => &mut self.redirect,
-            "exp" => &mut self.explanation,
+        let known = match () {
+            () if name.eq_ignore_ascii_case("redirect") => &mut self.redirect,
+            () if name.eq_ignore_ascii_case("exp") => &mut self.explanation,
             // Not known, and ignored if its syntax is right (§6).
-            _ => return is_macro_string(value, Place::Record).then_some(()),
+            () => return is_macro_string(value, Place::Record).then_some(()),
         };
         let first = known.replace(DomainSpec::read(value)?).is_none();
         first.then_some(())
@@ -124,28 +124,30 @@ impl<'r> Mechanism<'r> {
     fn read(term: &'r str) -> Option<Self> {
         let end = term.find([':', '/']).unwrap_or(term.len());
         let (name, argument) = term.split_at_checked(end)?;
-        Some(match name.to_ascii_lowercase().as_str() {
-            "all" if argument.is_empty() => Self::All,
-            "include" => Self::Include(DomainSpec::read(argument.strip_prefix(':')?)?),
-            "a" => {
-                let (domain, lengths) = lengths(argument)?;
-                Self::A(optional(domain)?, lengths)
-            }
-            "mx" => {
-                let (domain, lengths) = lengths(argument)?;
-                Self::Mx(optional(domain)?, lengths)
-            }
-            "ptr" => Self::Ptr(optional(argument)?),
-            "ip4" => {
+        // Compared in place: a record may have hundreds of these.
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        Some(match () {
+            () if is("ip4") => {
                 let (address, length) = network(argument, 32)?;
                 Self::Ip4(Ipv4Net::new(address.parse::<Ipv4Addr>().ok()?, length).ok()?)
             }
-            "ip6" => {
+            () if is("ip6") => {
                 let (address, length) = network(argument, 128)?;
                 Self::Ip6(Ipv6Net::new(address.parse::<Ipv6Addr>().ok()?, length).ok()?)
             }
-            "exists" => Self::Exists(DomainSpec::read(argument.strip_prefix(':')?)?),
-            _ => return None,
+            () if is("include") => Self::Include(DomainSpec::read(argument.strip_prefix(':')?)?),
+            () if is("all") && argument.is_empty() => Self::All,
+            () if is("a") => {
+                let (domain, lengths) = lengths(argument)?;
+                Self::A(optional(domain)?, lengths)
+            }
+            () if is("mx") => {
+                let (domain, lengths) = lengths(argument)?;
+                Self::Mx(optional(domain)?, lengths)
+            }
+            () if is("ptr") => Self::Ptr(optional(argument)?),
+            () if is("exists") => Self::Exists(DomainSpec::read(argument.strip_prefix(':')?)?),
+            () => return None,
         })
     }
 }
