@@ -44,6 +44,8 @@ address = ["{backend}"]
 greet_wait = "0s"
 [policy.default.checks.dnsbl]
 zones = []
+[policy.default.checks.spf]
+enabled = false
 [limits]
 connection_rate_per_address = "off"
 [store]

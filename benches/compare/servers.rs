@@ -40,6 +40,8 @@ loopback_clients = true
 greet_wait = "0s"
 [policy.default.checks.dnsbl]
 zones = []
+[policy.default.checks.spf]
+enabled = false
 [limits]
 connections_per_network = 1000
 connection_rate_per_address = "off"

@@ -146,6 +146,22 @@ impl<'a> Examination<'a> {
             .map(|(answer, _)| answer)
     }
 
+    /// As [`Examination::dns`], for a name that becomes a question only when it must be asked.
+    pub fn dns_named(
+        &mut self,
+        name: &str,
+        kind: RecordType,
+        could_bring: RangeInclusive<Points>,
+    ) -> Option<&'a DnsAnswer> {
+        let name = InZone {
+            prefix: "",
+            zone: name,
+            shown: None,
+        };
+        let answer = self.dns_in_zone(name, kind, could_bring);
+        answer.map(|(answer, _)| answer)
+    }
+
     /// As [`Examination::dns`], with the time the answer took.
     pub fn dns_timed(
         &mut self,

@@ -18,6 +18,7 @@ pub mod policy;
 mod pregreet;
 pub mod replay;
 pub mod shield;
+pub mod spf;
 pub mod verdict;
 
 use crate::checks::examination::Examination;
@@ -83,6 +84,7 @@ pub const ALL: &[Kind] = &[
     access::KIND,
     pregreet::KIND,
     dnsbl::KIND,
+    spf::KIND,
     conduct::KIND,
     // Last: it looks at what the others have found.
     greylist::KIND,

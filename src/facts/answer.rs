@@ -129,6 +129,9 @@ impl Failure {
     }
 }
 
+/// Characters kept of a text. One that has so many may have had more.
+pub const TXT_MAX: usize = 4096;
+
 /// One DNS record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -150,7 +153,8 @@ pub enum RecordData {
     Mx(u16, Box<str>),
     /// Name.
     Ptr(Box<str>),
-    /// Text: printable ASCII, at most 200 octets, anything else replaced.
+    /// Text: printable ASCII, at most [`TXT_MAX`] characters; anything else is replaced by U+FFFD, so that it is
+    /// known to have been there.
     Txt(Box<str>),
 }
 

@@ -18,7 +18,7 @@ mod stage;
 mod weight;
 
 pub use answer::{
-    Answer, Answered, DnsAnswer, Failure, Primary, Record, RecordData, Silence, Source,
+    Answer, Answered, DnsAnswer, Failure, Primary, Record, RecordData, Silence, Source, TXT_MAX,
 };
 pub use client::{Client, TlsParameters};
 pub use ended::{Ended, Limit, Side};

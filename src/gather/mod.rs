@@ -1,4 +1,4 @@
-//! Floor 6: answers questions. Today these are DNS questions; SPF and memory will answer here too.
+//! Floor 6: answers questions. Today these are DNS questions; memory will answer here too.
 //!
 //! [`Gather`] looks into the cache, joins a lookup that is under way, or starts one as a task that belongs to nobody, so
 //! that an answer nobody waits for any more still reaches the cache. It never judges an answer: a failure is an answer.

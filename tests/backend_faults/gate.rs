@@ -90,6 +90,8 @@ servers = ["127.0.0.1:9"]
 greet_wait = "0s"
 [policy.default.checks.dnsbl]
 zones = []
+[policy.default.checks.spf]
+enabled = false
 [limits]
 connection_rate_per_address = "off"
 [store]

@@ -168,6 +168,8 @@ source_address = "127.0.0.2"
 {policy}
 [policy.default.checks.dnsbl]
 zones = [{zones}]
+[policy.default.checks.spf]
+enabled = false
 {checks}
 "#
         )

@@ -432,6 +432,15 @@ fn dns(kind: &str, records: &[String]) -> Option<(DnsAnswer, Millis)> {
             text.parse()
                 .unwrap_or_else(|_| panic!("{text}: no address")),
         ),
+        "AAAA" => RecordData::Aaaa(
+            text.parse()
+                .unwrap_or_else(|_| panic!("{text}: no address")),
+        ),
+        "MX" => {
+            let (preference, exchange) = text.split_once(' ').unwrap_or(("10", text));
+            RecordData::Mx(preference.parse().unwrap(), exchange.into())
+        }
+        "PTR" => RecordData::Ptr(text.as_str().into()),
         "TXT" => RecordData::Txt(text.as_str().into()),
         _ => panic!("{kind} records are not written in tables yet"),
     };
