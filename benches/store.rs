@@ -4,6 +4,7 @@
 #![allow(missing_docs, reason = "a bench has no users")]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -112,7 +113,7 @@ fn load(store: &Store, numbers: impl Iterator<Item = u32>) {
         busy += before.elapsed();
         count += 1;
     }
-    assert!(futures_executor(store.flush()), "it is on disk");
+    assert!(wait(store.flush()), "it is on disk");
     let all = started.elapsed();
     let standing = store.standing();
     println!(
@@ -125,7 +126,7 @@ fn load(store: &Store, numbers: impl Iterator<Item = u32>) {
     );
 }
 
-fn futures_executor<T>(future: BoxFuture<'static, T>) -> T {
+fn wait<T>(future: BoxFuture<'static, T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime.expect("there is a runtime").block_on(future)
 }
@@ -153,9 +154,15 @@ fn latency(what: &str, store: &Store, numbers: impl Iterator<Item = u32>, there:
     );
 }
 
-fn size(directory: &Path) -> f64 {
+/// What the file takes on disk, and its length: redb doubles a file that grows, with holes.
+fn size(directory: &Path) -> String {
     let about = std::fs::metadata(directory.join("memory.redb")).expect("the file is there");
-    about.len() as f64 / 1e6
+    let (blocks, length) = (about.blocks() as f64 * 512.0, about.len() as f64);
+    format!(
+        "{:.0} MB on disk, {:.0} MB with holes",
+        blocks / 1e6,
+        length / 1e6
+    )
 }
 
 fn anonymous_memory() -> f64 {
@@ -176,14 +183,14 @@ fn main() {
     println!("written once:");
     load(&store, 0..most);
     println!(
-        "  {:.0} MB on disk, {:.0} MB of memory",
+        "  {}, {:.0} MB of memory",
         size(directory.path()),
         anonymous_memory()
     );
     println!("written again in no order:");
     load(&store, scattered(most).take(most as usize));
     println!(
-        "  {:.0} MB on disk, {:.0} MB of memory",
+        "  {}, {:.0} MB of memory",
         size(directory.path()),
         anonymous_memory()
     );

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::store::engine::Table;
 use crate::store::key::{Key, Secret};
-use crate::store::value::{Kept, Reader, write_text};
+use crate::store::value::{Kept, LAST, Reader, write_text, write_time};
 
 /// The most entries.
 pub const MOST_ENTRIES: usize = 10_000;
@@ -20,7 +20,7 @@ const SUBJECT: usize = 320;
 /// The longest comment, octets; longer ones are cut.
 const COMMENT: usize = 256;
 /// Expiry of entries that have none.
-const NEVER: u64 = u64::MAX;
+const NEVER: u64 = LAST;
 
 /// What an entry speaks of; names as they stand in the configuration, lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -92,7 +92,7 @@ impl Kept for Entry {
 
     fn write(&self, octets: &mut Vec<u8>) {
         octets.push(self.allow.into());
-        octets.extend(self.created.to_be_bytes());
+        write_time(octets, self.created);
         let (mark, text) = match &self.subject {
             Subject::Network(network) => (b'n', network.to_string().into()),
             Subject::Helo(name) => (b'h', name.clone()),
@@ -105,7 +105,7 @@ impl Kept for Entry {
 
     fn read(expires: u64, octets: &mut Reader<'_>) -> Option<Self> {
         let allow = octets.u8()? != 0;
-        let created = octets.u64()?;
+        let created = octets.time()?;
         let (mark, text) = (octets.u8()?, octets.text()?);
         let subject = match mark {
             b'n' => Subject::Network(text.parse().ok()?),

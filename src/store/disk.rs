@@ -3,10 +3,14 @@
 //! redb checks what it reads, but a file that something else has written to can still make it panic; a panic is caught
 //! here and means the same as an error. The whole file is checked when it is opened.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{PoisonError, RwLock};
 
-use redb::{Builder, Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata};
-use redb::{StorageBackend, StorageError, TableDefinition, WriteTransaction};
+use redb::{Builder, Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable};
+use redb::{
+    ReadableTableMetadata, StorageBackend, StorageError, TableDefinition, WriteTransaction,
+};
 
 use crate::store::engine::{Broken, Change, Engine, Place, Table};
 use crate::store::key::{KEY_LENGTH, Key, Secret};
@@ -36,9 +40,20 @@ pub(in crate::store) enum Refused {
 }
 
 /// A file that is open. It is locked: no other process has it.
-#[derive(Debug)]
 pub(in crate::store) struct Disk {
+    /// What readers see: everything up to the last write. It is open all the time, since opening takes longer than
+    /// reading. Stands before the database, so that it is closed first.
+    view: RwLock<View>,
     database: Database,
+}
+
+/// The tables as they are for readers, in the order of [`Table::ALL`].
+type View = Vec<ReadOnlyTable<[u8; KEY_LENGTH], &'static [u8]>>;
+
+fn view(database: &Database) -> Result<View, redb::Error> {
+    let transaction = database.begin_read()?;
+    let tables = Table::ALL.map(|table| transaction.open_table(columns(table)));
+    Ok(tables.into_iter().collect::<Result<_, _>>()?)
 }
 
 impl Disk {
@@ -50,15 +65,17 @@ impl Disk {
             builder.set_check_integrity_on_open(true);
             let database = builder.create_with_backend(file)?;
             let about = begin(&database)?;
-            Ok((Self { database }, about))
+            if about.version != VERSION {
+                return Err(redb::Error::Corrupted(
+                    "it is of another version".to_owned(),
+                ));
+            }
+            let view = RwLock::new(view(&database)?);
+            Ok((Self { view, database }, about.secret))
         };
-        let (disk, about) = caught(open)
+        let (disk, secret) = caught(open)
             .unwrap_or_else(|panic| Err(redb::Error::Corrupted(panic)))
             .map_err(|error| refused(&error))?;
-        let About { version, secret } = about;
-        if version != VERSION {
-            return Err(Refused::Damaged(format!("it is of version {version:?}")));
-        }
         match <[u8; 16]>::try_from(secret.as_slice()) {
             Ok(secret) => Ok((disk, Secret::from(secret))),
             Err(_) => Err(Refused::Damaged("it has no secret".to_owned())),
@@ -135,14 +152,33 @@ fn tried<T>(run: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, Broken> {
         .map_err(|error| Broken(error.to_string()))
 }
 
+impl Disk {
+    fn read<T>(
+        &self,
+        table: Table,
+        read: impl FnOnce(&ReadOnlyTable<[u8; KEY_LENGTH], &'static [u8]>) -> Result<T, StorageError>,
+    ) -> Result<T, Broken> {
+        tried(|| {
+            let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
+            let at = Table::ALL.iter().position(|other| *other == table);
+            let open = at.and_then(|at| view.get(at));
+            Ok(read(open.ok_or(StorageError::DatabaseClosed)?)?)
+        })
+    }
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Disk").finish_non_exhaustive()
+    }
+}
+
 impl Engine for Disk {
     fn get(&self, place: &Place) -> Result<Option<Octets>, Broken> {
-        tried(|| {
-            let table = self
-                .database
-                .begin_read()?
-                .open_table(columns(place.table))?;
-            Ok(table.get(place.key.0)?.map(|kept| kept.value().into()))
+        self.read(place.table, |table| {
+            Ok(table
+                .get_owned(place.key.0)?
+                .map(|kept| kept.value().into()))
         })
     }
 
@@ -154,9 +190,8 @@ impl Engine for Disk {
     ) -> Result<Vec<(Key, Octets)>, Broken> {
         use std::ops::Bound::{Excluded, Unbounded};
         let start = after.map_or(Unbounded, |key| Excluded(key.0));
-        tried(|| {
-            let table = self.database.begin_read()?.open_table(columns(table))?;
-            let range = table.range::<[u8; KEY_LENGTH]>((start, Unbounded))?;
+        self.read(table, |table| {
+            let range = table.range_owned::<[u8; KEY_LENGTH]>((start, Unbounded))?;
             let found = range.take(most).map(|kept| {
                 let (key, value) = kept?;
                 Ok((Key(key.value()), value.value().into()))
@@ -177,15 +212,18 @@ impl Engine for Disk {
                 let changes = changes.iter().filter(|(place, _)| place.table == table);
                 write_table(&transaction, table, changes)?;
             }
-            Ok(transaction.commit()?)
+            transaction.commit()?;
+            let new = view(&self.database)?;
+            let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+            let old = std::mem::replace(&mut *view, new);
+            drop(view);
+            drop(old);
+            Ok(())
         })
     }
 
     fn count(&self, table: Table) -> Result<u64, Broken> {
-        tried(|| {
-            let table = self.database.begin_read()?.open_table(columns(table))?;
-            Ok(table.len()?)
-        })
+        self.read(table, ReadableTableMetadata::len)
     }
 
     fn lasts(&self) -> bool {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::store::engine::Table;
-use crate::store::value::{Kept, Reader, write_text};
+use crate::store::value::{Kept, Reader, write_text, write_time};
 
 /// The most listeners remembered for a client.
 pub(in crate::store) const LISTENERS: usize = 8;
@@ -54,8 +54,8 @@ impl Kept for Sightings {
     fn write(&self, octets: &mut Vec<u8>) {
         for sighting in &self.0 {
             write_text(octets, &sighting.listener);
-            octets.extend(sighting.at.to_be_bytes());
-            octets.extend(sighting.expires.to_be_bytes());
+            write_time(octets, sighting.at);
+            write_time(octets, sighting.expires);
         }
     }
 
@@ -64,8 +64,8 @@ impl Kept for Sightings {
         while !octets.is_empty() && list.len() < LISTENERS {
             list.push(Sighting {
                 listener: octets.text()?,
-                at: octets.u64()?,
-                expires: octets.u64()?,
+                at: octets.time()?,
+                expires: octets.time()?,
             });
         }
         Some(Self(list))

@@ -1,7 +1,7 @@
 //! Values: what is remembered, and its octets.
 //!
-//! Every value begins with a version octet and the time it expires, eight octets, so that it can be swept without being
-//! understood. Numbers are big-endian. Octets that are not a whole value of a known version are as good as none.
+//! Every value begins with a version octet and the time it expires, so that it can be swept without being understood.
+//! Times have five octets, which last for 34,000 years; numbers are big-endian. Octets that are not a whole value of a known version are as good as none.
 
 use std::time::Duration;
 
@@ -12,7 +12,9 @@ use crate::store::engine::Table;
 /// The version of all values; another one is not read.
 const VERSION: u8 = 1;
 /// Octets of version and expiry.
-const HEADER: usize = 9;
+const HEADER: usize = 6;
+/// No time is behind this one.
+pub(in crate::store) const LAST: u64 = (1 << 40) - 1;
 /// The most octets kept for a zone.
 pub(in crate::store) const ZONE_OCTETS: usize = 256;
 
@@ -34,7 +36,7 @@ pub(in crate::store) trait Kept: Sized {
     fn octets(&self) -> Octets {
         let mut octets = Vec::with_capacity(48);
         octets.push(VERSION);
-        octets.extend(self.expires().to_be_bytes());
+        write_time(&mut octets, self.expires());
         self.write(&mut octets);
         octets.into_boxed_slice()
     }
@@ -52,12 +54,13 @@ pub(in crate::store) trait Kept: Sized {
 /// When octets expire; `None` if that can not be told.
 pub(in crate::store) fn expires(octets: &[u8]) -> Option<u64> {
     let mut reader = Reader(octets);
-    (reader.u8()? == VERSION).then(|| reader.u64())?
+    (reader.u8()? == VERSION).then(|| reader.time())?
 }
 
 /// A time so long after `now`.
 pub(in crate::store) const fn after(now: u64, lifetime: Duration) -> u64 {
-    now.saturating_add(lifetime.as_secs())
+    let time = now.saturating_add(lifetime.as_secs());
+    if time < LAST { time } else { LAST }
 }
 
 /// Takes octets from the front.
@@ -82,8 +85,13 @@ impl<'a> Reader<'a> {
         self.chunk().map(u32::from_be_bytes)
     }
 
-    pub(in crate::store) fn u64(&mut self) -> Option<u64> {
-        self.chunk().map(u64::from_be_bytes)
+    pub(in crate::store) fn time(&mut self) -> Option<u64> {
+        let octets = self.take(5)?;
+        Some(
+            octets
+                .iter()
+                .fold(0, |time, octet| time << 8 | u64::from(*octet)),
+        )
     }
 
     fn take(&mut self, length: usize) -> Option<&'a [u8]> {
@@ -108,6 +116,12 @@ impl<'a> Reader<'a> {
         let octets = self.take(length.into())?;
         std::str::from_utf8(octets).ok().map(Into::into)
     }
+}
+
+/// Writes a time; the last there is for later ones.
+pub(in crate::store) fn write_time(octets: &mut Vec<u8>, time: u64) {
+    let [_, _, _, kept @ ..] = time.min(LAST).to_be_bytes();
+    octets.extend(kept);
 }
 
 /// Writes text behind its length. Longer text than that can tell is cut by whoever keeps it.
@@ -138,15 +152,15 @@ impl Kept for Pass {
     }
 
     fn write(&self, octets: &mut Vec<u8>) {
-        octets.extend(self.first_seen.to_be_bytes());
-        octets.extend(self.last_seen.to_be_bytes());
+        write_time(octets, self.first_seen);
+        write_time(octets, self.last_seen);
         octets.extend(self.count.to_be_bytes());
     }
 
     fn read(expires: u64, octets: &mut Reader<'_>) -> Option<Self> {
         Some(Self {
-            first_seen: octets.u64()?,
-            last_seen: octets.u64()?,
+            first_seen: octets.time()?,
+            last_seen: octets.time()?,
             expires,
             count: octets.u32()?,
         })
@@ -174,15 +188,15 @@ impl Kept for Triplet {
     }
 
     fn write(&self, octets: &mut Vec<u8>) {
-        octets.extend(self.first_seen.to_be_bytes());
-        octets.extend(self.last_seen.to_be_bytes());
+        write_time(octets, self.first_seen);
+        write_time(octets, self.last_seen);
         octets.push(self.passed.into());
     }
 
     fn read(expires: u64, octets: &mut Reader<'_>) -> Option<Self> {
         Some(Self {
-            first_seen: octets.u64()?,
-            last_seen: octets.u64()?,
+            first_seen: octets.time()?,
+            last_seen: octets.time()?,
             expires,
             passed: octets.u8()? != 0,
         })
