@@ -36,7 +36,7 @@ directory = "/var/lib/gatepost"
 # Whether it remembers clients (who has passed, who was told to wait, who was refused) beyond a restart; if not, in memory
 # until then.
 enabled = true
-# The most it remembers, clients and triplets together; on disk, about 110 octets each. What ends first goes first.
+# The most it remembers, clients and triplets together; on disk, at most 250 octets each. What ends first goes first.
 max_entries = 1000000
 "#;
 

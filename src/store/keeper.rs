@@ -14,6 +14,7 @@ use crate::store::carry_over::{all_entries, carry_over};
 use crate::store::disk;
 use crate::store::engine::{Broken, Change, Engine, InMemory};
 use crate::store::open::{KEPT_IN_MEMORY, Opened, Opener};
+use crate::store::overlay::{Changes, MOST};
 use crate::store::shared::{Shared, Shelf};
 use crate::store::sweep::{Eviction, Walk};
 
@@ -55,6 +56,8 @@ pub struct Keeper {
     eviction: Eviction,
     /// Batches written since the last sync.
     unsynced: u32,
+    /// What was in them: an engine that fails takes it along.
+    at_risk: Changes,
     /// When the disk was last tried, if it is not in use.
     tried: Option<u64>,
     /// Whether the entries of the file, if there is one, are at hand.
@@ -83,6 +86,7 @@ impl Keeper {
             walk: Walk::default(),
             eviction: Eviction::default(),
             unsynced: 0,
+            at_risk: Changes::default(),
             tried: None,
             knows_entries: false,
         };
@@ -154,16 +158,24 @@ impl Keeper {
         }
         // Neighbours in the order of keys are neighbours in the file.
         changes.sort_unstable_by_key(|(place, _)| *place);
-        let sync = sync || self.unsynced + 1 >= UNSYNCED;
+        let many = self.unsynced + 1 >= UNSYNCED || self.at_risk.len() >= MOST;
+        let sync = sync || many;
         if let Err(broken) = self.with_engine(|engine| engine.write(&changes, sync)) {
             self.fall(&broken);
-            // Memory takes everything.
             let _ = self.with_engine(|engine| engine.write(&changes, sync));
         }
         drop(changes);
-        drop(taken);
         self.shared.overlay.written();
-        self.unsynced = if sync { 0 } else { self.unsynced + 1 };
+        if sync {
+            self.unsynced = 0;
+            self.at_risk = Changes::default();
+        } else {
+            self.unsynced += 1;
+            let values = taken.iter();
+            self.at_risk
+                .extend(values.map(|(place, value)| (*place, value.clone())));
+        }
+        drop(taken);
         self.evict();
     }
 
@@ -211,6 +223,13 @@ impl Keeper {
         tracing::error!(error = %broken, "{KEPT_IN_MEMORY}");
         let secret = self.shared.shelf().secret.clone();
         let engine = Box::new(InMemory::default());
+        let unsynced = std::mem::take(&mut self.at_risk);
+        let changes: Vec<Change<'_>> = unsynced
+            .iter()
+            .map(|(place, value)| (*place, value.as_deref()))
+            .collect();
+        // Memory takes everything.
+        let _ = engine.write(&changes, false);
         self.put_on_shelf(Shelf { engine, secret });
         // What sessions found wrong with the old engine meanwhile says nothing of this one.
         let _ = self.shared.take_broken();
