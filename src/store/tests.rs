@@ -29,7 +29,7 @@ struct Running {
 
 impl Running {
     fn open(directory: Option<&Path>, most: u64) -> Self {
-        Self::start(super::open(directory, most))
+        Self::start(super::open::open(directory, most))
     }
 
     fn with(opener: Opener, most: u64) -> Self {

@@ -150,7 +150,7 @@ proptest! {
         let _ = Pass::from_octets(&octets, now);
         let _ = Triplet::from_octets(&octets, now);
         let _ = Entry::from_octets(&octets, now);
-        let _ = crate::store::sightings::Sightings::from_octets(&octets, now);
-        let _ = crate::store::harvest::Counts::from_octets(&octets, now).map(|counts| counts.decayed(now).rounded());
+        let _ = sightings::Sightings::from_octets(&octets, now);
+        let _ = harvest::Counts::from_octets(&octets, now).map(|counts| counts.decayed(now).rounded());
     }
 }
