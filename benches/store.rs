@@ -1,7 +1,7 @@
 //! A million things remembered: octets on disk, how fast they are written through the queue, and how long a session waits
 //! for what it asks, while nothing is written and while everything is.
 
-#![allow(missing_docs, reason = "a bench has no users")]
+#![allow(clippy::print_stdout, reason = "it prints what it measured")]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::MetadataExt;

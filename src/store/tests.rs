@@ -28,8 +28,8 @@ struct Running {
 }
 
 impl Running {
-    fn open(directory: Option<&Path>, most: u64) -> Self {
-        Self::start(super::open::open(directory, most))
+    fn begin(directory: Option<&Path>, most: u64) -> Self {
+        Self::start(open(directory, most))
     }
 
     fn with(opener: Opener, most: u64) -> Self {
@@ -152,7 +152,7 @@ fn find_all(memory: &dyn Memory) {
 fn what_was_noted_is_there_at_once_and_after_it_was_written() {
     let directory = tempfile::tempdir().unwrap();
     for directory in [None, Some(directory.path())] {
-        let running = Running::open(directory, 1000);
+        let running = Running::begin(directory, 1000);
         note_all(&running.store);
         find_all(&running.store);
         assert_eq!(running.flush(), directory.is_some());
@@ -170,10 +170,10 @@ fn what_was_noted_is_there_at_once_and_after_it_was_written() {
 fn a_restart_forgets_nothing() {
     let directory = tempfile::tempdir().unwrap();
     // Nothing is flushed: the end writes what waits.
-    let running = Running::open(Some(directory.path()), 1000);
+    let running = Running::begin(Some(directory.path()), 1000);
     note_all(&running.store);
     running.close();
-    let running = Running::open(Some(directory.path()), 1000);
+    let running = Running::begin(Some(directory.path()), 1000);
     find_all(&running.store);
     running.close();
     use std::os::unix::fs::PermissionsExt;
@@ -183,10 +183,10 @@ fn a_restart_forgets_nothing() {
 
 #[test]
 fn in_memory_alone_a_restart_forgets_everything() {
-    let running = Running::open(None, 1000);
+    let running = Running::begin(None, 1000);
     note_all(&running.store);
     running.close();
-    let running = Running::open(None, 1000);
+    let running = Running::begin(None, 1000);
     assert_eq!(pass(&running.store, &client("192.0.2.1"), NOW), None);
     assert!(running.store.entries().is_empty());
     running.close();
@@ -310,7 +310,7 @@ fn a_zone_keeps_only_so_much() {
 #[test]
 fn entries_are_few_and_one_for_each_subject() {
     let directory = tempfile::tempdir().unwrap();
-    let running = Running::open(Some(directory.path()), 1000);
+    let running = Running::begin(Some(directory.path()), 1000);
     let store = &running.store;
     let network = |text: &str| Subject::Network(text.parse().unwrap());
     assert!(store.keep_entry(entry(network("192.0.2.0/24"), "first")));
@@ -340,7 +340,7 @@ fn entries_are_few_and_one_for_each_subject() {
     let one_more = Subject::Helo("more.example".into());
     assert!(!store.keep_entry(entry(one_more, "")));
     running.close();
-    let running = Running::open(Some(directory.path()), 1000);
+    let running = Running::begin(Some(directory.path()), 1000);
     assert_eq!(running.store.entries().len(), MOST_ENTRIES);
     let list = running.store.entries();
     let lasting = list.iter().find(|entry| entry.expires.is_none()).unwrap();
@@ -351,7 +351,7 @@ fn entries_are_few_and_one_for_each_subject() {
 #[test]
 fn who_is_forgotten_is_forgotten() {
     let directory = tempfile::tempdir().unwrap();
-    let running = Running::open(Some(directory.path()), 1000);
+    let running = Running::begin(Some(directory.path()), 1000);
     note_all(&running.store);
     assert!(running.flush());
     let client = client("192.0.2.1");
@@ -364,7 +364,7 @@ fn who_is_forgotten_is_forgotten() {
     };
     gone(&running.store);
     running.close();
-    let running = Running::open(Some(directory.path()), 1000);
+    let running = Running::begin(Some(directory.path()), 1000);
     gone(&running.store);
     running.close();
 }
@@ -373,7 +373,7 @@ fn who_is_forgotten_is_forgotten() {
 fn a_sweep_goes_round_in_small_steps() {
     let directory = tempfile::tempdir().unwrap();
     for directory in [None, Some(directory.path())] {
-        let running = Running::open(directory, 100_000);
+        let running = Running::begin(directory, 100_000);
         for number in 0..100_u8 {
             let lifetime = if number < 60 { HOUR } else { HOUR * 3 };
             let address = format!("192.0.2.{number}");
@@ -400,7 +400,7 @@ fn a_sweep_goes_round_in_small_steps() {
 fn the_cap_of_a_table_holds_and_what_ends_first_goes_first() {
     let directory = tempfile::tempdir().unwrap();
     for directory in [None, Some(directory.path())] {
-        let running = Running::open(directory, 1000);
+        let running = Running::begin(directory, 1000);
         running.store.sighted(&client("192.0.2.1"), "mx", NOW, HOUR);
         for number in 0..2000_u32 {
             let address = std::net::Ipv4Addr::from(0xc000_0000 + number).to_string();
@@ -444,7 +444,7 @@ fn candidates_for_removal_are_sought_all_round() {
 #[test]
 fn many_at_once_lose_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    let running = Running::open(Some(directory.path()), 100_000);
+    let running = Running::begin(Some(directory.path()), 100_000);
     let store = &running.store;
     let one = Harvest {
         refused: 1,
@@ -477,7 +477,7 @@ fn many_at_once_lose_nothing() {
     };
     check(store);
     running.close();
-    let running = Running::open(Some(directory.path()), 100_000);
+    let running = Running::begin(Some(directory.path()), 100_000);
     check(&running.store);
     assert_eq!(running.store.standing().kept[0], ("passes", 4004));
     running.close();
@@ -510,7 +510,7 @@ fn too_many_waiting_changes_are_let_fall_and_counted() {
 #[test]
 fn writes_wake_the_keeper_by_themselves() {
     let directory = tempfile::tempdir().unwrap();
-    let running = Running::open(Some(directory.path()), 1000);
+    let running = Running::begin(Some(directory.path()), 1000);
     let client = client("192.0.2.1");
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
     for round in 0..3 {

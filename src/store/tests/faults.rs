@@ -12,7 +12,10 @@ use redb::{BackendError, Database, ReadableDatabase, StorageBackend, TableDefini
 
 use super::*;
 use crate::store::disk::{Disk, Refused};
+use crate::store::engine::{Broken, Change};
+use crate::store::key::Secret;
 use crate::store::open::Opened;
+use crate::store::value::Octets;
 
 fn file(directory: &Path) -> PathBuf {
     directory.join("memory.redb")
@@ -25,7 +28,7 @@ fn aside(directory: &Path) -> PathBuf {
 /// A file with what [`note_all`] notes.
 fn filled() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
-    let running = Running::open(Some(directory.path()), 100_000);
+    let running = Running::begin(Some(directory.path()), 100_000);
     note_all(&running.store);
     for number in 0..2000_u32 {
         let address = std::net::Ipv4Addr::from(0xc633_0000 + number).to_string();
@@ -38,7 +41,7 @@ fn filled() -> tempfile::TempDir {
 /// What can not be read is moved aside, once, and everything works anew.
 fn is_renewed(directory: &Path) {
     let bad = fs::read(file(directory)).unwrap();
-    let running = Running::open(Some(directory), 1000);
+    let running = Running::begin(Some(directory), 1000);
     note_all(&running.store);
     find_all(&running.store);
     assert!(running.flush(), "it is on disk");
@@ -46,7 +49,7 @@ fn is_renewed(directory: &Path) {
     // Of what redb itself can read it may have dropped unused octets.
     let kept = fs::read(aside(directory)).unwrap();
     assert!(kept == bad || kept.starts_with(b"redb") && bad.starts_with(b"redb"));
-    let running = Running::open(Some(directory), 1000);
+    let running = Running::begin(Some(directory), 1000);
     find_all(&running.store);
     running.close();
     let names = fs::read_dir(directory).unwrap().count();
@@ -67,7 +70,7 @@ fn garbage_is_moved_aside() {
 fn an_empty_file_is_a_new_one() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(file(directory.path()), "").unwrap();
-    let running = Running::open(Some(directory.path()), 1000);
+    let running = Running::begin(Some(directory.path()), 1000);
     note_all(&running.store);
     assert!(running.flush());
     running.close();
@@ -100,7 +103,7 @@ fn a_file_that_something_else_wrote_to_is_moved_aside_or_sound() {
         let end = octets.len().min(place + 3000);
         octets[place..end].fill(0x5a);
         fs::write(&path, octets).unwrap();
-        let running = Running::open(Some(directory.path()), 1000);
+        let running = Running::begin(Some(directory.path()), 1000);
         // Where it hit nothing that counts, all is there; else all is new.
         if aside(directory.path()).exists() {
             renewed += 1;
@@ -135,7 +138,7 @@ fn a_file_of_another_version_is_moved_aside() {
 fn a_directory_in_its_place_is_moved_aside() {
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(file(directory.path())).unwrap();
-    let running = Running::open(Some(directory.path()), 1000);
+    let running = Running::begin(Some(directory.path()), 1000);
     assert!(running.flush());
     running.close();
     assert!(aside(directory.path()).is_dir());
@@ -148,7 +151,7 @@ fn where_no_directory_can_be_made_it_is_kept_in_memory_until_one_can() {
     let store = directory.path().join("store");
     // A file where the directory should be: nothing can be written, not even by root.
     fs::write(&store, "in the way").unwrap();
-    let running = Running::open(Some(&store), 1000);
+    let running = Running::begin(Some(&store), 1000);
     note_all(&running.store);
     find_all(&running.store);
     assert!(!running.flush());
@@ -165,7 +168,7 @@ fn where_no_directory_can_be_made_it_is_kept_in_memory_until_one_can() {
     assert!(pass(&running.store, &Identity::name("spf", "example.org"), NOW).is_none());
     assert_eq!(running.store.entries().len(), 1);
     running.close();
-    let running = Running::open(Some(&store), 1000);
+    let running = Running::begin(Some(&store), 1000);
     assert!(pass(&running.store, &client("192.0.2.1"), NOW).is_some());
     assert_eq!(running.store.entries().len(), 1);
     assert!(
@@ -179,8 +182,8 @@ fn where_no_directory_can_be_made_it_is_kept_in_memory_until_one_can() {
 #[test]
 fn a_file_that_another_process_uses_is_left_alone_until_it_is_free() {
     let directory = filled();
-    let first = Running::open(Some(directory.path()), 1000);
-    let second = Running::open(Some(directory.path()), 1000);
+    let first = Running::begin(Some(directory.path()), 1000);
+    let second = Running::begin(Some(directory.path()), 1000);
     find_all(&first.store);
     assert!(second.store.entries().is_empty());
     let added = Subject::Helo("late.example".into());
@@ -202,7 +205,6 @@ struct Trouble(Arc<Switches>);
 #[derive(Debug, Default)]
 struct Switches {
     full: AtomicBool,
-    unreadable: AtomicBool,
     stands_still: Mutex<bool>,
     moves: Condvar,
     writes: AtomicU64,
@@ -263,9 +265,6 @@ impl StorageBackend for OnDisk {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        if self.trouble.0.unreadable.load(Ordering::SeqCst) {
-            return Err(io::Error::other("bad sector"));
-        }
         self.file.read(offset, out)
     }
 
@@ -330,7 +329,7 @@ fn a_full_disk_costs_no_session_anything_and_is_used_again_when_it_has_room() {
     assert!(pass(&running.store, &new, NOW).is_some());
     assert!(running.store.entries().is_empty());
     running.close();
-    let running = Running::open(Some(directory.path()), 100_000);
+    let running = Running::begin(Some(directory.path()), 100_000);
     assert!(pass(&running.store, &Identity::name("spf", "example.org"), NOW).is_some());
     assert!(pass(&running.store, &new, NOW).is_some());
     assert!(running.store.entries().is_empty());
@@ -350,27 +349,67 @@ fn a_disk_that_is_full_at_the_start_is_none() {
     running.close();
 }
 
+/// An engine that can not be read any more from the time that is said.
+#[derive(Debug)]
+struct Unreadable(Arc<AtomicBool>);
+
+impl Unreadable {
+    fn check<T: Default>(&self) -> Result<T, Broken> {
+        if self.0.load(Ordering::SeqCst) {
+            return Err(Broken("bad sector".to_owned()));
+        }
+        Ok(T::default())
+    }
+}
+
+impl Engine for Unreadable {
+    fn get(&self, _place: &Place) -> Result<Option<Octets>, Broken> {
+        self.check()
+    }
+
+    fn scan(&self, _: Table, _: Option<Key>, _: usize) -> Result<Vec<(Key, Octets)>, Broken> {
+        self.check()
+    }
+
+    fn write(&self, _changes: &[Change<'_>], _lasting: bool) -> Result<(), Broken> {
+        Ok(())
+    }
+
+    fn count(&self, _table: Table) -> Result<u64, Broken> {
+        Ok(0)
+    }
+
+    fn lasts(&self) -> bool {
+        true
+    }
+}
+
 #[test]
 fn a_disk_that_can_not_be_read_knows_nobody_and_is_left() {
-    let directory = filled();
-    let trouble = Trouble::default();
-    let running = Running::with(trouble.opener(directory.path()), 100_000);
-    trouble.0.unreadable.store(true, Ordering::SeqCst);
-    // Some pages are in memory; of two thousand clients, some are not.
-    let known = |store: &Store| {
-        let clients = (0..2000_u32).map(|number| {
-            let address = std::net::Ipv4Addr::from(0xc633_0000 + number).to_string();
-            pass(store, &client(&address), NOW).is_some()
-        });
-        clients.filter(|known| *known).count()
-    };
-    let knew = known(&running.store);
-    running.flush();
-    let standing = running.store.standing();
-    assert!(
-        standing.failures == 1 && !standing.on_disk || knew == 2000,
-        "{standing:?}, {knew} known"
-    );
+    let broken = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&broken);
+    let opener: Opener = Box::new(move || {
+        Ok(Opened {
+            engine: Box::new(Unreadable(Arc::clone(&flag))),
+            secret: Secret::random(),
+        })
+    });
+    let running = Running::with(opener, 1000);
+    let (old, new) = (client("192.0.2.1"), client("192.0.2.2"));
+    assert_eq!(pass(&running.store, &old, NOW), None);
+    assert!(running.store.standing().on_disk);
+    broken.store(true, Ordering::SeqCst);
+    // The session hears that nothing is known; the keeper hears of it too, without being asked.
+    assert_eq!(pass(&running.store, &old, NOW), None);
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while running.store.standing().on_disk {
+        assert!(std::time::Instant::now() < deadline, "it is never left");
+        std::thread::yield_now();
+    }
+    running.store.earn(std::slice::from_ref(&new), NOW, HOUR);
+    assert!(!running.flush());
+    assert!(pass(&running.store, &new, NOW).is_some());
+    assert_eq!(running.store.standing().failures, 1);
     running.close();
 }
 
@@ -412,7 +451,7 @@ const KILLED_IN: &str = "GATEPOST_TEST_KILLED_IN";
 #[test]
 fn a_process_that_is_killed_keeps_what_was_flushed() {
     if let Some(directory) = std::env::var_os(KILLED_IN) {
-        let running = Running::open(Some(Path::new(&directory)), 1000);
+        let running = Running::begin(Some(Path::new(&directory)), 1000);
         note_all(&running.store);
         assert!(running.flush());
         running.store.earn(&[client("203.0.113.1")], NOW, HOUR);
@@ -440,7 +479,7 @@ fn a_process_that_is_killed_keeps_what_was_flushed() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    let running = Running::open(Some(directory.path()), 1000);
+    let running = Running::begin(Some(directory.path()), 1000);
     find_all(&running.store);
     assert!(!aside(directory.path()).exists());
     running.close();

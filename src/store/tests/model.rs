@@ -92,7 +92,7 @@ fn triplet_key(store: &Store, who: u8) -> TripletKey {
 
 fn play(steps: Vec<Step>) {
     let directory = tempfile::tempdir().unwrap();
-    let mut running = Running::open(Some(directory.path()), 1000);
+    let mut running = Running::begin(Some(directory.path()), 1000);
     let (mut model, mut now) = (Model::default(), NOW);
     for step in steps {
         let store = &running.store;
@@ -121,7 +121,7 @@ fn play(steps: Vec<Step>) {
             }
             Step::Restart => {
                 running.close();
-                running = Running::open(Some(directory.path()), 1000);
+                running = Running::begin(Some(directory.path()), 1000);
             }
         }
         model.check(&running.store, now);
