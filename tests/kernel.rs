@@ -96,13 +96,17 @@ fn plans() -> impl Strategy<Value = Plan> {
 }
 
 fn session() -> Facts {
-    Facts::new(Client {
+    let mut facts = Facts::new(Client {
         address: "192.0.2.1:2525".parse().unwrap(),
         local: "198.51.100.1:25".parse().unwrap(),
         listener: "mx".into(),
         via: None,
         started: None,
-    })
+    });
+    // Nobody here has a pass: without that answer the greeting would not begin.
+    let pass = Question::Memory(Recall::Pass("192.0.2.1/32".parse().unwrap()));
+    facts.push(Stage::Connect, Millis(0), answered(&pass, 0));
+    facts
 }
 
 /// Who [`at_rcpt`] is to the memory.

@@ -9,6 +9,7 @@ pub mod certificates;
 mod clock;
 mod descriptors;
 mod log_limit;
+mod memory;
 mod primary;
 pub mod probe;
 mod session_id;
@@ -63,8 +64,8 @@ pub enum StartProblem {
     #[error("a listening socket can not be used: {0}")]
     Socket(std::io::Error),
     /// A thread could not be started.
-    #[error("the journal's thread could not be started: {0}")]
-    Thread(std::io::Error),
+    #[error("the {0}'s thread could not be started: {1}")]
+    Thread(&'static str, std::io::Error),
 }
 
 /// A process that serves.
@@ -72,6 +73,7 @@ pub struct Running {
     shared: Arc<Shared>,
     tasks: Tasks,
     journal: Option<std::thread::JoinHandle<()>>,
+    keeper: std::thread::JoinHandle<()>,
     /// The addresses that are listened on, by listener.
     pub addresses: Vec<(String, SocketAddr)>,
 }
@@ -100,6 +102,8 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
     };
     answerer.watch_zones(zones(snapshot));
     let draining = CancellationToken::new();
+    let (memory, keeper) = memory::open(&config.store, &tasks, &draining)?;
+    answerer.remember_with(memory.clone());
     primary::begin(&tasks, snapshot, &answerer, &draining);
     let connections = descriptors::make_room(config.limits.connections);
     let (writer, journal) = start_journal(&config.journal)?;
@@ -108,6 +112,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
         limits: config.limits.clone(),
         bare_newline: config.mail_data.bare_newline,
         answerer,
+        memory: Some(memory),
         admission: Admission::new(admission_limits(&config.limits, connections)),
         journal: writer,
         draining,
@@ -136,6 +141,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
         shared,
         tasks,
         journal,
+        keeper,
         addresses,
     })
 }
@@ -162,6 +168,7 @@ impl Running {
             shared,
             tasks,
             journal,
+            keeper,
             ..
         } = self;
         shared.draining.cancel();
@@ -173,9 +180,10 @@ impl Running {
         tasks.finish(CUT_GRACE).await;
         let (sessions, delivered, refused) = shared.tally.totals();
         tracing::info!(sessions, delivered, refused, cut, "stopped");
-        // The writer inside goes with the last reference; then the journal's thread has written everything and ends.
+        // What is written to goes with the last reference; then the threads have written everything and end.
         drop(shared);
         drop(tasks);
+        tasks::join(keeper).await;
         if let Some(thread) = journal {
             tasks::join(thread).await;
         }
@@ -210,7 +218,7 @@ fn start_journal(
     let thread = std::thread::Builder::new()
         .name("journal".to_owned())
         .spawn(move || keeper.run())
-        .map_err(StartProblem::Thread)?;
+        .map_err(|error| StartProblem::Thread("journal", error))?;
     Ok((Some(writer), Some(thread)))
 }
 

@@ -11,10 +11,11 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::checks::finding::{Finding, Outcome};
+use crate::checks::identity;
 use crate::checks::points::Points;
 use crate::facts::{
-    Answer, Answered, DnsAnswer, DnsName, Facts, Millis, Primary, Question, Recall, Recalled,
-    RecordType, Silence,
+    Answer, Answered, DnsAnswer, DnsName, Facts, Identity, Millis, Primary, Question, Recall,
+    Recalled, RecordType, Silence,
 };
 
 /// A name in the zone of a list: what is looked up, as the list wants it, in front of the zone.
@@ -69,6 +70,8 @@ pub struct Examination<'a> {
     greet_wait: Duration,
     check: &'static str,
     pub(in crate::checks) findings: Vec<Finding>,
+    /// Names under which the client is known too, because something vouches for them.
+    pub(in crate::checks) identities: Vec<Identity>,
     pub(in crate::checks) questions: Vec<Question>,
     /// What the outstanding answers could still take off and add.
     pub(in crate::checks) least: Points,
@@ -89,6 +92,7 @@ impl<'a> Examination<'a> {
             put_off: PutOff::No,
             check: "",
             findings: Vec::with_capacity(USUAL),
+            identities: Vec::new(),
             questions: Vec::new(),
             least: Points::ZERO,
             most: Points::ZERO,
@@ -249,6 +253,38 @@ impl<'a> Examination<'a> {
                 None
             }
         }
+    }
+
+    /// The session does not go on before what is outstanding is answered.
+    pub fn hold(&mut self) {
+        self.must_wait = true;
+    }
+
+    /// Says that the client is also known as `identity`: another host of its own would be too.
+    pub fn vouch(&mut self, identity: Identity) {
+        self.identities.push(identity);
+    }
+
+    /// Whom the client is known as beside its address.
+    #[must_use]
+    pub fn known_as(&self) -> &[Identity] {
+        &self.identities
+    }
+
+    /// Whether the client has a pass, as its address or as whom it is known by now; `None` after noting what must be asked.
+    pub fn has_pass(&mut self) -> Option<bool> {
+        let client = self.facts.client()?.ip();
+        let mut identities = vec![identity::address(client)];
+        identities.append(&mut self.identities.clone());
+        let mut all_known = true;
+        for identity in identities {
+            match self.recall(&Recall::Pass(identity), Points::ZERO.span()) {
+                Some(Recalled::Pass { .. }) => return Some(true),
+                Some(_) => {}
+                None => all_known = false,
+            }
+        }
+        all_known.then_some(false)
     }
 
     /// Says whether the recipient is put off. Who puts off all is not overruled.

@@ -12,11 +12,12 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 use crate::checks::examination::{Examination, PutOff};
-use crate::checks::finding::Outcome;
+use crate::checks::finding::{Finding, Outcome};
 use crate::checks::identity;
 use crate::checks::points::Points;
+use crate::checks::verdict::Verdict;
 use crate::checks::{Check, Kind, SettingsError, settings};
-use crate::facts::{Facts, Recall, Recalled};
+use crate::facts::{Facts, Identity, Recall, Recalled};
 use crate::smtp::path::ForwardPath;
 
 pub(in crate::checks) const KIND: Kind = Kind {
@@ -29,30 +30,24 @@ pub(in crate::checks) const KIND: Kind = Kind {
 const SAMPLE: &str = r#"# How long a recipient in doubt (from `greylist_points` to below `deny_points`) must have been waiting before it is let
 # through; at least "1m".
 wait = "1m"
-# A sender that has not come back after so long begins anew; RFC 6647 asks for at least "1d".
-window = "2d"
 "#;
+
+/// Reasons of a triplet that is let through because it has waited, now or before.
+const WAITED: &str = "waited";
+const KNOWN: &str = "known";
 
 /// The least wait: shorter ones stop nobody.
 const LEAST_WAIT: Duration = Duration::from_secs(60);
-/// The least window (RFC 6647 §5, recommendation 5).
-const LEAST_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
-
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Greylist {
     #[serde(deserialize_with = "duration")]
     wait: Duration,
-    #[serde(deserialize_with = "duration")]
-    window: Duration,
 }
 
 impl Default for Greylist {
     fn default() -> Self {
-        Self {
-            wait: LEAST_WAIT,
-            window: 2 * LEAST_WINDOW,
-        }
+        Self { wait: LEAST_WAIT }
     }
 }
 
@@ -65,20 +60,11 @@ fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
 
 fn build(table: serde_json::Value) -> Result<Option<Box<dyn Check>>, SettingsError> {
     let check: Greylist = settings(table)?;
-    let refused = |path: &str, message: &str| {
-        Err(SettingsError {
-            path: path.to_owned(),
-            message: message.to_owned(),
-        })
-    };
     if check.wait < LEAST_WAIT {
-        return refused("wait", "found less than \"1m\"; write at least \"1m\"");
-    }
-    if check.window < LEAST_WINDOW || check.window < check.wait {
-        return refused(
-            "window",
-            "found too short a time; write at least \"1d\", and more than `wait`",
-        );
+        return Err(SettingsError {
+            path: "wait".to_owned(),
+            message: "found less than \"1m\"; write at least \"1m\"".to_owned(),
+        });
     }
     Ok(Some(Box::new(check)))
 }
@@ -92,7 +78,15 @@ impl Check for Greylist {
         if !examination.may_be_in_doubt() {
             return;
         }
-        let Some(triplet) = triplet(examination.facts()) else {
+        match examination.has_pass() {
+            None => return examination.put_off(PutOff::Asked),
+            Some(true) => {
+                let evidence = "has a pass";
+                return examination.found(Outcome::Pass, Points::ZERO, "pass", evidence);
+            }
+            Some(false) => {}
+        }
+        let Some(triplet) = triplet(examination.facts(), examination.known_as()) else {
             return;
         };
         let Some(recalled) = examination.recall(&triplet, Points::ZERO.span()) else {
@@ -100,7 +94,7 @@ impl Check for Greylist {
         };
         match recalled {
             Recalled::Triplet { passed: true, .. } => {
-                examination.found(Outcome::Pass, Points::ZERO, "known", "");
+                examination.found(Outcome::Pass, Points::ZERO, KNOWN, "");
             }
             Recalled::Triplet { since, .. } => self.weigh(u64::from(*since), examination),
             Recalled::Nothing => self.weigh(0, examination),
@@ -114,17 +108,13 @@ impl Check for Greylist {
 
 impl Greylist {
     fn weigh(&self, since: u64, examination: &mut Examination<'_>) {
-        let (wait, window) = (self.wait.as_secs(), self.window.as_secs());
-        if (wait..=window).contains(&since) {
+        let wait = self.wait.as_secs();
+        if since >= wait {
             let evidence = format!("has waited for {}", shown(since));
-            return examination.found(Outcome::Pass, Points::ZERO, "waited", evidence);
+            return examination.found(Outcome::Pass, Points::ZERO, WAITED, evidence);
         }
-        let (reason, left) = match since {
-            // Too long ago: it begins anew.
-            _ if since == 0 || since > window => ("new", wait),
-            _ => ("too_early", wait - since),
-        };
-        let evidence = format!("try again in {}", shown(left));
+        let reason = if since == 0 { "new" } else { "too_early" };
+        let evidence = format!("try again in {}", shown(wait - since));
         examination.found(Outcome::PutOff, Points::ZERO, reason, evidence);
         examination.put_off(PutOff::InDoubt);
     }
@@ -134,14 +124,24 @@ fn shown(seconds: u64) -> String {
     humantime::format_duration(Duration::from_secs(seconds)).to_string()
 }
 
+/// The triplet of the recipient named last, if `verdict` lets it through because it has waited: it is known from then on.
+#[must_use]
+pub fn has_waited(verdict: &Verdict, facts: &Facts) -> Option<Recall> {
+    let waited = |finding: &Finding| {
+        finding.check == KIND.name && (finding.reason == WAITED || finding.reason == KNOWN)
+    };
+    let cleared = verdict.cleared().is_some() && verdict.findings.iter().any(waited);
+    triplet(facts, &verdict.known_as).filter(|_| cleared)
+}
+
 /// Who sends, from where, to whom.
-fn triplet(facts: &Facts) -> Option<Recall> {
+fn triplet(facts: &Facts, known_as: &[Identity]) -> Option<Recall> {
     let recipient = match &facts.rcpt()?.path {
         ForwardPath::Postmaster(_) => return None,
         ForwardPath::Mailbox(mailbox) => mailbox.to_string().to_lowercase(),
     };
     Some(Recall::Triplet {
-        identity: identity::to_greylist(facts)?,
+        identity: identity::to_greylist(facts, known_as)?,
         sender: fold::sender(&facts.mail()?.path).into(),
         recipient: recipient.into(),
     })

@@ -14,11 +14,26 @@ pub fn address(client: IpAddr) -> Identity {
     Identity::Network(network(client, 32, 64))
 }
 
-/// Who a triplet belongs to: the network that the client shares with its like.
+/// Who a triplet belongs to: a name that vouches for the client, for its next host has the same, or else the network that it
+/// shares with its like.
 #[must_use]
-pub fn to_greylist(facts: &Facts) -> Option<Identity> {
+pub fn to_greylist(facts: &Facts, known_as: &[Identity]) -> Option<Identity> {
     let client = facts.client()?.ip();
-    Some(Identity::Network(network(client, 24, 64)))
+    let named = known_as.first().cloned();
+    Some(named.unwrap_or_else(|| Identity::Network(neighbours(client))))
+}
+
+/// All that earn or lose trust together with this client.
+#[must_use]
+pub fn all(facts: &Facts, known_as: &[Identity]) -> Vec<Identity> {
+    let own = facts.client().map(|client| address(client.ip()));
+    own.into_iter().chain(known_as.iter().cloned()).collect()
+}
+
+/// The network that a client shares with its like: the /24 of an IPv4 address, the /64 of an IPv6 address.
+#[must_use]
+pub fn neighbours(client: IpAddr) -> IpNet {
+    network(client, 24, 64)
 }
 
 fn network(client: IpAddr, four: u8, six: u8) -> IpNet {

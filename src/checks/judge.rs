@@ -82,6 +82,7 @@ fn conclude(policy: &Policy, facts: &Facts, examination: Examination<'_>) -> Jud
         most,
         must_wait,
         put_off,
+        identities,
         ..
     } = examination;
     let exempt = is_exempt(policy, facts);
@@ -111,6 +112,7 @@ fn conclude(policy: &Policy, facts: &Facts, examination: Examination<'_>) -> Jud
         exempt: exempt && at_rcpt,
         observed: policy.mode == Mode::Observe,
         findings,
+        known_as: identities,
     };
     let dropped = verdict.enforced() == Action::Drop;
     match () {

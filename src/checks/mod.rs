@@ -10,7 +10,7 @@ mod conduct;
 mod dnsbl;
 pub mod examination;
 pub mod finding;
-mod greylist;
+pub mod greylist;
 pub mod identity;
 pub mod judge;
 pub mod points;

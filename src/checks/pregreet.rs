@@ -3,6 +3,7 @@
 //! The session watches the socket, here is only what the watch is worth. It is worth something
 //! under another policy too: whoever spoke after 5 s would have been greeted by one that waits
 //! 3 s, and of a client that was watched for 3 s nobody knows what it would have done in 6.
+//! Whoever has a pass is not watched: it has shown before that it can wait.
 
 use serde::Deserialize;
 
@@ -63,6 +64,14 @@ impl Check for Pregreet {
         let wait = Millis::from(examination.greet_wait());
         if wait == Millis(0) {
             return;
+        }
+        match examination.has_pass() {
+            None => return examination.hold(),
+            Some(true) => {
+                let evidence = "is remembered, and was not made to wait";
+                return examination.found(Outcome::Pass, Points::ZERO, "remembered", evidence);
+            }
+            Some(false) => {}
         }
         let teaser = self.mode == Mode::Teaser;
         let Some(silence) = examination.silence(wait, teaser, self.points.span()) else {

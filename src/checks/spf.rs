@@ -223,6 +223,10 @@ impl Check for Spf {
         });
         let evidence = identity.evidence(&evaluation, words.flatten().as_deref());
         let (outcome, points) = self.weigh(evaluation.result);
+        if outcome == Outcome::Pass && evaluation.result == SpfResult::Pass {
+            let domain = identity.domain.to_lowercase();
+            examination.vouch(crate::facts::Identity::Spf(domain.into()));
+        }
         examination.found(outcome, points, evaluation.result.label(), evidence);
     }
 }

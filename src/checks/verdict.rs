@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::checks::finding::{Finding, Outcome};
 use crate::checks::points::Points;
 use crate::checks::shield;
+use crate::facts::Identity;
 use crate::smtp::path::ForwardPath;
 use crate::smtp::reply::Reply;
 
@@ -53,6 +54,9 @@ pub struct Verdict {
     pub observed: bool,
     /// Every finding, in the order of the checks.
     pub findings: Vec<Finding>,
+    /// Names that something vouches for, under which the client is known beside its address.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known_as: Vec<Identity>,
 }
 
 /// Proof that a passing verdict was given: the only key to a backend. It can be made by [`Verdict::cleared`] alone.

@@ -31,6 +31,8 @@ pub enum Source {
     Live,
     /// The session itself.
     Session,
+    /// From what is remembered of earlier sessions.
+    Memory,
 }
 
 /// What came of a question.

@@ -27,8 +27,13 @@ pub enum Recall {
     },
     /// How many of this network's recipients were refused and taken by the backend lately?
     Harvest(IpNet),
-    /// Has this network lately been at the listeners of the primary?
-    Tried(IpNet),
+    /// Has this network lately been at this listener?
+    Tried {
+        /// The client's network.
+        network: IpNet,
+        /// The listener's name.
+        listener: Box<str>,
+    },
 }
 
 /// An answer of the memory.
@@ -77,7 +82,7 @@ impl fmt::Display for Recall {
                 recipient,
             } => write!(f, "triplet {identity} {sender} {recipient}"),
             Self::Harvest(network) => write!(f, "harvest {network}"),
-            Self::Tried(network) => write!(f, "tried {network}"),
+            Self::Tried { network, listener } => write!(f, "tried {listener} {network}"),
         }
     }
 }

@@ -10,12 +10,13 @@
 mod cache;
 mod dns;
 mod flight;
+pub mod memory;
 mod primary;
 mod zone;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -26,10 +27,11 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::facts::{Answer, DnsAnswer, DnsName, Failure, Millis};
-use crate::facts::{Question, Recalled, RecordData, RecordType, Silence, Source};
+use crate::facts::{Question, RecordData, RecordType, Silence, Source};
 use crate::gather::cache::{Answers, Key, keep};
 use crate::gather::dns::{Looked, Wire, wire_name};
 use crate::gather::flight::{Arrival, Boarding, Flight, Flights};
+use crate::gather::memory::Remembrance;
 use crate::gather::primary::Primaries;
 use crate::gather::zone::{Breaker, Leave, Zones};
 
@@ -94,6 +96,7 @@ pub struct Health {
 pub struct Gather {
     inner: Arc<Inner>,
     spawn: Spawn,
+    memory: OnceLock<Remembrance>,
 }
 
 struct Inner {
@@ -111,7 +114,8 @@ struct Inner {
 }
 
 impl Gather {
-    /// Asks the servers of `settings`; lookups run as tasks started by `spawn`.
+    /// Asks the servers of `settings`; lookups run as tasks started by `spawn`. Nothing is remembered until
+    /// [`Gather::remember_with`].
     ///
     /// # Errors
     ///
@@ -134,7 +138,13 @@ impl Gather {
         Ok(Arc::new(Self {
             inner: Arc::new(inner),
             spawn,
+            memory: OnceLock::new(),
         }))
+    }
+
+    /// Asks `memory` about earlier sessions from now on; only the first that is given counts.
+    pub fn remember_with(&self, memory: Remembrance) {
+        let _ = self.memory.set(memory);
     }
 
     /// Watches `zones` from now on, each with a breaker of its own; those watched before keep their standing.
@@ -231,8 +241,14 @@ impl Answerer for Gather {
                 let state = self.inner.primaries.of(addresses);
                 ready((Answer::Primary(state), Source::Cache)).boxed()
             }
-            Question::Memory(_) => {
-                ready((Answer::Memory(Recalled::Unavailable), Source::Live)).boxed()
+            Question::Memory(recall) => {
+                let recalling = match self.memory.get() {
+                    Some(memory) => memory.recall(recall),
+                    None => memory::none(),
+                };
+                recalling
+                    .map(|recalled| (Answer::Memory(recalled), Source::Memory))
+                    .boxed()
             }
             Question::Dns { name, kind } => {
                 let asking = self.ask_dns(name, *kind);

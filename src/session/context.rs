@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::checks::policy::Policy;
 use crate::config;
 use crate::gather::Answerer;
+use crate::gather::memory::Remembrance;
 use crate::journal;
 use crate::net::admission::Admission;
 use crate::net::tls::Acceptor;
@@ -41,6 +42,8 @@ pub struct Shared {
     pub bare_newline: crate::smtp::body::BareNewline,
     /// Who answers questions.
     pub answerer: Arc<dyn Answerer>,
+    /// What outlives a session, where anything does.
+    pub memory: Option<Remembrance>,
     /// Who is let in.
     pub admission: Arc<Admission>,
     /// Where records go; `None` when the journal is switched off.

@@ -46,8 +46,7 @@ impl Session {
         self.notes.recipients_named += 1;
         match verdict.cleared() {
             None => self.notes.refused += 1,
-            Some(_) if reply.class() != ReplyClass::Positive => self.notes.rejected += 1,
-            Some(_) => {}
+            Some(_) => self.count_answer(reply.class()),
         }
         if self.notes.recipients.len() < KEPT && self.memory.has_room() {
             self.memory
@@ -55,6 +54,18 @@ impl Session {
             self.notes
                 .recipients
                 .push(RecipientOutcome::new(path, verdict, reply));
+        }
+    }
+
+    /// What the backend answered to a recipient.
+    fn count_answer(&mut self, class: ReplyClass) {
+        match class {
+            ReplyClass::Positive => self.notes.taken_recipients += 1,
+            ReplyClass::Permanent => {
+                self.notes.rejected += 1;
+                self.notes.unknown_recipients += 1;
+            }
+            _ => self.notes.rejected += 1,
         }
     }
 
@@ -95,6 +106,7 @@ impl Session {
     pub(in crate::session) async fn end(mut self: Box<Self>, ended: Ended) {
         self.part_with_backend().await;
         self.log(ended);
+        self.remember();
         self.shared
             .tally
             .end(self.notes.delivered, self.notes.refused);

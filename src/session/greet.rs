@@ -102,8 +102,19 @@ impl Session {
             if judgement.verdict().enforced() == Action::Drop {
                 return Ok(());
             }
-            let (Some((wait, teaser)), Judgement::Ask { .. }) = (silence, judgement) else {
+            let Judgement::Ask { questions, .. } = judgement else {
                 return Ok(());
+            };
+            let Some((wait, teaser)) = silence else {
+                // Whether the client has to be watched at all is known in a moment.
+                let open = questions.iter().any(is_recall) && self.asking.is_waiting();
+                drop(questions);
+                if !open {
+                    return Ok(());
+                }
+                let answered = self.asking.next().await;
+                self.note_answer(answered);
+                continue;
             };
             let question = Question::Silence { wait, teaser };
             if teaser {
@@ -165,6 +176,10 @@ impl Session {
         self.note(Stage::Connect, Fact::Tls(Box::new(parameters)));
         Ok(())
     }
+}
+
+const fn is_recall(question: &Question) -> bool {
+    matches!(question, Question::Memory(_))
 }
 
 /// What was said up to the first AUTH, which may carry a password, and may go on with one in the lines behind it.

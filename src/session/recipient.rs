@@ -1,5 +1,6 @@
 //! RCPT: the verdict, then the backend's word or our refusal.
 
+use crate::checks::greylist;
 use crate::checks::verdict::Action;
 use crate::facts::{Ended, Fact, Rcpt, Stage};
 use crate::session::{Session, replies};
@@ -26,6 +27,12 @@ impl Session {
         );
         let verdict = self.settle().await;
         self.envelope.forgettable = !self.decide(&verdict);
+        if let (Some(memory), Some(triplet)) = (
+            &self.shared.memory,
+            greylist::has_waited(&verdict, &self.facts),
+        ) {
+            memory.has_waited(&triplet);
+        }
         if verdict.enforced() == Action::Drop {
             return Err(self.dismiss(&verdict).await);
         }

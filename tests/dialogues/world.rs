@@ -212,6 +212,7 @@ enabled = false
             limits,
             bare_newline: snapshot.config.mail_data.bare_newline,
             answerer: Arc::new(Answers(self.zones.clone())),
+            memory: None,
             journal: None,
             draining: CancellationToken::new(),
             cut: CancellationToken::new(),

@@ -119,6 +119,6 @@ fn source(answered: &Answered) -> String {
     match answered.source {
         Source::Cache => "from the cache".to_owned(),
         Source::Live => format!("in {}", answered.took),
-        Source::Session => String::new(),
+        Source::Session | Source::Memory => String::new(),
     }
 }
