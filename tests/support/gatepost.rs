@@ -138,32 +138,18 @@ impl Gatepost {
     /// Starts it and waits until all listeners are open.
     pub(crate) fn start(setup: &Setup) -> Self {
         let state = TempDir::with_prefix("gatepost-").expect("the temporary directory works");
-        let config = state.path().join("gatepost.toml");
-        fs::write(&config, setup.write(state.path())).expect("the directory is ours");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
-        command
-            .arg("run")
-            .arg("--config")
-            .arg(&config)
-            .current_dir(state.path());
-        let mut server = process::Server::start(&mut command);
-
-        let listening = wait::until(|| {
-            let open = listening(&server.output());
-            (open.len() == 4 || server.ended().is_some()).then_some(open)
-        });
-        let listening = listening.unwrap_or_default();
-        assert_eq!(
-            listening.len(),
-            4,
-            "gatepost does not start:\n{}",
-            server.output()
-        );
+        let (server, listening) = run(setup, state.path());
         Self {
             server,
             listening,
             state,
         }
+    }
+
+    /// Ends it as systemd would, and starts it again with what it has kept.
+    pub(crate) fn restart(&mut self, setup: &Setup) {
+        self.server.terminate();
+        (self.server, self.listening) = run(setup, self.state.path());
     }
 
     /// STARTTLS; takes the client's address from a PROXY header.
@@ -254,4 +240,25 @@ fn without_colours(text: &str) -> String {
     parts.fold(first, |out, part| {
         out + part.split_once('m').map_or("", |(_, rest)| rest)
     })
+}
+
+/// Starts it with its files in `state`.
+fn run(setup: &Setup, state: &Path) -> (process::Server, Vec<SocketAddr>) {
+    let config = state.join("gatepost.toml");
+    fs::write(&config, setup.write(state)).expect("the directory is ours");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+    command
+        .arg("run")
+        .arg("--config")
+        .arg(&config)
+        .current_dir(state);
+    let mut server = process::Server::start(&mut command);
+    let open = wait::until(|| {
+        let open = listening(&server.output());
+        (open.len() == 4 || server.ended().is_some()).then_some(open)
+    });
+    let open = open.unwrap_or_default();
+    let log = server.output();
+    assert_eq!(open.len(), 4, "gatepost does not start:\n{log}");
+    (server, open)
 }

@@ -47,6 +47,15 @@ impl Server {
             .expect("our own child can be waited for")
     }
 
+    /// Asks it to end (SIGTERM), and waits until it has.
+    pub(crate) fn terminate(&mut self) {
+        let id = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(asked.expect("kill is there").success());
+        let ended = wait::until(|| self.ended());
+        assert!(ended.is_some(), "does not end:\n{}", self.output());
+    }
+
     /// Ends it now and waits until it is gone.
     pub(crate) fn kill(&mut self) {
         // An error means that it has ended already.
