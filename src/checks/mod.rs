@@ -10,11 +10,17 @@ mod conduct;
 mod dnsbl;
 pub mod examination;
 pub mod finding;
+mod helo;
 pub mod judge;
+mod list;
+mod names;
 pub mod points;
 pub mod policy;
 mod pregreet;
+mod rdns;
 pub mod replay;
+mod rhsbl;
+mod sender_domain;
 pub mod verdict;
 
 use crate::checks::examination::Examination;
@@ -76,4 +82,13 @@ pub(in crate::checks) fn settings<T: serde::de::DeserializeOwned>(
 }
 
 /// Every check, in the order in which findings are listed.
-pub const ALL: &[Kind] = &[access::KIND, pregreet::KIND, dnsbl::KIND, conduct::KIND];
+pub const ALL: &[Kind] = &[
+    access::KIND,
+    pregreet::KIND,
+    dnsbl::KIND,
+    rhsbl::KIND,
+    rdns::KIND,
+    helo::KIND,
+    sender_domain::KIND,
+    conduct::KIND,
+];
