@@ -83,6 +83,19 @@ fn every_check_has_a_table_of_its_own() {
 }
 
 #[test]
+fn legitimate_traffic_is_denied_only_where_that_is_said() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/verdicts");
+    for case in cases(&directory.join("legitimate.toml")) {
+        assert_eq!(
+            case.refuses(),
+            case.name.starts_with("DENIED"),
+            "{}",
+            case.name
+        );
+    }
+}
+
+#[test]
 fn a_case_that_is_wrong_is_found_wrong() {
     let case = |expect: &str| -> Case {
         let text = format!(

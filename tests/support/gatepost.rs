@@ -109,6 +109,10 @@ timeout = "1s"
 
 [policy.default]
 greet_wait = "100ms"
+checks.rhsbl.enabled = false
+checks.rdns.enabled = false
+checks.helo.enabled = false
+checks.sender_domain.enabled = false
 
 {checks}
 

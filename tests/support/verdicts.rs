@@ -125,6 +125,13 @@ struct Outcome {
 }
 
 impl Case {
+    /// Whether a recipient or the session is to be refused.
+    pub(crate) fn refuses(&self) -> bool {
+        let verdicts = self.expect.verdict.all();
+        let mut verdicts = verdicts.iter();
+        verdicts.any(|verdict| verdict.starts_with("deny") || verdict.starts_with("drop"))
+    }
+
     /// Plays the session and compares; says what differs.
     pub(crate) fn run(&self) -> Result<(), String> {
         let outcome = self.session.play(&self.policy.policy());
