@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use gatepost::checks::policy::{Mode, Policy};
+use gatepost::checks::verdict::Action;
 use gatepost::checks::{ALL, Judgement, judge};
 use gatepost::facts::{
     Answer, Answered, Client, DnsAnswer, Fact, Facts, Failure, Helo, Mail, Millis, Question, Rcpt,
@@ -192,7 +193,7 @@ fn plans() -> impl Strategy<Value = Plan> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn a_decision_stands_whatever_comes_behind_it(
@@ -208,9 +209,12 @@ proptest! {
             prop_assert!(asked < 80, "{} questions", asked);
             ends.push(last.verdict().clone());
         }
-        // With all answers there, order is forgotten.
         let [one, other] = &ends[..] else { panic!() };
-        prop_assert_eq!(one.points, other.points, "{:#?} {:#?}", one, other);
+        prop_assert_eq!(one.action, other.action, "{:#?} {:#?}", one, other);
+        // With all answers there, order is forgotten; behind a drop not all are asked for.
+        if one.action != Action::Drop {
+            prop_assert_eq!(one.points, other.points, "{:#?} {:#?}", one, other);
+        }
     }
 }
 

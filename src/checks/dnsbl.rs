@@ -55,7 +55,7 @@ impl Default for Dnsbl {
 
 fn build(table: serde_json::Value) -> Result<Option<Box<dyn Check>>, SettingsError> {
     let check: Dnsbl = settings(table)?;
-    tell_apart(check.zones.iter())?;
+    tell_apart(&check.zones)?;
     if check.zones.is_empty() {
         return Ok(None);
     }

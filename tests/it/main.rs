@@ -14,6 +14,7 @@ mod gather;
 mod house;
 mod journal;
 mod mail_data;
+mod names;
 mod real_exim;
 mod real_haproxy;
 mod real_rbldnsd;

@@ -162,10 +162,11 @@ pub(in crate::checks) fn timeout<'de, D: Deserializer<'de>>(
 /// Answers are kept by the names that are shown: one name must not stand for two zones, nor two
 /// names for one.
 pub(in crate::checks) fn tell_apart<'z>(
-    zones: impl Iterator<Item = &'z Zone> + Clone,
+    zones: impl IntoIterator<Item = &'z Zone>,
 ) -> Result<(), SettingsError> {
-    for (at, zone) in zones.clone().enumerate() {
-        for earlier in zones.clone().take(at) {
+    let zones: Vec<&Zone> = zones.into_iter().collect();
+    for (at, zone) in zones.iter().enumerate() {
+        for earlier in zones.iter().take(at) {
             let (same_zone, same_name) =
                 (zone.zone == earlier.zone, zone.shown() == earlier.shown());
             if same_zone != same_name {
