@@ -6,13 +6,12 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use gatepost::checks::points::Points;
-use gatepost::checks::policy::{Mode, Policy};
+use gatepost::checks::policy::Policy;
 use gatepost::checks::replay::{Decision, replay};
 use gatepost::checks::{ALL, Judgement, judge};
 use gatepost::facts::{
-    Answer, Answered, Client, DnsAnswer, Fact, Facts, Helo, Mail, Millis, Question, Rcpt, Record,
-    RecordData, RecordType, Silence, Source, Stage,
+    Answer, Answered, Client, DnsAnswer, Fact, Facts, Helo, Mail, Millis, Primary, Question, Rcpt,
+    Recalled, Record, RecordData, RecordType, Silence, Source, Stage,
 };
 use serde_json::json;
 
@@ -31,22 +30,32 @@ fn policy() -> Policy {
         (kind.build)(table).expect("settings of a benchmark are right")
     });
     Policy {
-        name: "default".into(),
-        mode: Mode::Enforce,
         greet_wait: Duration::from_secs(6),
-        greylist_points: Points::new(3),
-        deny_points: Points::new(5),
-        drop_points: Points::new(50),
-        exempt_recipients: vec!["postmaster".into(), "abuse".into()],
         checks: checks.collect(),
+        ..Policy::default()
     }
 }
 
-/// Listed by one of six lists: seven DNS answers, and silence.
+/// Listed by one of six lists, with an SPF record that includes another: ten DNS answers, and silence.
 fn answer(question: &Question) -> Answer {
     let found = |data| Answer::Dns(DnsAnswer::Found(vec![Record { ttl: 60, data }]));
     match question {
+        Question::Primary(_) => Answer::Primary(Primary::Up),
+        Question::Memory(_) => Answer::Memory(Recalled::Nothing),
         Question::Silence { wait, .. } => Answer::Silence(Silence::Silent { watched: *wait }),
+        Question::Dns {
+            name,
+            kind: RecordType::Txt,
+        } if name.shown() == "example.org" => found(RecordData::Txt(
+            "v=spf1 mx include:_spf.example.net ~all".into(),
+        )),
+        Question::Dns {
+            name,
+            kind: RecordType::Txt,
+        } if name.shown() == "_spf.example.net" => {
+            let networks = "ip4:198.51.100.0/24 ip4:203.0.113.0/24 ip4:192.0.2.0/24";
+            found(RecordData::Txt(format!("v=spf1 {networks} ~all").into()))
+        }
         Question::Dns {
             kind: RecordType::Txt,
             ..
@@ -120,11 +129,11 @@ fn session(policy: &Policy) -> (Facts, Vec<Decision>) {
 fn judging(criterion: &mut Criterion) {
     let policy = policy();
     let (facts, decisions) = session(&policy);
-    assert_eq!(facts.answers().count(), 8);
+    assert_eq!(facts.answers().count(), 11);
     assert_eq!(decisions.len(), 5);
     let record = serde_json::to_vec(&(&facts, &decisions)).expect("a record is written");
 
-    criterion.bench_function("judge a finished session of 8 answers", |bencher| {
+    criterion.bench_function("judge a finished session of 11 answers", |bencher| {
         bencher.iter(|| match judge(black_box(&policy), black_box(&facts)) {
             Judgement::Decide { verdict, .. } => verdict,
             Judgement::Ask { .. } => unreachable!("every question is answered"),

@@ -71,7 +71,7 @@ fn each_mistake_behind_a_good_file_gets_its_one_line() {
         (
             "[policy.default]\ngreet_wiat = \"6s\"\n",
             "g.toml:8:1: policy.default.greet_wiat: unknown key, did you mean \"greet_wait\"? allowed here: checks, \
-          deny_points, drop_points, exempt_recipients, greet_wait, greylist_points, inherit, mode",
+          deny_points, drop_points, exempt_recipients, greet_wait, greylist_points, inherit, mode, primary, shield, tarpit, tarpit_drip",
         ),
         // not built yet
         (
@@ -79,8 +79,12 @@ fn each_mistake_behind_a_good_file_gets_its_one_line() {
             "g.toml:7:2: admin: is not built yet; leave it out",
         ),
         (
-            "[policy.default]\nshield = \"off\"\n",
-            "g.toml:8:1: policy.default.shield: is not built yet; leave it out",
+            "[policy.default]\nshield = \"when-primary-down\"\n",
+            "g.toml:7:9: policy.default.primary: shield = \"when-primary-down\" needs it; write where the primary is, such as primary = [\"192.0.2.25:25\"]",
+        ),
+        (
+            "[policy.default]\nshield = \"when-primary-down\"\nprimary = [\"mx1\"]\n",
+            "g.toml:9:12: policy.default.primary[0]: \"mx1\" is no address; write an address with its port, such as \"192.0.2.25:25\" or \"[2001:db8::25]:25\"",
         ),
         (
             "[log]\nformat = \"journald\"\n",

@@ -12,8 +12,8 @@ use gatepost::checks::replay::{Change, Decision, replay};
 use gatepost::checks::verdict::{Action, Verdict};
 use gatepost::checks::{ALL, Check, Judgement, judge};
 use gatepost::facts::{
-    Answer, Answered, Client, DnsAnswer, Fact, Facts, Failure, Mail, Millis, Question, Rcpt,
-    Record, RecordData, RecordType, Silence, Source, Stage,
+    Answer, Answered, Client, DnsAnswer, Fact, Facts, Failure, Mail, Millis, Primary, Question,
+    Rcpt, Recall, Recalled, Record, RecordData, RecordType, Silence, Source, Stage,
 };
 use gatepost::smtp::fault::{Fault, Protocol};
 use gatepost::smtp::path::ReversePath;
@@ -50,25 +50,27 @@ impl Plan {
             build("pregreet", json!({"points": self.pregreet})),
             build("dnsbl", json!({"zones": zones})),
             build("conduct", json!({})),
+            build("greylist", json!({})),
         ];
         let [greylist, deny, drop] = self
             .thresholds
             .map(|points| serde_json::from_value(json!(points)).unwrap());
         Policy {
-            name: "default".into(),
             mode: self.mode,
             greet_wait: Duration::from_secs(self.greet_wait),
             greylist_points: greylist,
             deny_points: deny,
             drop_points: drop,
-            exempt_recipients: vec!["postmaster".into(), "abuse".into()],
             checks: checks.into_iter().flatten().collect(),
+            ..Policy::default()
         }
     }
 
-    /// Every question the policy can ask first, in its order.
+    /// Every question the policy can ask first, in its order, and the one about whoever is in doubt.
     fn questions(&self) -> Vec<Question> {
-        judge(&self.policy(), &session()).questions().to_vec()
+        let mut questions = judge(&self.policy(), &session()).questions().to_vec();
+        questions.push(triplet());
+        questions
     }
 }
 
@@ -100,6 +102,15 @@ fn session() -> Facts {
         listener: "mx".into(),
         via: None,
         started: None,
+    })
+}
+
+/// Who [`at_rcpt`] is to the memory.
+fn triplet() -> Question {
+    Question::Memory(Recall::Triplet {
+        identity: "192.0.2.0/24".parse().unwrap(),
+        sender: "".into(),
+        recipient: "b@example.com".into(),
     })
 }
 
@@ -145,6 +156,19 @@ fn answered(question: &Question, choice: u8) -> Fact {
             2 => found(RecordData::A([127, 255, 255, 254].into())),
             _ => found(RecordData::A([127, 0, 0, choice.max(2)].into())),
         }),
+        Question::Primary(_) => Answer::Primary(Primary::Up),
+        Question::Memory(_) => Answer::Memory(match choice % 4 {
+            0 => Recalled::Nothing,
+            1 => Recalled::Unavailable,
+            2 => Recalled::Triplet {
+                since: 3600,
+                passed: false,
+            },
+            _ => Recalled::Triplet {
+                since: 5,
+                passed: false,
+            },
+        }),
     };
     let (took, source) = (Millis(u32::from(choice)), Source::Live);
     Fact::Answered(Box::new(Answered {
@@ -177,7 +201,7 @@ fn possible_actions(policy: &Policy, facts: &Facts, open: &[Question]) -> Vec<Ac
     for choice in [
         0,
         match question {
-            Question::Silence { .. } => 1,
+            Question::Silence { .. } | Question::Memory(_) | Question::Primary(_) => 1,
             Question::Dns { .. } => 4,
         },
     ] {

@@ -6,7 +6,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use gatepost::checks::policy::{Mode, Policy};
+use gatepost::checks::policy::Policy;
 use gatepost::checks::verdict::Action;
 use gatepost::checks::{ALL, Judgement, judge};
 use gatepost::facts::{
@@ -58,14 +58,12 @@ impl Plan {
         let [greylist, deny, drop] = self.thresholds.map(|points| json!(points));
         let points = |number| serde_json::from_value(number).unwrap();
         Policy {
-            name: "default".into(),
-            mode: Mode::Enforce,
             greet_wait: Duration::ZERO,
             greylist_points: points(greylist),
             deny_points: points(deny),
             drop_points: points(drop),
-            exempt_recipients: vec![],
             checks: checks.collect(),
+            ..Policy::default()
         }
     }
 }

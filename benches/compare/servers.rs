@@ -44,6 +44,8 @@ checks.helo.enabled = false
 checks.sender_domain.enabled = false
 [policy.default.checks.dnsbl]
 zones = []
+[policy.default.checks.spf]
+enabled = false
 [limits]
 connections_per_network = 1000
 connection_rate_per_address = "off"

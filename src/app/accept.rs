@@ -10,8 +10,9 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::app::log_limit::LogLimit;
 use crate::app::tasks::Tasks;
 use crate::app::{clock, session_id};
+use crate::config::TlsMode;
 use crate::facts::Limit;
-use crate::net::stream::Stream;
+use crate::net::stream::{Stream, discard};
 use crate::net::unmap;
 use crate::session::context::{Arrival, Door, Shared};
 use crate::session::{self, not_admitted};
@@ -70,7 +71,7 @@ fn admit(
 ) {
     let place = match shared.admission.enter() {
         Ok(place) => place,
-        Err(limit) => return turn_away(&stream, peer, limit),
+        Err(limit) => return turn_away(&stream, peer, limit, door),
     };
     let behind_proxy = door
         .listen
@@ -81,7 +82,7 @@ fn admit(
         true => None,
         false => match shared.admission.admit(peer.ip()) {
             Ok(permit) => Some(permit),
-            Err(limit) => return turn_away(&stream, peer, limit),
+            Err(limit) => return turn_away(&stream, peer, limit, door),
         },
     };
     let Ok(local) = stream.local_addr() else {
@@ -109,11 +110,16 @@ fn admit(
 }
 
 /// 421 and away, without a session: this must cost next to nothing.
-fn turn_away(stream: &TcpStream, peer: std::net::SocketAddr, limit: Limit) {
-    let mut out = Vec::with_capacity(96);
-    not_admitted(limit).write(&mut out);
-    // A new socket takes a line without waiting; one that does not is not worth waiting for.
-    let _ = stream.try_write(&out);
+fn turn_away(stream: &TcpStream, peer: std::net::SocketAddr, limit: Limit, door: &Door) {
+    // Whoever expects TLS would not understand a word.
+    if door.listen.tls != TlsMode::Implicit {
+        let mut out = Vec::with_capacity(96);
+        not_admitted(limit).write(&mut out);
+        // A new socket takes a line without waiting; one that does not is not worth waiting for.
+        let _ = stream.try_write(&out);
+        // Input that nobody has read would make the close a reset, which can overtake the line.
+        discard(stream);
+    }
     if let Some(untold) = TURNED_AWAY.admit() {
         tracing::info!(client = %peer.ip(), ?limit, untold, "turned away");
     }

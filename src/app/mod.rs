@@ -9,6 +9,7 @@ pub mod certificates;
 mod clock;
 mod descriptors;
 mod log_limit;
+mod primary;
 pub mod probe;
 mod session_id;
 pub mod tasks;
@@ -18,6 +19,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Problem, Snapshot, TlsMode};
@@ -97,6 +99,8 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
         configured => configured,
     };
     answerer.watch_zones(zones(snapshot));
+    let draining = CancellationToken::new();
+    primary::begin(&tasks, snapshot, &answerer, &draining);
     let connections = descriptors::make_room(config.limits.connections);
     let (writer, journal) = start_journal(&config.journal)?;
     let shared = Arc::new(Shared {
@@ -106,8 +110,9 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
         answerer,
         admission: Admission::new(admission_limits(&config.limits, connections)),
         journal: writer,
-        draining: CancellationToken::new(),
+        draining,
         cut: CancellationToken::new(),
+        tarpit: Arc::new(Semaphore::new(config.limits.tarpit)),
         tally: Tally::default(),
     });
     let doors = doors(snapshot, acceptor.as_ref());

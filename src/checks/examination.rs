@@ -13,7 +13,8 @@ use std::time::Duration;
 use crate::checks::finding::{Finding, Outcome};
 use crate::checks::points::Points;
 use crate::facts::{
-    Answer, Answered, DnsAnswer, DnsName, Facts, Millis, Question, RecordType, Silence,
+    Answer, Answered, DnsAnswer, DnsName, Facts, Millis, Primary, Question, Recall, Recalled,
+    RecordType, Silence,
 };
 
 /// A name in the zone of a list: what is looked up, as the list wants it, in front of the zone.
@@ -52,10 +53,27 @@ impl<'a> InZone<'a> {
     }
 }
 
+/// Whether a recipient is put off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutOff {
+    /// It has waited, or nobody remembers whether it has: it is let through.
+    No,
+    /// That has been asked.
+    Asked,
+    /// It is in doubt and has not waited yet (RFC 6647).
+    InDoubt,
+    /// So is every other, in doubt or not.
+    All,
+}
+
 /// The state of one pass over all checks.
 #[derive(Debug)]
 pub struct Examination<'a> {
     facts: &'a Facts,
+    /// From which total on a recipient is greylisted, and from which on it is denied; `None` where nothing is greylisted.
+    doubt: Option<(Points, Points)>,
+    /// Whether a recipient in doubt is put off.
+    pub(in crate::checks) put_off: PutOff,
     /// The answers among the facts, gathered once: they are searched for every question.
     answers: Vec<&'a Answered>,
     greet_wait: Duration,
@@ -77,6 +95,8 @@ impl<'a> Examination<'a> {
             facts,
             answers: gathered(facts),
             greet_wait,
+            doubt: None,
+            put_off: PutOff::No,
             check: "",
             findings: Vec::with_capacity(USUAL),
             questions: Vec::new(),
@@ -84,6 +104,28 @@ impl<'a> Examination<'a> {
             most: Points::ZERO,
             must_wait: false,
         }
+    }
+
+    /// A recipient with a total in `[from, to)` may be greylisted.
+    #[must_use]
+    pub fn in_doubt_between(mut self, from: Points, to: Points) -> Self {
+        self.doubt = Some((from, to));
+        self
+    }
+
+    /// Whether the total, as far as the checks before this one and their outstanding answers say, may be one to greylist.
+    /// An entry of the operator's lists leaves no doubt.
+    #[must_use]
+    pub fn may_be_in_doubt(&self) -> bool {
+        let outright =
+            |finding: &Finding| matches!(finding.outcome, Outcome::Allow | Outcome::Deny);
+        let Some((from, to)) = self.doubt else {
+            return false;
+        };
+        let points: Points = self.findings.iter().map(|finding| finding.points).sum();
+        !self.findings.iter().any(outright)
+            && points + self.most >= from
+            && points + self.least < to
     }
 
     /// Says which check speaks from now on.
@@ -112,6 +154,17 @@ impl<'a> Examination<'a> {
     ) -> Option<&'a DnsAnswer> {
         self.dns_timed(question, could_bring)
             .map(|(answer, _)| answer)
+    }
+
+    /// As [`Examination::dns`], for a name that becomes a question only when it must be asked.
+    pub fn dns_named(
+        &mut self,
+        name: &str,
+        kind: RecordType,
+        could_bring: RangeInclusive<Points>,
+    ) -> Option<&'a DnsAnswer> {
+        let answer = self.dns_in_zone(InZone::plain(name), kind, could_bring);
+        answer.map(|(answer, _)| answer)
     }
 
     /// As [`Examination::dns`], with the time the answer took.
@@ -174,7 +227,7 @@ impl<'a> Examination<'a> {
                 name: asked,
                 kind: asked_kind,
             } => *asked_kind == kind && name.is(asked),
-            Question::Silence { .. } => false,
+            Question::Silence { .. } | Question::Memory(_) | Question::Primary(_) => false,
         })
     }
 
@@ -183,6 +236,51 @@ impl<'a> Examination<'a> {
             .iter()
             .copied()
             .find(|answered| is_it(&answered.question))
+    }
+
+    /// What the memory knows, or `None` after noting that it must be asked.
+    pub fn recall(
+        &mut self,
+        recall: &Recall,
+        could_bring: RangeInclusive<Points>,
+    ) -> Option<&'a Recalled> {
+        let is_it = |asked: &Question| matches!(asked, Question::Memory(asked) if asked == recall);
+        match self.find(is_it) {
+            Some(Answered {
+                answer: Answer::Memory(recalled),
+                ..
+            }) => Some(recalled),
+            Some(_) => None,
+            None => {
+                self.outstanding(Question::Memory(recall.clone()), could_bring);
+                None
+            }
+        }
+    }
+
+    /// How the primary mail server is, or `None` after noting that it must be asked.
+    pub fn primary(&mut self, addresses: &str) -> Option<Primary> {
+        let is_it =
+            |asked: &Question| matches!(asked, Question::Primary(asked) if **asked == *addresses);
+        match self.find(is_it) {
+            Some(Answered {
+                answer: Answer::Primary(primary),
+                ..
+            }) => Some(*primary),
+            Some(_) => Some(Primary::Unknown),
+            None => {
+                let question = Question::Primary(addresses.into());
+                self.outstanding(question, Points::ZERO.span());
+                None
+            }
+        }
+    }
+
+    /// Says whether the recipient is put off. Who puts off all is not overruled.
+    pub fn put_off(&mut self, put_off: PutOff) {
+        if self.put_off != PutOff::All {
+            self.put_off = put_off;
+        }
     }
 
     /// What the client did before the greeting, or `None` after noting that it must be watched for
@@ -250,6 +348,6 @@ fn gathered(facts: &Facts) -> Vec<&Answered> {
 fn dns_answer(answered: &Answered) -> Option<(&DnsAnswer, Millis)> {
     match &answered.answer {
         Answer::Dns(answer) => Some((answer, answered.took)),
-        Answer::Silence(_) => None,
+        Answer::Silence(_) | Answer::Memory(_) | Answer::Primary(_) => None,
     }
 }

@@ -36,6 +36,8 @@ pub enum Outcome {
     Trust,
     /// Could not tell: the answer failed.
     Unknown,
+    /// In doubt, and has not waited yet.
+    PutOff,
 }
 
 impl Outcome {
@@ -49,6 +51,7 @@ impl Outcome {
             Self::Pass => "pass",
             Self::Trust => "trust",
             Self::Unknown => "unknown",
+            Self::PutOff => "put_off",
         }
     }
 }

@@ -6,10 +6,11 @@
 //! change the action: every check states the least and most points its answers could still bring, and the action
 //! follows the total in steps, so it is enough to look at both ends of the span.
 
-use crate::checks::examination::Examination;
+use crate::checks::examination::{Examination, PutOff};
 use crate::checks::finding::Outcome;
 use crate::checks::points::Points;
 use crate::checks::policy::{Mode, Policy};
+use crate::checks::shield;
 use crate::checks::verdict::{Action, Verdict};
 use crate::facts::{Facts, Question, Stage};
 
@@ -56,11 +57,21 @@ impl Judgement {
 #[must_use]
 pub fn judge(policy: &Policy, facts: &Facts) -> Judgement {
     let mut examination = Examination::new(facts, policy.greet_wait);
+    if facts.stage() == Stage::Rcpt && !is_exempt(policy, facts) {
+        let from = policy.shield.doubt_from(policy.greylist_points);
+        examination = examination.in_doubt_between(from, policy.deny_points);
+        examination.enter(shield::NAME);
+        policy.shield.examine(&mut examination);
+    }
     for check in &policy.checks {
         examination.enter(check.name());
         check.examine(&mut examination);
     }
     conclude(policy, facts, examination)
+}
+
+fn is_exempt(policy: &Policy, facts: &Facts) -> bool {
+    facts.rcpt().is_some_and(|rcpt| policy.is_exempt(rcpt))
 }
 
 fn conclude(policy: &Policy, facts: &Facts, examination: Examination<'_>) -> Judgement {
@@ -70,9 +81,11 @@ fn conclude(policy: &Policy, facts: &Facts, examination: Examination<'_>) -> Jud
         least,
         most,
         must_wait,
+        put_off,
         ..
     } = examination;
-    let exempt = facts.rcpt().is_some_and(|rcpt| policy.is_exempt(rcpt));
+    let exempt = is_exempt(policy, facts);
+    let doubt_from = policy.shield.doubt_from(policy.greylist_points);
     let at_rcpt = facts.stage() == Stage::Rcpt;
     let points: Points = findings.iter().map(|finding| finding.points).sum();
     let allowed = findings
@@ -86,11 +99,12 @@ fn conclude(policy: &Policy, facts: &Facts, examination: Examination<'_>) -> Jud
         () if allowed => Action::Clear,
         () if total >= policy.drop_points => Action::Drop,
         () if exempt || !at_rcpt => Action::Clear,
+        () if put_off == PutOff::All => Action::Greylist,
         () if denied || total >= policy.deny_points => Action::Deny,
-        () if total >= policy.greylist_points => Action::Greylist,
+        () if total >= doubt_from && put_off == PutOff::InDoubt => Action::Greylist,
         () => Action::Clear,
     };
-    let settled = action(points + least) == action(points + most);
+    let settled = put_off != PutOff::Asked && action(points + least) == action(points + most);
     let verdict = Verdict {
         action: action(points),
         points,

@@ -10,7 +10,9 @@ mod conduct;
 mod dnsbl;
 pub mod examination;
 pub mod finding;
+mod greylist;
 mod helo;
+pub mod identity;
 pub mod judge;
 mod list;
 mod names;
@@ -21,6 +23,8 @@ mod rdns;
 pub mod replay;
 mod rhsbl;
 mod sender_domain;
+pub mod shield;
+pub mod spf;
 pub mod verdict;
 
 use crate::checks::examination::Examination;
@@ -90,5 +94,8 @@ pub const ALL: &[Kind] = &[
     rdns::KIND,
     helo::KIND,
     sender_domain::KIND,
+    spf::KIND,
     conduct::KIND,
+    // Last: it looks at what the others have found.
+    greylist::KIND,
 ];

@@ -11,6 +11,8 @@ pub struct Points(i32);
 impl Points {
     /// No points.
     pub const ZERO: Self = Self(0);
+    /// Less than any total.
+    pub const LEAST: Self = Self(i32::MIN);
 
     /// Whole points.
     #[must_use]

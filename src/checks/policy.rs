@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checks::Check;
 use crate::checks::points::Points;
+use crate::checks::shield::Shield;
 use crate::facts::Rcpt;
 use crate::smtp::path::ForwardPath;
 
@@ -20,6 +21,17 @@ pub enum Mode {
     Enforce,
     /// Verdicts are recorded only: every recipient is cleared.
     Observe,
+}
+
+impl Mode {
+    /// The mode as one word.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Observe => "observe",
+        }
+    }
 }
 
 /// Everything [`judge`](crate::checks::judge()) needs besides the facts.
@@ -39,8 +51,33 @@ pub struct Policy {
     pub drop_points: Points,
     /// Local-parts, lower case, whose recipients are answered by the backend whatever the total.
     pub exempt_recipients: Vec<Box<str>>,
+    /// Whether this is the policy of a secondary MX.
+    pub shield: Shield,
+    /// How long each reply to a client takes once one of its recipients has been denied; zero: no longer than others.
+    pub tarpit: Duration,
+    /// Whether that time is spent octet by octet instead of before the reply.
+    pub tarpit_drip: bool,
     /// The checks that are switched on, in the order of [`crate::checks::ALL`].
     pub checks: Vec<Box<dyn Check>>,
+}
+
+impl Default for Policy {
+    /// The thresholds as they are without a configuration; no check, no wait.
+    fn default() -> Self {
+        Self {
+            name: "default".into(),
+            mode: Mode::Enforce,
+            greet_wait: Duration::ZERO,
+            greylist_points: Points::new(3),
+            deny_points: Points::new(5),
+            drop_points: Points::new(50),
+            exempt_recipients: vec!["postmaster".into(), "abuse".into()],
+            shield: Shield::default(),
+            tarpit: Duration::ZERO,
+            tarpit_drip: false,
+            checks: Vec::new(),
+        }
+    }
 }
 
 impl Policy {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checks::finding::{Finding, Outcome};
 use crate::checks::points::Points;
+use crate::checks::shield;
 use crate::smtp::path::ForwardPath;
 use crate::smtp::reply::Reply;
 
@@ -66,15 +67,11 @@ pub struct Cleared {
 
 impl Verdict {
     /// What is done in fact: nothing but clearing while a policy observes.
-    ///
-    /// Greylisting needs a memory of triplets; until a policy has one, a total between `greylist_points` and
-    /// `deny_points` is let through, for a client that is put off without memory is put off for ever.
     #[must_use]
     pub fn enforced(&self) -> Action {
-        match self.action {
-            _ if self.observed => Action::Clear,
-            Action::Greylist => Action::Clear,
-            action => action,
+        match self.observed {
+            true => Action::Clear,
+            false => self.action,
         }
     }
 
@@ -116,6 +113,27 @@ impl Verdict {
         )
     }
 
+    /// The reply to RCPT when this verdict puts the recipient off: a temporary failure, with what the client can do (RFC
+    /// 6647 §2.1).
+    #[must_use]
+    pub fn put_off(&self, client: std::net::IpAddr) -> Reply {
+        let why = self
+            .findings
+            .iter()
+            .find(|finding| finding.outcome == Outcome::PutOff);
+        match why {
+            Some(why) if why.check == shield::NAME => {
+                Reply::new(451, Some((4, 7, 1)), capitalised(&why.evidence))
+            }
+            why => {
+                let when = why.map_or("try again later", |why| why.evidence.as_str());
+                let reason = self.reason(client);
+                let text = format!("Greylisted, {when}; in doubt because of: {reason}");
+                Reply::new(450, Some((4, 7, 1)), text)
+            }
+        }
+    }
+
     /// The reply that ends the session at once.
     #[must_use]
     pub fn farewell(&self, client: std::net::IpAddr) -> Reply {
@@ -133,4 +151,10 @@ impl Verdict {
             None => format!("{client} by local policy"),
         }
     }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }

@@ -226,7 +226,8 @@ fn reply(verdict: &Verdict, client: IpAddr, recipient: &ForwardPath, backend: &B
     match verdict.enforced() {
         Action::Deny => verdict.denial(client, recipient),
         Action::Drop => verdict.farewell(client),
-        Action::Clear | Action::Greylist => match kept_from(backend, client) {
+        Action::Greylist => verdict.put_off(client),
+        Action::Clear => match kept_from(backend, client) {
             Some(why) => Reply::new(451, Some((4, 3, 5)), format!("({why})")),
             None => Reply::new(250, None, "(the backend's own answer to RCPT)"),
         },

@@ -31,6 +31,13 @@ pub struct Backend {
     /// TLS toward the backend.
     #[serde(deserialize_with = "units::word")]
     pub tls: BackendTls,
+    /// Connections at one time. A twentieth of them, at least two, is for clients that are let through only because they
+    /// write to an exempt recipient.
+    pub max_connections: usize,
+    /// How long a silent client keeps a connection that it has no claim on: between transactions, or as one that is let
+    /// through only because of whom it writes to.
+    #[serde(with = "units::text")]
+    pub idle_timeout: Duration,
     /// The longest wait for a connection.
     #[serde(with = "units::text")]
     pub connect_timeout: Duration,
@@ -60,6 +67,8 @@ impl Default for Backend {
             source_address: None,
             loopback_clients: false,
             tls: BackendTls::default(),
+            max_connections: 400,
+            idle_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
             greeting_timeout: minutes(1),
             command_timeout: minutes(5),
@@ -110,6 +119,12 @@ source_address = "127.0.0.2"
 loopback_clients = false
 # TLS toward the backend: only "none" is built yet.
 tls = "none"
+# Connections at one time; fewer than the backend takes (smtp_accept_max in Exim), or it refuses some. A twentieth of them,
+# at least two, is for clients that are let through only because they write to an exempt recipient.
+max_connections = 400
+# How long a silent client keeps a connection between its transactions; and how long one may be silent at all that is let
+# through only because of whom it writes to.
+idle_timeout = "30s"
 # The longest wait for a connection.
 connect_timeout = "10s"
 # ... for the greeting; at least 30s, because Exim looks up the reverse name before it greets.
@@ -139,6 +154,11 @@ pub(in crate::config) fn check(
         check_addresses(name, backend, listeners, report);
         check_source(name, backend, report);
         check_timeouts(name, backend, report);
+        report.number(
+            &key(&["backend", name, "max_connections"]),
+            &backend.max_connections,
+            &(1..=1_000_000),
+        );
         if backend.client_address == ClientAddress::None {
             let found = "\"none\": the backend takes every client for gatepost itself";
             let advice =
@@ -239,6 +259,7 @@ fn check_source(name: &str, backend: &Backend, report: &mut Report<'_>) {
 fn check_timeouts(name: &str, backend: &Backend, report: &mut Report<'_>) {
     let second = Duration::from_secs(1);
     let timeouts = [
+        ("idle_timeout", backend.idle_timeout, second),
         (
             "connect_timeout",
             backend.connect_timeout,

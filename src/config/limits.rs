@@ -36,6 +36,8 @@ pub struct Limits {
     pub errors: u32,
     /// NOOP, RSET, VRFY, HELP and the like of one session.
     pub commands_without_mail: u32,
+    /// Clients held up at one time by a policy's `tarpit`.
+    pub tarpit: usize,
     /// The longest session.
     #[serde(with = "units::text")]
     pub session: Duration,
@@ -74,6 +76,7 @@ impl Default for Limits {
             messages: 1000,
             errors: 20,
             commands_without_mail: 100,
+            tarpit: 500,
             session: Duration::from_secs(2 * 3600),
             command_timeout: Duration::from_secs(5 * 60),
             data_timeout: Duration::from_secs(3 * 60),
@@ -105,6 +108,8 @@ messages = 1000
 errors = 20
 # Commands of one session that bring no mail forward: NOOP, RSET, VRFY, HELP.
 commands_without_mail = 100
+# Clients held up at one time by a policy's tarpit; more are answered at once.
+tarpit = 500
 # The longest session.
 session = "2h"
 # The longest wait for a command (RFC 5321 §4.5.3.2.7: at least 5m).
@@ -160,6 +165,7 @@ pub(in crate::config) fn check(limits: &Limits, report: &mut Report<'_>) {
         &limits.commands_without_mail,
         &(1..=1_000_000),
     );
+    report.number(&at("tarpit"), &limits.tarpit, &(0..=1_000_000));
     report.number(
         &at("data_min_rate"),
         &limits.data_min_rate,

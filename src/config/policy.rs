@@ -8,6 +8,7 @@ pub(in crate::config) mod build;
 pub(in crate::config) mod own_names;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use serde_json::{Map, Value};
 use crate::checks::ALL;
 use crate::checks::points::Points;
 use crate::checks::policy::Mode;
+use crate::checks::shield;
 use crate::config::place::key;
 use crate::config::problem::Complaint;
 use crate::config::report::Report;
@@ -34,6 +36,12 @@ pub(in crate::config) struct PolicyTable {
     deny_points: Option<Points>,
     drop_points: Option<Points>,
     exempt_recipients: Option<Vec<String>>,
+    #[serde(deserialize_with = "units::optional_word")]
+    shield: Option<shield::Mode>,
+    primary: Option<Vec<String>>,
+    #[serde(with = "units::optional")]
+    tarpit: Option<Duration>,
+    tarpit_drip: Option<bool>,
     checks: BTreeMap<String, Map<String, Value>>,
 }
 
@@ -47,6 +55,11 @@ pub(in crate::config) struct PolicySettings {
     pub(in crate::config) deny_points: Points,
     pub(in crate::config) drop_points: Points,
     pub(in crate::config) exempt_recipients: Vec<String>,
+    pub(in crate::config) shield: shield::Mode,
+    pub(in crate::config) primary: Vec<String>,
+    #[serde(with = "units::text")]
+    pub(in crate::config) tarpit: Duration,
+    pub(in crate::config) tarpit_drip: bool,
     pub(in crate::config) checks: BTreeMap<String, Map<String, Value>>,
     /// The policy itself and those it inherits from, nearest first.
     #[serde(skip)]
@@ -62,6 +75,10 @@ impl Default for PolicySettings {
             deny_points: Points::new(5),
             drop_points: Points::new(50),
             exempt_recipients: vec!["postmaster".to_owned(), "abuse".to_owned()],
+            shield: shield::Mode::Off,
+            primary: Vec::new(),
+            tarpit: Duration::ZERO,
+            tarpit_drip: false,
             checks: BTreeMap::new(),
             chain: Vec::new(),
         }
@@ -82,6 +99,10 @@ impl PolicySettings {
         set(&mut self.deny_points, &table.deny_points);
         set(&mut self.drop_points, &table.drop_points);
         set(&mut self.exempt_recipients, &table.exempt_recipients);
+        set(&mut self.shield, &table.shield);
+        set(&mut self.primary, &table.primary);
+        set(&mut self.tarpit, &table.tarpit);
+        set(&mut self.tarpit_drip, &table.tarpit_drip);
         for (name, settings) in &table.checks {
             let merged = self.checks.entry(name.clone()).or_default();
             merged.extend(settings.clone());
@@ -106,6 +127,17 @@ drop_points = 50
 # Local-parts whose recipients the backend answers whatever the points, below drop_points. Bare <postmaster> always is one
 # (RFC 5321 §4.5.1).
 exempt_recipients = ["postmaster", "abuse"]
+# For the policy of a secondary MX, where spammers like to go first: "off"; "tempfail" puts every recipient off, so that
+# mail servers use the primary; "when-primary-down" does so while the primary is up, and judges as any other policy while it
+# is down; "strict" greylists everybody who is not known. Exempt recipients are let through under each.
+shield = "off"
+# Where the primary is, for "when-primary-down": addresses with port, such as "192.0.2.25:25"; it is up if one of them greets.
+primary = []
+# How long each reply takes once a recipient of the client has been refused, at most 30s; "0s": no longer than others. At
+# most limits.tarpit clients are held up in this way, more are answered at once.
+tarpit = "0s"
+# Whether a reply comes octet by octet in that time, instead of at its end.
+tarpit_drip = false
 "#;
 
 /// The names that a listener may use: those written and `default`.
@@ -184,6 +216,13 @@ fn check(name: &str, settings: &PolicySettings, report: &mut Report<'_>) {
         &(Duration::ZERO..=Duration::from_secs(10)),
         Text::text,
     );
+    report.range(
+        &at("tarpit"),
+        &settings.tarpit,
+        &(Duration::ZERO..=Duration::from_secs(30)),
+        Text::text,
+    );
+    check_primary(name, settings, report);
     let thresholds = [
         ("greylist_points", settings.greylist_points),
         ("deny_points", settings.deny_points),
@@ -236,6 +275,21 @@ fn check(name: &str, settings: &PolicySettings, report: &mut Report<'_>) {
             "\"postmaster\" is missing",
             advice,
         );
+    }
+}
+
+fn check_primary(name: &str, settings: &PolicySettings, report: &mut Report<'_>) {
+    let at = |part: &[&str]| key(&[&["policy", name, "primary"], part].concat());
+    for (index, address) in settings.primary.iter().enumerate() {
+        if address.parse::<SocketAddr>().is_err() {
+            let found = format!("{} is no address", crate::config::found::quoted(address));
+            let allowed = "write an address with its port, such as \"192.0.2.25:25\" or \"[2001:db8::25]:25\"";
+            report.complain(&at(&[&index.to_string()]), found, allowed);
+        }
+    }
+    if settings.shield == shield::Mode::WhenPrimaryDown && settings.primary.is_empty() {
+        let allowed = "write where the primary is, such as primary = [\"192.0.2.25:25\"]";
+        report.complain(&at(&[]), "shield = \"when-primary-down\" needs it", allowed);
     }
 }
 

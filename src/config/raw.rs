@@ -58,7 +58,6 @@ pub(in crate::config) fn read(mut values: Value, report: &mut Report<'_>) -> Raw
 const NOT_BUILT: &[(&[&str], Option<&str>, &str)] = &[
     (&["admin"], None, "leave it out"),
     (&["journal", "privacy"], None, "leave it out"),
-    (&["policy", "*", "shield"], None, "leave it out"),
     (
         &["backend", "*", "client_address"],
         Some("xclient"),

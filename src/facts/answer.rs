@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::{Millis, Question};
+use crate::facts::{Millis, Question, Recalled};
 
 /// A question together with what came of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,22 @@ pub enum Answer {
     Silence(Silence),
     /// To [`Question::Dns`].
     Dns(DnsAnswer),
+    /// What is remembered.
+    Memory(Recalled),
+    /// How the primary mail server is.
+    Primary(Primary),
+}
+
+/// How the primary mail server is, as the last look at it found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Primary {
+    /// It greets.
+    Up,
+    /// It does not, more than once in a row.
+    Down,
+    /// Nobody has looked yet.
+    Unknown,
 }
 
 /// What the client did before the greeting.
@@ -113,6 +129,9 @@ impl Failure {
     }
 }
 
+/// Characters kept of a text. One that has so many may have had more.
+pub const TXT_MAX: usize = 4096;
+
 /// One DNS record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -136,7 +155,8 @@ pub enum RecordData {
     Mx(u16, Box<str>),
     /// Name.
     Ptr(Box<str>),
-    /// Text: printable ASCII, at most 200 octets, anything else replaced.
+    /// Text: printable ASCII, at most [`TXT_MAX`] characters; anything else is replaced by U+FFFD, so that it is
+    /// known to have been there.
     Txt(Box<str>),
 }
 

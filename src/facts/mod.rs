@@ -11,15 +11,21 @@ mod answer;
 mod client;
 mod ended;
 mod envelope;
+mod identity;
 mod question;
+mod recall;
 mod stage;
 mod weight;
 
-pub use answer::{Answer, Answered, DnsAnswer, Failure, Record, RecordData, Silence, Source};
+pub use answer::{
+    Answer, Answered, DnsAnswer, Failure, Primary, Record, RecordData, Silence, Source, TXT_MAX,
+};
 pub use client::{Client, TlsParameters};
 pub use ended::{Ended, Limit, Side};
 pub use envelope::{Helo, Mail, Rcpt};
+pub use identity::{BadIdentity, Identity};
 pub use question::{DnsName, Question, RecordType};
+pub use recall::{Recall, Recalled};
 pub use stage::Stage;
 
 use serde::{Deserialize, Serialize};

@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::facts::Millis;
+use crate::facts::{Millis, Recall};
 
 /// One thing to be found out.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -27,6 +27,10 @@ pub enum Question {
         /// The record type asked for.
         kind: RecordType,
     },
+    /// What is remembered of earlier sessions?
+    Memory(Recall),
+    /// Does the primary mail server, at these addresses as they are written, take mail?
+    Primary(Box<str>),
 }
 
 /// DNS record types that checks ask for.
@@ -92,6 +96,21 @@ impl DnsName {
         &self.asked
     }
 
+    /// Whether `text` tells what this name hides: the secret zone, or its first label, which is the key.
+    #[must_use]
+    pub fn is_told_in(&self, text: &str) -> bool {
+        let Some(shown) = &self.shown else {
+            return false;
+        };
+        let same = self.asked.bytes().zip(shown.bytes());
+        let same = same.take_while(|(asked, shown)| asked == shown).count();
+        let common = self.asked.get(..same).unwrap_or_default();
+        let start = common.rfind('.').map_or(0, |dot| dot + 1);
+        let zone = self.asked.get(start..).unwrap_or_default();
+        let key = zone.split('.').next().unwrap_or_default().to_lowercase();
+        !key.is_empty() && text.to_lowercase().contains(&key)
+    }
+
     /// The name for people.
     #[must_use]
     pub fn shown(&self) -> &str {
@@ -136,6 +155,8 @@ impl std::fmt::Display for Question {
         match self {
             Self::Silence { wait, .. } => write!(f, "silence {wait}"),
             Self::Dns { name, kind } => write!(f, "{} {}", kind.as_str(), name.shown()),
+            Self::Memory(recall) => recall.fmt(f),
+            Self::Primary(addresses) => write!(f, "primary {addresses}"),
         }
     }
 }

@@ -86,3 +86,19 @@ fn a_record_reads_back_as_it_was_and_keeps_secrets() {
     assert!(!json.contains("key"), "{json}");
     assert_eq!(serde_json::from_str::<Facts>(&json).unwrap(), facts);
 }
+
+#[test]
+fn what_a_secret_name_hides_is_found_in_texts() {
+    let name = DnsName::secret("1.2.0.192.key4711.zen.dq.example", "1.2.0.192.zen");
+    for told in [
+        "https://list.example/?k=KEY4711",
+        "see 1.2.0.192.key4711.zen.dq.example",
+    ] {
+        assert!(name.is_told_in(told), "{told}");
+    }
+    assert!(!name.is_told_in("https://list.example/?ip=192.0.2.1, zen"));
+    // Where the shown name begins like the secret one.
+    let name = DnsName::secret("1.2.0.192.keyed.example", "1.2.0.192.key");
+    assert!(name.is_told_in("KEYED"));
+    assert!(!DnsName::new("1.2.0.192.zen.example").is_told_in("zen.example"));
+}

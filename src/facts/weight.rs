@@ -34,7 +34,7 @@ fn answer_text(answer: &Answer) -> usize {
     match answer {
         Answer::Silence(Silence::Spoke { bytes, .. }) => bytes.len(),
         Answer::Dns(DnsAnswer::Found(records)) => records.iter().map(record).sum(),
-        Answer::Silence(_) | Answer::Dns(_) => 0,
+        Answer::Silence(_) | Answer::Dns(_) | Answer::Memory(_) | Answer::Primary(_) => 0,
     }
 }
 

@@ -18,15 +18,15 @@ use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, Record as Raw, RecordType as RawType};
 use hickory_resolver::system_conf::read_system_conf;
 
-use crate::facts::{DnsAnswer, Failure, Record, RecordData, RecordType};
+use crate::facts::{DnsAnswer, Failure, Record, RecordData, RecordType, TXT_MAX};
 use crate::gather::GatherProblem;
 
 /// Most records of the type asked for; an answer with more says nothing usable.
 const MOST_RECORDS: usize = 64;
 /// Most CNAME records followed.
 const MOST_CNAMES: usize = 8;
-/// Most octets kept of a text.
-const MOST_TEXT: usize = 200;
+/// Most characters of all texts of an answer; one with more says nothing usable.
+const MOST_TEXT: usize = 4 * TXT_MAX;
 
 /// The resolver.
 pub(in crate::gather) struct Wire {
@@ -113,7 +113,8 @@ pub(in crate::gather) fn wire_name(asked: &str) -> Option<Name> {
         name.set_fqdn(true);
         return Some(name);
     }
-    if !asked.bytes().all(|octet| octet.is_ascii_graphic()) {
+    // A space is possible (RFC 2181 §11), and comes out of SPF macros.
+    if !asked.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
         return None;
     }
     Name::from_labels(asked.split('.').map(str::as_bytes)).ok()
@@ -142,7 +143,7 @@ fn read(name: &Name, kind: RecordType, lookup: &Lookup) -> Looked {
                 ttl: None,
             };
         }
-        1..=MOST_RECORDS => {
+        1..=MOST_RECORDS if has_room(&records) => {
             records.splice(..0, aliases.iter().map(alias));
             DnsAnswer::Found(records)
         }
@@ -200,14 +201,23 @@ fn host(name: &Name) -> Box<str> {
     }
 }
 
-/// A text for facts: printable ASCII and bounded.
+/// Whether the texts are not too much to be remembered by every session that asks.
+fn has_room(records: &[Record]) -> bool {
+    let characters = records.iter().map(|record| match &record.data {
+        RecordData::Txt(text) => text.chars().count(),
+        _ => 0,
+    });
+    characters.sum::<usize>() <= MOST_TEXT
+}
+
+/// A text for facts: printable ASCII and bounded, and where it was not, that can be seen.
 fn clean<'a>(octets: impl Iterator<Item = &'a u8>) -> Box<str> {
     let printable = |octet: &u8| match octet {
         b' '..=b'~' => char::from(*octet),
-        _ => '?',
+        _ => char::REPLACEMENT_CHARACTER,
     };
     octets
-        .take(MOST_TEXT)
+        .take(TXT_MAX)
         .map(printable)
         .collect::<String>()
         .into()
@@ -246,9 +256,7 @@ mod tests {
     fn names_that_can_not_be_asked_for_are_told_before_any_packet() {
         let long = format!("{}.example", "a".repeat(64));
         let longest = "abcdefghi.".repeat(26);
-        for name in [
-            "", ".", "a..b", "a b", "a\u{7}b", "a\u{0}", ".a", &long, &longest,
-        ] {
+        for name in ["", ".", "a..b", "a\u{7}b", "a\u{0}", ".a", &long, &longest] {
             assert!(wire_name(name).is_none(), "{name:?}");
         }
     }
@@ -259,6 +267,7 @@ mod tests {
             "-a.example",
             "_dmarc.example",
             "*.example",
+            "a b.example",
             "a\\066.example",
             "2.0.0.127.zen",
         ] {
@@ -276,8 +285,9 @@ mod tests {
 
     #[test]
     fn texts_are_printable_and_bounded() {
-        assert_eq!(&*clean(b"a\r\nb\x1b[0m\xfc".iter()), "a??b?[0m?");
-        assert_eq!(clean([b'x'; 300].iter()).len(), 200);
+        let printed = clean(b"a\r\nb\x1b[0m\xfc?".iter());
+        assert_eq!(&*printed, "a\u{fffd}\u{fffd}b\u{fffd}[0m\u{fffd}?");
+        assert_eq!(clean([b'x'; 5000].iter()).len(), TXT_MAX);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Floor 6: answers questions. Today these are DNS questions; SPF and memory will answer here too.
+//! Floor 6: answers questions. Today these are DNS questions; memory will answer here too.
 //!
 //! [`Gather`] looks into the cache, joins a lookup that is under way, or starts one as a task that belongs to nobody, so
 //! that an answer nobody waits for any more still reaches the cache. It never judges an answer: a failure is an answer.
@@ -10,6 +10,7 @@
 mod cache;
 mod dns;
 mod flight;
+mod primary;
 mod zone;
 
 use std::net::SocketAddr;
@@ -25,10 +26,11 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::facts::{Answer, DnsAnswer, DnsName, Failure, Millis};
-use crate::facts::{Question, RecordType, Silence, Source};
+use crate::facts::{Question, Recalled, RecordData, RecordType, Silence, Source};
 use crate::gather::cache::{Answers, Key, keep};
 use crate::gather::dns::{Looked, Wire, wire_name};
 use crate::gather::flight::{Arrival, Boarding, Flight, Flights};
+use crate::gather::primary::Primaries;
 use crate::gather::zone::{Breaker, Leave, Zones};
 
 pub use crate::gather::zone::{Standing, Zone};
@@ -101,6 +103,7 @@ struct Inner {
     resolver: Arc<Breaker>,
     wire: Wire,
     places: Semaphore,
+    primaries: Primaries,
     timeout: Duration,
     from_cache: AtomicU64,
     joined: AtomicU64,
@@ -122,6 +125,7 @@ impl Gather {
             resolver: Breaker::new("resolver"),
             wire,
             places: Semaphore::new(ON_THE_WIRE),
+            primaries: Primaries::default(),
             timeout: settings.timeout,
             from_cache: AtomicU64::new(0),
             joined: AtomicU64::new(0),
@@ -136,6 +140,11 @@ impl Gather {
     /// Watches `zones` from now on, each with a breaker of its own; those watched before keep their standing.
     pub fn watch_zones(&self, zones: Vec<Zone>) {
         self.inner.zones.watch(zones);
+    }
+
+    /// Notes how the primary at `addresses` was found by the last look at it.
+    pub fn saw_primary(&self, addresses: &str, greets: bool) {
+        self.inner.primaries.saw(addresses, greets);
     }
 
     /// How it is doing.
@@ -218,10 +227,18 @@ impl Answerer for Gather {
                 let silent = Silence::Silent { watched: Millis(0) };
                 ready((Answer::Silence(silent), Source::Session)).boxed()
             }
+            Question::Primary(addresses) => {
+                let state = self.inner.primaries.of(addresses);
+                ready((Answer::Primary(state), Source::Cache)).boxed()
+            }
+            Question::Memory(_) => {
+                ready((Answer::Memory(Recalled::Unavailable), Source::Live)).boxed()
+            }
             Question::Dns { name, kind } => {
                 let asking = self.ask_dns(name, *kind);
+                let name = name.clone();
                 asking
-                    .map(|(answer, source)| (Answer::Dns(answer), source))
+                    .map(move |(answer, source)| (Answer::Dns(discreet(&name, answer)), source))
                     .boxed()
             }
         }
@@ -233,6 +250,23 @@ impl Inner {
         self.from_cache.fetch_add(1, Ordering::Relaxed);
         ready((answer, Source::Cache)).boxed()
     }
+}
+
+/// What is put in the place of a text that tells a secret.
+const WITHHELD: &str = "(withheld: it holds the key of the zone)";
+
+/// The answer without texts that tell what the name hides: some lists write the name they were asked for into them.
+fn discreet(name: &DnsName, mut answer: DnsAnswer) -> DnsAnswer {
+    if let DnsAnswer::Found(records) = &mut answer {
+        for record in records {
+            if let RecordData::Txt(text) = &mut record.data
+                && name.is_told_in(text)
+            {
+                *text = WITHHELD.into();
+            }
+        }
+    }
+    answer
 }
 
 fn now(failure: Failure) -> BoxFuture<'static, (DnsAnswer, Source)> {

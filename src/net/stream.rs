@@ -283,7 +283,8 @@ fn end_without_notice(read: io::Result<usize>) -> io::Result<usize> {
     }
 }
 
-fn discard(tcp: &TcpStream) {
+/// Throws away what has come and was not read, a bounded amount: a close with input unread is a reset.
+pub fn discard(tcp: &TcpStream) {
     let socket = SockRef::from(tcp);
     let mut scratch = [0; SCRATCH];
     for _ in 0..DISCARD / SCRATCH {

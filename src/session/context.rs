@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::checks::policy::Policy;
@@ -48,6 +49,8 @@ pub struct Shared {
     pub draining: CancellationToken,
     /// Cancelled when the process can wait no longer: every session ends where it stands.
     pub cut: CancellationToken,
+    /// Places in the tarpit.
+    pub tarpit: Arc<Semaphore>,
     /// Sessions by the way they ended, for the summary at the end of the process and in tests.
     pub tally: Tally,
 }

@@ -63,16 +63,24 @@ impl Session {
         if self.input.is_empty() {
             self.input = bytes::BytesMut::new();
         }
+        // What was noted about input behind a command has been read now.
+        self.blamed = false;
     }
 
     /// Waits for more input. The deadline is that of a whole command: a client that drips octets gains nothing.
     async fn listen(&mut self) -> Result<(), Ended> {
         let idle = !matches!(self.server.phase(), Phase::Mail | Phase::Rcpt);
         let deadline = self.command_deadline();
+        let patience = self.door.upstream.backend.idle_timeout;
         if deadline <= Instant::now() {
             return Err(self.out_of_time().await);
         }
         loop {
+            let alarm = match self.relay {
+                // Between transactions its place is of more use to others.
+                Some(_) if idle => deadline.min(Instant::now() + patience),
+                _ => deadline,
+            };
             let read = tokio::select! {
                 biased;
                 read = self.stream.read_into(&mut self.input, READ_LIMIT) => read,
@@ -80,7 +88,13 @@ impl Session {
                     self.collect(answered);
                     continue;
                 }
-                () = tokio::time::sleep_until(deadline) => return Err(self.out_of_time().await),
+                () = tokio::time::sleep_until(alarm) => {
+                    if alarm < deadline {
+                        Box::pin(self.part_with_backend()).await;
+                        continue;
+                    }
+                    return Err(self.out_of_time().await);
+                }
                 () = self.shared.draining.cancelled(), if idle => {
                     let reply = self.sign(replies::draining());
                     self.part(reply).await;
@@ -106,7 +120,18 @@ impl Session {
             _ => Instant::now(),
         };
         self.command_begun = Some(begun);
-        (begun + limits.command_timeout).min(self.started + limits.session)
+        // Who is let through only because of whom it writes to, may not sit on one of the few places for such.
+        let hurried = self
+            .relay
+            .as_ref()
+            .is_some_and(|relay| relay.is_on_sufferance());
+        let patience = match hurried {
+            true => limits
+                .command_timeout
+                .min(self.door.upstream.backend.idle_timeout),
+            false => limits.command_timeout,
+        };
+        (begun + patience).min(self.started + limits.session)
     }
 
     /// Says which time is over, the command's or the session's.
@@ -168,12 +193,17 @@ impl Session {
                 self.reply(verb, replies::sender_ok()).await
             }
             Command::Rcpt(path, params) => {
+                // What waits behind it says something about this recipient too.
+                self.look_behind(verb).await?;
                 let reply = Box::pin(self.recipient(path, params)).await?;
                 self.reply(verb, reply).await?;
                 self.keep_in_step();
                 Ok(())
             }
-            Command::Data => Box::pin(self.transfer()).await,
+            Command::Data => {
+                self.look_behind(verb).await?;
+                Box::pin(self.transfer()).await
+            }
             Command::Rset => {
                 self.abandon_transaction();
                 self.reply(verb, replies::ok()).await
@@ -251,12 +281,16 @@ impl Session {
 
     /// Commands that bring no mail nearer are free only so often.
     async fn count_idle(&mut self, verb: Verb) -> Result<(), Ended> {
-        if !matches!(
-            verb,
-            Verb::Noop | Verb::Rset | Verb::Vrfy | Verb::Help | Verb::Helo | Verb::Ehlo
-        ) {
-            return Ok(());
+        match verb {
+            Verb::Noop | Verb::Rset | Verb::Vrfy | Verb::Help | Verb::Helo | Verb::Ehlo => {
+                self.count_fruitless().await
+            }
+            _ => Ok(()),
         }
+    }
+
+    /// One more command that has brought nothing.
+    pub(in crate::session) async fn count_fruitless(&mut self) -> Result<(), Ended> {
         self.notes.idle_commands += 1;
         if self.notes.idle_commands <= self.shared.limits.commands_without_mail {
             return Ok(());

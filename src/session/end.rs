@@ -13,7 +13,7 @@ use crate::facts::Ended;
 use crate::journal::{MessageOutcome, RecipientOutcome, SessionRecord};
 use crate::session::{Session, memory, replies};
 use crate::smtp::path::ForwardPath;
-use crate::smtp::reply::Reply;
+use crate::smtp::reply::{Reply, ReplyClass};
 
 /// Recipients, messages, decisions and refusals kept in a record; beyond it they are only counted.
 const KEPT: usize = 100;
@@ -43,8 +43,11 @@ impl Session {
         verdict: &Verdict,
         reply: &Reply,
     ) {
-        if verdict.enforced() >= Action::Deny {
-            self.notes.refused += 1;
+        self.notes.recipients_named += 1;
+        match verdict.cleared() {
+            None => self.notes.refused += 1,
+            Some(_) if reply.class() != ReplyClass::Positive => self.notes.rejected += 1,
+            Some(_) => {}
         }
         if self.notes.recipients.len() < KEPT && self.memory.has_room() {
             self.memory
@@ -103,36 +106,6 @@ impl Session {
         stream.close().await;
     }
 
-    fn log(&self, ended: Ended) {
-        let verdict = self
-            .notes
-            .decisions
-            .iter()
-            .map(|decision| &decision.verdict)
-            .max_by_key(|v| v.action);
-        let (action, points) = verdict.map_or(("none", String::from("0")), |v| {
-            (v.action.label(), v.points.to_string())
-        });
-        let findings = verdict.map(findings_line).unwrap_or_default();
-        tracing::info!(
-            id = %self.arrival.id,
-            client = %self.client().ip(),
-            listener = %self.door.name,
-            helo = %self.facts.helo().map_or("-", |helo| helo.name.as_str()).escape_debug(),
-            tls = %self.facts.tls().map_or("-", |tls| &tls.version),
-            verdict = action,
-            points = %points,
-            findings = %findings,
-            delivered = self.notes.delivered,
-            refused = self.notes.refused,
-            ended = ended.label(),
-            duration = %self.elapsed(),
-            bytes_in = self.notes.bytes_in,
-            bytes_out = self.notes.bytes_out,
-            "session"
-        );
-    }
-
     fn into_record(self, ended: Ended) -> SessionRecord {
         SessionRecord {
             version: crate::journal::VERSION,
@@ -150,16 +123,4 @@ impl Session {
             bytes_out: self.notes.bytes_out,
         }
     }
-}
-
-/// The findings that count, as `check:reason:points`.
-fn findings_line(verdict: &Verdict) -> String {
-    let counted = verdict
-        .findings
-        .iter()
-        .filter(|finding| finding.points != crate::checks::points::Points::ZERO);
-    let words: Vec<String> = counted
-        .map(|f| format!("{}:{}:{}", f.check, f.reason, f.points))
-        .collect();
-    words.join(",")
 }

@@ -78,6 +78,10 @@ impl Session {
     }
 
     async fn refuse(&mut self, limit: Limit) {
+        // Whoever expects TLS would not understand a word.
+        if self.door.listen.tls == crate::config::TlsMode::Implicit {
+            return;
+        }
         let mut out = Vec::new();
         replies::not_admitted(limit).write(&mut out);
         // The client is turned away either way; whether it reads why is its own affair.
@@ -93,7 +97,7 @@ impl Session {
                 .iter()
                 .find_map(|question| match question {
                     Question::Silence { wait, teaser } => Some((*wait, *teaser)),
-                    Question::Dns { .. } => None,
+                    Question::Dns { .. } | Question::Memory(_) | Question::Primary(_) => None,
                 });
             if judgement.verdict().enforced() == Action::Drop {
                 return Ok(());

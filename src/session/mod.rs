@@ -17,12 +17,14 @@ pub mod context;
 mod dialogue;
 mod end;
 mod greet;
+mod log_line;
 mod memory;
 mod recipient;
 mod relay;
 mod replies;
 mod say;
 mod starttls;
+mod tarpit;
 mod transfer;
 pub mod upstream;
 
@@ -33,6 +35,7 @@ use std::time::SystemTime;
 
 use bytes::BytesMut;
 use futures_util::FutureExt;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::checks::replay::Decision;
@@ -93,12 +96,16 @@ pub(in crate::session) struct Session {
     facts: Facts,
     stage: Stage,
     asking: Asking,
+    /// Whether input that waits behind the command under way has been noted.
+    blamed: bool,
     /// When the command that is being read began.
     command_begun: Option<Instant>,
     envelope: Envelope,
     relay: Option<Box<Relay>>,
     permit: Option<Permit>,
     memory: Memory,
+    /// A place in the tarpit.
+    tarpit: Option<OwnedSemaphorePermit>,
     notes: Notes,
 }
 
@@ -111,7 +118,12 @@ struct Notes {
     /// Messages answered, kept or not.
     messages_ended: u32,
     refusals: Vec<String>,
+    /// Recipients refused or put off here.
     refused: u64,
+    /// Recipients that were cleared and not taken by the backend.
+    rejected: u64,
+    /// Recipients named, kept or not.
+    recipients_named: u64,
     delivered: u64,
     faults: u32,
     idle_commands: u32,
@@ -155,11 +167,13 @@ impl Session {
             input: BytesMut::new(),
             stage: Stage::Connect,
             asking: Asking::default(),
+            blamed: false,
             command_begun: None,
             envelope: Envelope::default(),
             relay: None,
             permit,
             memory: Memory::default(),
+            tarpit: None,
             notes: Notes::default(),
         }
     }

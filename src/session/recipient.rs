@@ -30,8 +30,18 @@ impl Session {
             return Err(self.dismiss(&verdict).await);
         }
         let reply = match verdict.cleared() {
-            Some(cleared) => self.relay_recipient(cleared, &path, &params).await,
-            None => self.sign(verdict.denial(self.client().ip(), &path)),
+            Some(cleared) => {
+                self.envelope.on_sufferance =
+                    verdict.exempt && verdict.points >= self.door.policy.deny_points;
+                self.relay_recipient(cleared, &path, &params).await
+            }
+            None if verdict.enforced() == Action::Greylist => {
+                self.sign(verdict.put_off(self.client().ip()))
+            }
+            None => {
+                self.hold_up();
+                self.sign(verdict.denial(self.client().ip(), &path))
+            }
         };
         self.keep_recipient(&path, &verdict, &reply);
         Ok(reply)

@@ -13,6 +13,10 @@ mod trouble;
 pub(in crate::session) use connection::Relay;
 pub use trouble::Trouble;
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 use crate::checks::verdict::Cleared;
 use crate::session::relay::connection::Who;
 use crate::session::upstream::Upstream;
@@ -23,6 +27,10 @@ use crate::smtp::extension::Extensions;
 use crate::smtp::params::{MailParams, RcptParams};
 use crate::smtp::path::{ForwardPath, ReversePath};
 use crate::smtp::reply::{Reply, ReplyClass};
+
+/// The longest wait for the backend's word on a recipient, with all that goes before it for the first: clients wait 5
+/// minutes (RFC 5321 §4.5.3.2.3), and are to hear from us before they give up.
+const RECIPIENT: Duration = Duration::from_secs(280);
 
 /// The mail transaction as far as it concerns the backend.
 #[derive(Default)]
@@ -36,6 +44,8 @@ pub(in crate::session) struct Envelope {
     pub(in crate::session) recipients: u32,
     /// Recipients named beyond `limits.recipients`.
     pub(in crate::session) surplus: u32,
+    /// Whether its recipients so far are cleared only because they are exempt.
+    pub(in crate::session) on_sufferance: bool,
     /// Whether the recipient named last need not be remembered: its decision was not kept, so nothing that can be
     /// replayed depends on it.
     pub(in crate::session) forgettable: bool,
@@ -62,7 +72,8 @@ impl Session {
         if let Some(refused) = &self.envelope.refused {
             return refused.clone();
         }
-        match self.try_recipient(&cleared, path, params).await {
+        let trying = timeout(RECIPIENT, self.try_recipient(&cleared, path, params)).await;
+        match trying.unwrap_or(Err(Trouble::Silent("take the recipient"))) {
             Ok(reply) => reply,
             Err(trouble) => self.backend_failed(&trouble),
         }
@@ -120,7 +131,15 @@ impl Session {
             self.part_with_backend().await;
         }
         if self.relay.is_none() {
-            self.relay = Some(Relay::open(cleared, &self.door.upstream, who).await?);
+            self.relay = Some(
+                Relay::open(
+                    cleared,
+                    &self.door.upstream,
+                    who,
+                    self.envelope.on_sufferance,
+                )
+                .await?,
+            );
         }
         let (Some(relay), Some(mail)) = (&mut self.relay, &self.envelope.mail) else {
             return Err(Trouble::Lost("no transaction".to_owned()));
@@ -170,7 +189,7 @@ impl Session {
     pub(in crate::session) fn backend_failed(&mut self, trouble: &Trouble) -> Reply {
         let upstream = &self.door.upstream;
         match trouble {
-            Trouble::BacksOff => {
+            Trouble::BacksOff | Trouble::Busy => {
                 tracing::debug!(id = %self.arrival.id, backend = %upstream.name, "backend {trouble}");
             }
             _ => {

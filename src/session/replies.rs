@@ -108,6 +108,15 @@ pub(in crate::session) fn backend_down() -> Reply {
     )
 }
 
+/// When the backend has as many connections as it may have.
+pub(in crate::session) fn backend_busy() -> Reply {
+    Reply::new(
+        451,
+        Some((4, 3, 2)),
+        "The mail system behind this gate is busy, try again later",
+    )
+}
+
 /// To a client whose address the backend must not be told.
 pub(in crate::session) fn not_for_this_client() -> Reply {
     Reply::new(

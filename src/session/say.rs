@@ -18,10 +18,11 @@ impl Session {
         verb: Verb,
         reply: Reply,
     ) -> Result<(), Ended> {
+        self.linger().await;
         self.look_behind(verb).await?;
         let mut out = Vec::with_capacity(128);
         self.server.reply(verb, &reply, &mut out);
-        self.send(out).await?;
+        self.drip(&out).await?;
         if reply.closes() {
             Err(Ended::BackendClosed)
         } else {
@@ -35,17 +36,22 @@ impl Session {
         verb: Verb,
         reply: Reply,
     ) -> Result<(), Ended> {
+        self.linger().await;
         self.look_behind(verb).await?;
         let mut out = Vec::with_capacity(128);
         self.server.refuse(&reply, &mut out);
-        self.send(out).await
+        self.drip(&out).await
     }
 
     /// Judges input that is already there when the reply to `verb` is about to be written.
-    async fn look_behind(&mut self, verb: Verb) -> Result<(), Ended> {
+    pub(in crate::session) async fn look_behind(&mut self, verb: Verb) -> Result<(), Ended> {
         let Some(fault) = self.waiting_fault(verb) else {
             return Ok(());
         };
+        // Once for each command, however often it is looked behind.
+        if std::mem::replace(&mut self.blamed, true) {
+            return Ok(());
+        }
         self.note_fault(fault);
         if fault.is_fatal() {
             let farewell = self.sign(fault.reply());

@@ -41,7 +41,8 @@ impl Session {
             // The backend was lost after it had taken recipients.
             None => {
                 let reply = self.sign(replies::backend_lost());
-                return self.reply(Verb::Data, reply).await;
+                self.reply(Verb::Data, reply).await?;
+                return self.count_fruitless().await;
             }
         };
         let go_ahead = match answer {
@@ -52,7 +53,7 @@ impl Session {
         self.reply(Verb::Data, go_ahead).await?;
         self.keep_in_step();
         if !proceeds {
-            return Ok(());
+            return self.count_fruitless().await;
         }
         self.stage = Stage::Data;
         let ending = self.carry().await?;
@@ -136,7 +137,7 @@ impl Session {
         let Event::Body(body) = step.event else {
             return Seen::More { progress: false };
         };
-        *size += body.chunk.len() as u64;
+        *size = self.server.data_size();
         let end = body.end;
         let mut fault = body.refused;
         if fault.is_none() && *size > self.shared.limits.message_size.as_u64() {
@@ -149,7 +150,7 @@ impl Session {
             (Some(relay), None) if !end => relay.pass(&body.chunk, block).await.err(),
             (Some(relay), None) => match relay.finish(&body.chunk, block, last).await {
                 Ok(reply) => {
-                    self.consume(consumed);
+                    self.consume_last(consumed);
                     return Seen::End(Ok(reply));
                 }
                 Err(trouble) => Some(trouble),
@@ -165,8 +166,7 @@ impl Session {
         }
         match (end, spoilt) {
             (true, Some(reply)) => {
-                // The buffer of the mail data is given back.
-                self.consume(0);
+                self.consume_last(0);
                 Seen::End(Err(reply.clone()))
             }
             _ => Seen::More {
@@ -179,6 +179,12 @@ impl Session {
     fn spoil(&mut self, fault: Fault) -> Reply {
         self.relay = None;
         self.sign(fault.reply())
+    }
+
+    /// Lets go of the last mail data and of its buffer; what stands behind, if anything, gets one of its own size.
+    fn consume_last(&mut self, octets: usize) {
+        self.consume(octets);
+        self.input = self.input.as_ref().into();
     }
 
     /// Lets go of mail data but keeps the buffer for the next block.

@@ -94,6 +94,8 @@ checks.helo.enabled = false
 checks.sender_domain.enabled = false
 [policy.default.checks.dnsbl]
 zones = []
+[policy.default.checks.spf]
+enabled = false
 [limits]
 connection_rate_per_address = "off"
 [store]

@@ -172,7 +172,7 @@ fn silent() {
         });
         assert!(begun.elapsed() >= short, "{stage:?} was not waited for");
         assert_eq!(at, stage.felt(), "{stage:?}: {reply:?}");
-        let not_there = stage == Stage::Greeting;
+        let not_there = matches!(stage, Stage::Greeting | Stage::Ehlo);
         reply.expect(if not_there { "451 4.3.2" } else { "451 4.4.2" });
     };
     // They only wait: all at once.

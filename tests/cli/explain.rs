@@ -60,6 +60,27 @@ fn a_listed_client_is_explained_with_question_points_and_reply() {
 }
 
 #[test]
+fn the_records_of_the_sender_are_asked_for_one_after_the_other() {
+    let dns = Dns::start();
+    let world = World::new().resolver(dns.address);
+    let text = explain(&world, &["192.0.2.1", "--from", "a@sender.test"]);
+    has(
+        &text,
+        &[
+            "TXT sender.test",
+            "TXT _spf.sender.test",
+            "may send for sender.test (include:_spf.sender.test)",
+            "verdict  clear",
+        ],
+    );
+    let text = explain(&world, &["198.51.100.1", "--from", "a@sender.test"]);
+    has(
+        &text,
+        &["may not send for sender.test (-all)", "total    3 points"],
+    );
+}
+
+#[test]
 fn json_tells_the_same_to_programs() {
     let dns = Dns::start();
     let world = World::new().resolver(dns.address);

@@ -124,7 +124,7 @@ pub(crate) fn gatepost(folder: &Path) -> Command {
     command
 }
 
-/// A small DNS server with a block list that lists [`LISTED`].
+/// A small DNS server with a block list that lists [`LISTED`], and a sender, `sender.test`, with SPF records.
 #[derive(Debug)]
 pub(crate) struct Dns {
     pub(crate) address: SocketAddr,
@@ -139,6 +139,13 @@ impl Dns {
             let listed = RecordData::A(Ipv4Addr::new(127, 0, 0, 2));
             zone.add(&name, 300, &listed).unwrap();
             zone.add(&name, 300, &RecordData::Txt("sends spam".into()))
+                .unwrap();
+        }
+        for (name, record) in [
+            ("sender.test", "v=spf1 include:_spf.sender.test -all"),
+            ("_spf.sender.test", "v=spf1 ip4:192.0.2.0/24 -all"),
+        ] {
+            zone.add(name, 300, &RecordData::Txt(record.into()))
                 .unwrap();
         }
         let runtime = Runtime::new().unwrap();

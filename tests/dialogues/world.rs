@@ -10,13 +10,14 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use gatepost::config::{self, Layers, TlsMode};
 use gatepost::facts::{
-    Answer, DnsAnswer, Failure, Question, Record, RecordData, RecordType, Source,
+    Answer, DnsAnswer, Failure, Question, Recalled, Record, RecordData, RecordType, Source,
 };
 use gatepost::gather::Answerer;
 use gatepost::net::admission::{Admission, Limits};
 use gatepost::net::tls::{self, Acceptor};
 use gatepost::session::context::{Door, Shared, Tally};
 use gatepost::session::upstream::Upstream;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
@@ -172,6 +173,8 @@ source_address = "127.0.0.2"
 {off}
 [policy.default.checks.dnsbl]
 zones = [{zones}]
+[policy.default.checks.spf]
+enabled = false
 {checks}
 "#
         )
@@ -210,6 +213,7 @@ zones = [{zones}]
                 per_network: limits.connections_per_network,
                 rate: None,
             }),
+            tarpit: Arc::new(Semaphore::new(limits.tarpit)),
             limits,
             bare_newline: snapshot.config.mail_data.bare_newline,
             answerer: Arc::new(Answers(self.zones.clone())),
@@ -226,8 +230,9 @@ zones = [{zones}]
 fn pairs(text: &str) -> Option<Vec<String>> {
     let line = |pair: &str| {
         let (key, value) = pair.split_once('=')?;
-        let number = value.bytes().all(|octet| octet.is_ascii_digit());
-        let quote = if number { "" } else { "\"" };
+        let bare =
+            value.bytes().all(|octet| octet.is_ascii_digit()) || matches!(value, "true" | "false");
+        let quote = if bare { "" } else { "\"" };
         Some(format!("{key} = {quote}{value}{quote}"))
     };
     text.split_whitespace().map(line).collect()
@@ -238,6 +243,9 @@ struct Answers(BTreeMap<String, Zone>);
 
 impl Answerer for Answers {
     fn ask(&self, question: &Question) -> BoxFuture<'static, (Answer, Source)> {
+        if let Question::Memory(_) = question {
+            return std::future::ready((Answer::Memory(Recalled::Nothing), Source::Live)).boxed();
+        }
         let Question::Dns { name, kind } = question else {
             panic!("only a session can watch its socket: {question}")
         };

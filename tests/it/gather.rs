@@ -361,14 +361,24 @@ async fn more_than_64_records_are_no_answer() {
 async fn texts_are_cleaned() {
     let mut zone = zone();
     zone.add_octets("evil.test", 300, b"a\r\n250 ok\x1b[31m\xff");
-    zone.add("long.test", 300, &RecordData::Txt("x".repeat(900).into()))
+    zone.add("long.test", 300, &RecordData::Txt("x".repeat(5000).into()))
         .unwrap();
+    for number in 0..5 {
+        let text = format!("{number}{}", "x".repeat(4000));
+        zone.add("endless.test", 300, &RecordData::Txt(text.into()))
+            .unwrap();
+    }
     let control = serve(zone).await;
     let gather = patient(control.address());
     let (evil, _) = ask(&gather, "evil.test", RecordType::Txt).await;
-    assert_eq!(evil.txt().collect::<Vec<_>>(), ["a??250 ok?[31m?"]);
+    assert_eq!(
+        evil.txt().collect::<Vec<_>>(),
+        ["a\u{fffd}\u{fffd}250 ok\u{fffd}[31m\u{fffd}"]
+    );
     let (long, _) = ask(&gather, "long.test", RecordType::Txt).await;
-    assert_eq!(long.txt().collect::<Vec<_>>(), ["x".repeat(200)]);
+    assert_eq!(long.txt().collect::<Vec<_>>(), ["x".repeat(4096)]);
+    let (endless, _) = ask(&gather, "endless.test", RecordType::Txt).await;
+    assert_eq!(endless, failed(Failure::Malformed));
 }
 
 #[tokio::test]
@@ -407,7 +417,7 @@ async fn names_that_can_not_be_asked_for_cost_no_packet() {
     let control = serve(zone()).await;
     let gather = patient(control.address());
     let long = "a".repeat(64);
-    for name in ["a..b", "with space", long.as_str()] {
+    for name in ["a..b", "with\ttab", long.as_str()] {
         assert_eq!(
             ask(&gather, name, RecordType::A).await.0,
             failed(Failure::Malformed)
@@ -449,6 +459,31 @@ async fn a_secret_is_asked_for_but_not_shown() {
     assert!(matches!(answer, Answer::Dns(DnsAnswer::Found(_))));
     let (shown, source) = ask(&gather, "2.0.0.127.shown.test", RecordType::A).await;
     assert_eq!((shown, source), (DnsAnswer::NoName, Source::Live));
+}
+
+#[tokio::test]
+async fn a_text_that_tells_the_secret_is_withheld() {
+    let mut zone = zone();
+    let secret = "3.0.0.127.key4711.dnsbl.test";
+    let text = "see https://dnsbl.test/?zone=KEY4711";
+    zone.add(secret, 300, &RecordData::Txt(text.into()))
+        .unwrap();
+    let control = serve(zone).await;
+    let gather = patient(control.address());
+    // Live, and from memory.
+    for _ in 0..2 {
+        let question = Question::Dns {
+            name: DnsName::secret(secret, "3.0.0.127.list"),
+            kind: RecordType::Txt,
+        };
+        let (Answer::Dns(answer), _) = gather.ask(&question).await else {
+            panic!("no answer of the DNS")
+        };
+        assert_eq!(
+            answer.txt().collect::<Vec<_>>(),
+            ["(withheld: it holds the key of the zone)"]
+        );
+    }
 }
 
 #[tokio::test]

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gatepost::checks::policy::{Mode, Policy};
+use gatepost::checks::shield::{self, Shield};
 use gatepost::checks::verdict::{Action, Verdict};
 use gatepost::checks::{ALL, Judgement, judge};
 use gatepost::facts::{
-    Answer, Answered, Client, DnsAnswer, Fact, Facts, Failure, Helo, Mail, Millis, Question, Rcpt,
-    Record, RecordData, Silence, Source, Stage,
+    Answer, Answered, Client, DnsAnswer, Fact, Facts, Failure, Helo, Mail, Millis, Primary,
+    Question, Rcpt, Recalled, Record, RecordData, Silence, Source, Stage,
 };
 use gatepost::smtp::fault::Fault;
 use gatepost::smtp::path::ForwardPath;
@@ -41,6 +42,7 @@ struct Settings {
     deny_points: f64,
     drop_points: f64,
     exempt_recipients: Vec<Box<str>>,
+    shield: shield::Mode,
     /// Only the checks named here are switched on; none named: all, with their defaults.
     checks: BTreeMap<String, Value>,
 }
@@ -54,6 +56,7 @@ impl Default for Settings {
             deny_points: 5.0,
             drop_points: 50.0,
             exempt_recipients: vec!["postmaster".into(), "abuse".into()],
+            shield: shield::Mode::Off,
             checks: BTreeMap::new(),
         }
     }
@@ -80,6 +83,13 @@ struct Session {
     /// name without a type answers for every type. `took 2s` behind a single word: how long it took.
     #[serde(default)]
     dns: BTreeMap<String, Many>,
+    /// What is remembered: `"triplet NETWORK SENDER RECIPIENT"`: `nothing` (as where it is not written), `no memory`,
+    /// `here 90s ago`, `passed 3d ago`, `pass 3d ago`, `pending`.
+    #[serde(default)]
+    memory: BTreeMap<String, String>,
+    /// How the primary is: `up` (as where it is not written), `down`, `unknown`, `pending`.
+    #[serde(default)]
+    primary: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -215,14 +225,18 @@ impl Settings {
                 (kind.build)(table).unwrap_or_else(|error| panic!("{}: {error}", kind.name))
             });
         Policy {
-            name: "default".into(),
             mode: self.mode,
             greet_wait: duration(&self.greet_wait),
             greylist_points: points(self.greylist_points),
             deny_points: points(self.deny_points),
             drop_points: points(self.drop_points),
             exempt_recipients: self.exempt_recipients.clone(),
+            shield: Shield {
+                mode: self.shield,
+                primary: "192.0.2.25:25".into(),
+            },
             checks: checks.collect(),
+            ..Policy::default()
         }
     }
 }
@@ -374,6 +388,20 @@ impl Session {
                 let (answer, took) = dns(kind, &records)?;
                 (Answer::Dns(answer), took, Source::Live)
             }
+            Question::Primary(_) => {
+                let state = match self.primary.as_deref().unwrap_or("up") {
+                    "up" => Primary::Up,
+                    "down" => Primary::Down,
+                    "unknown" => Primary::Unknown,
+                    _ => return None,
+                };
+                (Answer::Primary(state), Millis(0), Source::Live)
+            }
+            Question::Memory(recall) => {
+                let text = self.memory.get(&recall.to_string());
+                let recalled = recalled(text.map_or("nothing", String::as_str))?;
+                (Answer::Memory(recalled), Millis(0), Source::Live)
+            }
         };
         Some(Answered {
             question: question.clone(),
@@ -394,6 +422,26 @@ fn silence(what: &str, time: Millis) -> Silence {
         "left" => Silence::Left { after: time },
         _ => panic!("{what}: write silent, spoke or left"),
     }
+}
+
+/// Reads what is remembered; `None` for `pending`.
+fn recalled(text: &str) -> Option<Recalled> {
+    let age = |time: &str| u32::try_from(duration(time).as_secs()).unwrap();
+    let words: Vec<&str> = text.split(' ').collect();
+    Some(match words.as_slice() {
+        ["pending"] => return None,
+        ["nothing"] => Recalled::Nothing,
+        ["no", "memory"] => Recalled::Unavailable,
+        [what @ ("here" | "passed"), time, "ago"] => Recalled::Triplet {
+            since: age(time),
+            passed: *what == "passed",
+        },
+        ["pass", time, "ago"] => Recalled::Pass {
+            since: age(time),
+            visits: 1,
+        },
+        _ => panic!("{text}: not something to remember"),
+    })
 }
 
 /// Reads what the DNS answers; `None` for `pending`.
@@ -473,6 +521,7 @@ fn refusal(
     match (verdict.enforced(), recipient) {
         (Action::Drop, _) => Some(verdict.farewell(client)),
         (Action::Deny, Some(recipient)) => Some(verdict.denial(client, recipient)),
+        (Action::Greylist, _) => Some(verdict.put_off(client)),
         _ => None,
     }
 }

@@ -6,7 +6,7 @@ use crate::checks::finding::{Finding, Outcome};
 use crate::checks::policy::Policy;
 use crate::checks::verdict::{Action, Verdict};
 use crate::cli::output::Paint;
-use crate::facts::{Answer, Answered, DnsAnswer, Facts, RecordData, Silence, Source};
+use crate::facts::{Answer, Answered, DnsAnswer, Facts, Recalled, RecordData, Silence, Source};
 use crate::smtp::reply::Reply;
 
 /// Writes what was asked, what was found, and what comes of it.
@@ -78,7 +78,7 @@ fn row(finding: &Finding, paint: Paint) -> String {
     let points = match finding.outcome {
         Outcome::Fail | Outcome::Deny => paint.bad(&points),
         Outcome::Allow | Outcome::Trust => paint.good(&points),
-        Outcome::Pass | Outcome::Unknown => points,
+        Outcome::Pass | Outcome::Unknown | Outcome::PutOff => points,
     };
     let outcome = finding.outcome.label();
     format!(
@@ -91,6 +91,10 @@ fn told(answered: &Answered) -> String {
     match &answered.answer {
         Answer::Silence(Silence::Silent { .. }) => "assumed silent".to_owned(),
         Answer::Silence(other) => format!("{other:?}"),
+        Answer::Primary(primary) => format!("{primary:?}").to_lowercase(),
+        Answer::Memory(Recalled::Nothing) => "not remembered".to_owned(),
+        Answer::Memory(Recalled::Unavailable) => "no memory".to_owned(),
+        Answer::Memory(recalled) => format!("{recalled:?}"),
         Answer::Dns(DnsAnswer::NoName) => "no such name".to_owned(),
         Answer::Dns(DnsAnswer::NoData) => "no such record".to_owned(),
         Answer::Dns(DnsAnswer::Failed(failure)) => format!("failed: {failure:?}").to_lowercase(),

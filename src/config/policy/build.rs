@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::checks::policy::Policy;
+use crate::checks::shield::Shield;
 use crate::checks::{ALL, Check, Kind};
 use crate::config::found::describe_json;
 use crate::config::place::{key, key_from_text, original};
@@ -42,6 +43,12 @@ pub(in crate::config) fn build(
             exempt_recipients: exempt
                 .map(|local_part| local_part.to_ascii_lowercase().into())
                 .collect(),
+            shield: Shield {
+                mode: settings.shield,
+                primary: settings.primary.join(" ").into(),
+            },
+            tarpit: settings.tarpit,
+            tarpit_drip: settings.tarpit_drip,
             checks,
         };
         (name.clone(), Arc::new(policy))

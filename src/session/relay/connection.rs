@@ -14,7 +14,7 @@ use crate::net::backend::{self, Target};
 use crate::net::proxy_header::Version;
 use crate::net::stream::Stream;
 use crate::session::relay::Trouble;
-use crate::session::upstream::Upstream;
+use crate::session::upstream::{Place, Upstream};
 use crate::smtp::client::Client;
 use crate::smtp::command::Command;
 use crate::smtp::domain::HeloName;
@@ -36,6 +36,7 @@ pub(in crate::session) struct Relay {
     pub(in crate::session::relay) used: bool,
     /// What was said with EHLO: a client that says EHLO anew under another name gets another connection.
     pub(in crate::session::relay) name: HeloName,
+    place: Option<Place>,
 }
 
 /// Octets read from the backend at a time; its replies are short.
@@ -60,13 +61,16 @@ fn target(backend: &crate::config::Backend) -> Target<'_> {
 }
 
 impl Relay {
-    /// Opens the backend for a client that was cleared.
+    /// Opens the backend for a client that was cleared, `on_sufferance` if only because of whom it writes to.
     pub(in crate::session::relay) async fn open(
         _: &Cleared,
         upstream: &Upstream,
         who: Who,
+        on_sufferance: bool,
     ) -> Result<Box<Self>, Trouble> {
-        let relay = Self::connect(upstream, who).await?;
+        let place = upstream.place(on_sufferance).await?;
+        let mut relay = Self::connect(upstream, who).await?;
+        relay.place = Some(place);
         upstream.is_up(relay.offered.clone());
         Ok(Box::new(relay))
     }
@@ -75,7 +79,7 @@ impl Relay {
         upstream: &Upstream,
         who: Who,
     ) -> Result<Self, Trouble> {
-        if upstream.backs_off() {
+        if !upstream.may_try() {
             return Err(Trouble::BacksOff);
         }
         let backend = &upstream.backend;
@@ -89,6 +93,7 @@ impl Relay {
             needs_reset: false,
             used: false,
             name: name.clone(),
+            place: None,
         };
         let (_, greeting) = relay.read("greet", backend.greeting_timeout).await?;
         if greeting.class() != ReplyClass::Positive {
@@ -231,6 +236,11 @@ impl Relay {
         self.read("answer the message", reply_within)
             .await
             .map(|(_, reply)| reply)
+    }
+
+    /// Whether it is open only because the client writes to an exempt recipient.
+    pub(in crate::session) fn is_on_sufferance(&self) -> bool {
+        self.place.as_ref().is_some_and(Place::is_on_sufferance)
     }
 
     /// The client's phase as the backend sees it.

@@ -11,6 +11,9 @@ pub enum Trouble {
     /// It failed so recently that it was not tried again; that failure has been told.
     #[error("failed a moment ago")]
     BacksOff,
+    /// As many connections are open as there may be.
+    #[error("has as many connections as it may have; see max_connections")]
+    Busy,
     /// No connection.
     #[error("can not be reached: {0}")]
     Unreachable(ConnectError),
@@ -52,7 +55,8 @@ impl Trouble {
     pub(in crate::session::relay) fn reply(&self) -> Reply {
         match self {
             // It never came, or it came and was lost on the way; which of both a deadline was, the stage tells.
-            Self::Silent("greet") => replies::backend_down(),
+            Self::Silent("greet" | "answer EHLO") => replies::backend_down(),
+            Self::Busy => replies::backend_busy(),
             Self::Lost(_) | Self::Silent(_) => replies::backend_lost(),
             Self::NotForThisClient(_) => replies::not_for_this_client(),
             Self::Babble(_) | Self::Shrunk(_) | Self::Defect(_) => replies::backend_broken(),
@@ -65,7 +69,7 @@ impl Trouble {
         match self {
             // Out of descriptors or without our source address, nothing is known about the backend.
             Self::Unreachable(error) => error.blame() == Blame::Backend,
-            Self::Silent("greet") | Self::RefusesProxyHeader(_) => true,
+            Self::Silent("greet" | "answer EHLO") | Self::RefusesProxyHeader(_) => true,
             _ => false,
         }
     }
