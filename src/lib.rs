@@ -11,7 +11,7 @@
 //! | 8 | [`app`] | start, accept, drain; the only place that spawns and reads the clock |
 //! | 7 | [`session`] | one SMTP session from accept to record: the walk |
 //! | 6 | [`gather`] | answers questions: DNS, through a cache |
-//! | 5 | [`journal`], [`net`] | session records on disk; sockets, TLS, PROXY header, admission (neighbours, strangers) |
+//! | 5 | [`store`], [`journal`], [`net`] | memory on disk; session records on disk; sockets, TLS, PROXY header, admission (neighbours, strangers) |
 //! | 4 | [`telemetry`] | logging |
 //! | 3 | [`config`] | layers, units, problems, snapshot |
 //! | 2 | [`checks`] | facts in, questions or findings out; one file per check; the judge |
@@ -44,4 +44,5 @@ pub mod journal;
 pub mod net;
 pub mod session;
 pub mod smtp;
+pub mod store;
 pub mod telemetry;
