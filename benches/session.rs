@@ -42,6 +42,10 @@ proxy_protocol_from = ["127.0.0.1"]
 address = ["{backend}"]
 [policy.default]
 greet_wait = "0s"
+checks.rhsbl.enabled = false
+checks.rdns.enabled = false
+checks.helo.enabled = false
+checks.sender_domain.enabled = false
 [policy.default.checks.dnsbl]
 zones = []
 [policy.default.checks.spf]

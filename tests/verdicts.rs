@@ -10,7 +10,7 @@
 //! name = "a listed client is denied"
 //! policy.checks.dnsbl.zones = [{ zone = "list.example", points = 5 }]   # keys of [policy.NAME]
 //! session.client = "192.0.2.1"            # helo, from, rcpt (one or several), faults, silence, started
-//! session.dns."1.2.0.192.list.example A" = ["127.0.0.2"]
+//! session.dns."1.2.0.192.list.example A" = ["127.0.0.2"]   # A, AAAA, TXT, PTR; MX as "10 mx.example"
 //! expect.verdict = "deny 5"               # one for each recipient; "drop 50" may come before any
 //! expect.findings = ["dnsbl fail 5 listed: listed by list.example (127.0.0.2)"]
 //! expect.asked = [...]                    # optional: every question, in order
@@ -78,6 +78,19 @@ fn every_check_has_a_table_of_its_own() {
             tables.contains(kind.name),
             "tests/verdicts/{}.toml is missing",
             kind.name
+        );
+    }
+}
+
+#[test]
+fn legitimate_traffic_is_denied_only_where_that_is_said() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/verdicts");
+    for case in cases(&directory.join("legitimate.toml")) {
+        assert_eq!(
+            case.refuses(),
+            case.name.starts_with("DENIED"),
+            "{}",
+            case.name
         );
     }
 }

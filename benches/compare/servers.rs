@@ -38,6 +38,10 @@ address = ["{sink}"]
 loopback_clients = true
 [policy.default]
 greet_wait = "0s"
+checks.rhsbl.enabled = false
+checks.rdns.enabled = false
+checks.helo.enabled = false
+checks.sender_domain.enabled = false
 [policy.default.checks.dnsbl]
 zones = []
 [policy.default.checks.spf]

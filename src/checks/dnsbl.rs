@@ -1,24 +1,13 @@
-//! DNSBLs and DNSWLs: what lists in the DNS say about the client's address (RFC 5782).
+//! DNSBLs and DNSWLs: what lists in the DNS say about the client's address (RFC 5782 §2).
 //!
-//! Each zone is asked for an A record, and for its TXT record when that lists the client; nothing
-//! waits for the text. An answer counts only when it is in the zone's filter, and never when it is
-//! none that a list can give: 127.255.255.0/24 (the operator's error codes), 127.0.0.1 (must never be
-//! listed, RFC 5782 §5) or anything outside 127.0.0.0/8 (a zone that was given up and answers with
-//! somebody's web server). A zone that gave such an answer said nothing.
-
-mod zone;
-
-use std::fmt::Write;
-use std::net::{IpAddr, Ipv4Addr};
+//! How a list is asked and read is [`list`](crate::checks::list).
 
 use serde::Deserialize;
 
-use crate::checks::examination::{Examination, InZone};
-use crate::checks::finding::Outcome;
-use crate::checks::points::Points;
-use crate::checks::{Check, Kind, SettingsError, address, settings};
-use crate::facts::{DnsAnswer, DnsName, RecordType};
-use zone::Zone;
+use crate::checks::examination::Examination;
+use crate::checks::list::{Subject, Zone, tell_apart};
+use crate::checks::{Check, Kind, SettingsError, address, names, settings};
+use crate::facts::DnsName;
 
 pub(in crate::checks) const KIND: Kind = Kind {
     name: "dnsbl",
@@ -66,7 +55,7 @@ impl Default for Dnsbl {
 
 fn build(table: serde_json::Value) -> Result<Option<Box<dyn Check>>, SettingsError> {
     let check: Dnsbl = settings(table)?;
-    zone::tell_apart(&check.zones)?;
+    tell_apart(&check.zones)?;
     if check.zones.is_empty() {
         return Ok(None);
     }
@@ -85,145 +74,17 @@ impl Check for Dnsbl {
         if !self.lookup_private && !address::is_public(client.ip()) {
             return;
         }
-        let reversed = reversed(client.ip());
+        let subject = Subject {
+            prefix: names::reversed(client.ip()),
+            label: String::new(),
+        };
         for zone in &self.zones {
-            zone.examine(&reversed, examination);
+            zone.examine(std::slice::from_ref(&subject), examination);
         }
     }
 
     fn zones(&self) -> Vec<DnsName> {
-        let named = |zone: &Zone| DnsName::secret(zone.zone.clone(), zone.shown());
-        self.zones.iter().map(named).collect()
-    }
-}
-
-/// The address as lists want it: octets (RFC 5782 §2.1) or nibbles (§2.4) from the last to the
-/// first, each with a dot behind it.
-fn reversed(address: IpAddr) -> String {
-    let mut name = String::with_capacity(64);
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            for octet in address.octets().iter().rev() {
-                // Writing to a String does not fail.
-                let _ = write!(name, "{octet}.");
-            }
-        }
-        IpAddr::V6(address) => {
-            for octet in address.octets().iter().rev() {
-                let _ = write!(name, "{:x}.{:x}.", octet & 15, octet >> 4);
-            }
-        }
-    }
-    name
-}
-
-/// What an answer says, by the zone's filter.
-#[derive(Debug, PartialEq, Eq)]
-enum Reading {
-    NotListed,
-    /// Listed, but with nothing that counts; the first such answer.
-    NotCounted(Ipv4Addr),
-    /// The answers that count.
-    Listed(Vec<Ipv4Addr>),
-    /// An answer that no list may give.
-    Trouble(Ipv4Addr),
-}
-
-impl Zone {
-    fn examine(&self, reversed: &str, examination: &mut Examination<'_>) {
-        let name = self.name_of(reversed);
-        let asked = examination.dns_in_zone(name, RecordType::A, self.points.span());
-        let Some((answer, took)) = asked else { return };
-        let unknown = |examination: &mut Examination<'_>, reason: &'static str, evidence| {
-            examination.found(Outcome::Unknown, Points::ZERO, reason, evidence);
-        };
-        if let DnsAnswer::Failed(failure) = answer {
-            let evidence = format!("no answer from {}: {}", self.shown(), failure.label());
-            return unknown(examination, "failed", evidence);
-        }
-        if self.timeout.is_some_and(|timeout| took > timeout) {
-            let evidence = format!("{} answered after {took} only", self.shown());
-            return unknown(examination, "late", evidence);
-        }
-        match self.read(answer) {
-            Reading::NotListed => {
-                let evidence = ["not listed by ", self.shown()].concat();
-                examination.found(Outcome::Pass, Points::ZERO, "not_listed", evidence);
-            }
-            Reading::NotCounted(answer) => {
-                let evidence = format!("listed by {} ({answer}), not counted", self.shown());
-                examination.found(Outcome::Pass, Points::ZERO, "not_counted", evidence);
-            }
-            Reading::Trouble(answer) => {
-                let hint = trouble(answer);
-                let evidence = format!("{} answered {answer}: {hint}", self.shown());
-                unknown(examination, "zone_trouble", evidence);
-            }
-            Reading::Listed(answers) => self.listed(reversed, &answers, examination),
-        }
-    }
-
-    fn read(&self, answer: &DnsAnswer) -> Reading {
-        if let Some(trouble) = answer.a().find(|answer| is_trouble(*answer)) {
-            return Reading::Trouble(trouble);
-        }
-        let mut counted: Vec<_> = answer
-            .a()
-            .filter(|answer| self.answers.contains(*answer))
-            .collect();
-        if counted.is_empty() {
-            return answer
-                .a()
-                .min()
-                .map_or(Reading::NotListed, Reading::NotCounted);
-        }
-        // Servers rotate records; what is said about a client should not.
-        counted.sort_unstable();
-        counted.dedup();
-        Reading::Listed(counted)
-    }
-
-    fn listed(&self, reversed: &str, answers: &[Ipv4Addr], examination: &mut Examination<'_>) {
-        let mut evidence = format!("listed by {} (", self.shown());
-        for (at, answer) in answers.iter().enumerate() {
-            let separator = if at == 0 { "" } else { ", " };
-            let _ = write!(evidence, "{separator}{answer}");
-        }
-        evidence.push(')');
-        if self.points < Points::ZERO {
-            return examination.found(Outcome::Trust, self.points, "listed", evidence);
-        }
-        let name = self.name_of(reversed);
-        let text = examination.dns_in_zone(name, RecordType::Txt, Points::ZERO.span());
-        if let Some(text) = text.and_then(|(answer, _)| answer.txt().min()) {
-            evidence.push_str(": ");
-            evidence.push_str(&self.cleaned(text));
-        }
-        examination.found(Outcome::Fail, self.points, "listed", evidence);
-    }
-
-    fn name_of<'a>(&'a self, reversed: &'a str) -> InZone<'a> {
-        InZone {
-            prefix: reversed,
-            zone: &self.zone,
-            shown: self.name.as_deref(),
-        }
-    }
-}
-
-const fn is_trouble(answer: Ipv4Addr) -> bool {
-    matches!(answer.octets(), [127, 255, 255, _] | [127, 0, 0, 1]) || !answer.is_loopback()
-}
-
-/// What an answer that is no listing means; the codes are Spamhaus's, whom others follow.
-const fn trouble(answer: Ipv4Addr) -> &'static str {
-    match answer.octets() {
-        [127, 255, 255, 252] => "the zone's name is mistyped",
-        [127, 255, 255, 254] => "asked through a public or nameless resolver",
-        [127, 255, 255, 255] => "too many queries",
-        [127, 255, 255, _] => "an error of the list",
-        [127, 0, 0, 1] => "a list must never list with this",
-        _ => "no answer of a list",
+        self.zones.iter().map(Zone::watched).collect()
     }
 }
 
@@ -231,20 +92,6 @@ const fn trouble(answer: Ipv4Addr) -> &'static str {
 mod tests {
     use super::*;
     use crate::facts::{Client, Facts, Question};
-
-    #[test]
-    fn addresses_are_asked_for_from_the_last_part_to_the_first() {
-        assert_eq!(reversed("192.0.2.99".parse().unwrap()), "99.2.0.192.");
-        assert_eq!(
-            reversed("::ffff:192.0.2.99".parse().unwrap()),
-            "99.2.0.192."
-        );
-        // The example of RFC 5782 §2.4.
-        assert_eq!(
-            reversed("2001:db8:1:2:3:4:567:89ab".parse().unwrap()),
-            "b.a.9.8.7.6.5.0.4.0.0.0.3.0.0.0.2.0.0.0.1.0.0.0.8.b.d.0.1.0.0.2."
-        );
-    }
 
     fn asked_by(check: &Dnsbl) -> Question {
         let facts = Facts::new(Client {

@@ -30,7 +30,17 @@ pub struct InZone<'a> {
     pub shown: Option<&'a str>,
 }
 
-impl InZone<'_> {
+impl<'a> InZone<'a> {
+    /// A name that is in no zone of a list, in lower case.
+    #[must_use]
+    pub const fn plain(name: &'a str) -> Self {
+        Self {
+            prefix: "",
+            zone: name,
+            shown: None,
+        }
+    }
+
     fn is(&self, name: &DnsName) -> bool {
         name.shown().strip_prefix(self.prefix) == Some(self.shown.unwrap_or(self.zone))
     }
@@ -157,12 +167,7 @@ impl<'a> Examination<'a> {
         kind: RecordType,
         could_bring: RangeInclusive<Points>,
     ) -> Option<&'a DnsAnswer> {
-        let name = InZone {
-            prefix: "",
-            zone: name,
-            shown: None,
-        };
-        let answer = self.dns_in_zone(name, kind, could_bring);
+        let answer = self.dns_in_zone(InZone::plain(name), kind, could_bring);
         answer.map(|(answer, _)| answer)
     }
 
@@ -188,26 +193,46 @@ impl<'a> Examination<'a> {
         kind: RecordType,
         could_bring: RangeInclusive<Points>,
     ) -> Option<(&'a DnsAnswer, Millis)> {
-        let is_it = |asked: &Question| match asked {
+        if let Some(answered) = self.answered(name, kind) {
+            return dns_answer(answered);
+        }
+        self.ask([(name, kind)], could_bring);
+        None
+    }
+
+    /// The DNS answer to a question, if there is one, with the time it took. Notes nothing: for questions that are asked
+    /// together, see [`Examination::ask`].
+    #[must_use]
+    pub fn known(&self, name: InZone<'_>, kind: RecordType) -> Option<(&'a DnsAnswer, Millis)> {
+        self.answered(name, kind).and_then(dns_answer)
+    }
+
+    /// Notes that those of `questions` that have no answer must be asked. `could_bring` is the span of points that their
+    /// answers, and whatever is asked because of them, could still add *together*.
+    pub fn ask<'n>(
+        &mut self,
+        questions: impl IntoIterator<Item = (InZone<'n>, RecordType)>,
+        could_bring: RangeInclusive<Points>,
+    ) {
+        let mut could_bring = could_bring;
+        for (name, kind) in questions {
+            if self.answered(name, kind).is_some() {
+                continue;
+            }
+            let name = name.name();
+            self.outstanding(Question::Dns { name, kind }, could_bring);
+            could_bring = Points::ZERO.span();
+        }
+    }
+
+    fn answered(&self, name: InZone<'_>, kind: RecordType) -> Option<&'a Answered> {
+        self.find(|asked| match asked {
             Question::Dns {
                 name: asked,
                 kind: asked_kind,
             } => *asked_kind == kind && name.is(asked),
             Question::Silence { .. } | Question::Memory(_) | Question::Primary(_) => false,
-        };
-        match self.find(is_it) {
-            Some(answered) => dns_answer(answered),
-            None => {
-                self.outstanding(
-                    Question::Dns {
-                        name: name.name(),
-                        kind,
-                    },
-                    could_bring,
-                );
-                None
-            }
-        }
+        })
     }
 
     fn find(&self, is_it: impl Fn(&Question) -> bool) -> Option<&'a Answered> {

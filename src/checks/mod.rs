@@ -11,12 +11,18 @@ mod dnsbl;
 pub mod examination;
 pub mod finding;
 pub mod greylist;
+mod helo;
 pub mod identity;
 pub mod judge;
+mod list;
+mod names;
 pub mod points;
 pub mod policy;
 mod pregreet;
+mod rdns;
 pub mod replay;
+mod rhsbl;
+mod sender_domain;
 pub mod shield;
 pub mod spf;
 pub mod verdict;
@@ -84,6 +90,10 @@ pub const ALL: &[Kind] = &[
     access::KIND,
     pregreet::KIND,
     dnsbl::KIND,
+    rhsbl::KIND,
+    rdns::KIND,
+    helo::KIND,
+    sender_domain::KIND,
     spf::KIND,
     conduct::KIND,
     // Last: it looks at what the others have found.

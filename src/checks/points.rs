@@ -62,6 +62,14 @@ impl std::ops::Add for Points {
     }
 }
 
+impl std::ops::Sub for Points {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
 impl std::ops::AddAssign for Points {
     fn add_assign(&mut self, other: Self) {
         *self = *self + other;

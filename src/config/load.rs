@@ -226,7 +226,8 @@ fn assemble(
     backend::check(&config.backend, &config.listen, &mut report);
     tls::check(&config.tls, &mut report);
     resolver::check(&config.resolver, &mut report);
-    let settings = policy::resolve(&raw.policy, &mut report);
+    let mut settings = policy::resolve(&raw.policy, &mut report);
+    policy::own_names::fill(&mut settings, &config.hostname);
     let policies = policy::build::build(&settings, &raw.policy, &mut report);
     limits::check(&config.limits, &mut report);
     store::check(&config.store, &mut report);

@@ -5,6 +5,7 @@
 //! are read by the check.
 
 pub(in crate::config) mod build;
+pub(in crate::config) mod own_names;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

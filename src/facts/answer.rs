@@ -2,7 +2,7 @@
 //!
 //! Interpretations (listed or not, early or not) belong to checks; they change with the policy, answers do not.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -88,7 +88,7 @@ pub enum Silence {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DnsAnswer {
-    /// Records of the type asked for, at most 64.
+    /// Records of the type asked for, at most 64; in front of them the CNAME records that led to them, at most 8.
     Found(Vec<Record>),
     /// The name does not exist (NXDOMAIN).
     NoName,
@@ -151,6 +151,8 @@ pub enum RecordData {
     A(Ipv4Addr),
     /// IPv6 address.
     Aaaa(Ipv6Addr),
+    /// The name is another name for this one. Stands in front of the records of another type.
+    Cname(Box<str>),
     /// Preference and exchange.
     Mx(u16, Box<str>),
     /// Name.
@@ -169,6 +171,24 @@ impl DnsAnswer {
                 RecordData::A(address) => Some(address),
                 _ => None,
             })
+    }
+
+    /// The addresses of the answer, of either family; none unless found.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.records()
+            .iter()
+            .filter_map(|record| match record.data {
+                RecordData::A(address) => Some(IpAddr::V4(address)),
+                RecordData::Aaaa(address) => Some(IpAddr::V6(address)),
+                _ => None,
+            })
+    }
+
+    /// Whether the name asked for is an alias (CNAME).
+    #[must_use]
+    pub fn is_alias(&self) -> bool {
+        let first = self.records().first();
+        first.is_some_and(|record| matches!(record.data, RecordData::Cname(_)))
     }
 
     /// The texts of the answer; none unless found.

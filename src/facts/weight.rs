@@ -41,7 +41,10 @@ fn answer_text(answer: &Answer) -> usize {
 fn record(record: &Record) -> usize {
     let text = match &record.data {
         RecordData::A(_) | RecordData::Aaaa(_) => 0,
-        RecordData::Mx(_, text) | RecordData::Ptr(text) | RecordData::Txt(text) => text.len(),
+        RecordData::Cname(text)
+        | RecordData::Mx(_, text)
+        | RecordData::Ptr(text)
+        | RecordData::Txt(text) => text.len(),
     };
     size_of::<Record>() + text
 }

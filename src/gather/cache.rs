@@ -93,7 +93,10 @@ impl Weighter<Key, Kept> for Size {
 fn size(data: &RecordData) -> usize {
     let text = match data {
         RecordData::A(_) | RecordData::Aaaa(_) => 0,
-        RecordData::Mx(_, text) | RecordData::Ptr(text) | RecordData::Txt(text) => text.len(),
+        RecordData::Cname(text)
+        | RecordData::Mx(_, text)
+        | RecordData::Ptr(text)
+        | RecordData::Txt(text) => text.len(),
     };
     size_of::<crate::facts::Record>() + text
 }

@@ -122,11 +122,16 @@ pub(in crate::gather) fn wire_name(asked: &str) -> Option<Name> {
 
 fn read(name: &Name, kind: RecordType, lookup: &Lookup) -> Looked {
     let answers = lookup.answers();
-    let owners = owners(name, answers);
+    let aliases = aliases(name, answers);
+    let owners: HashSet<&Name> = aliases
+        .iter()
+        .map(|(_, owner)| *owner)
+        .chain([name])
+        .collect();
     let wanted = answers
         .iter()
         .filter(|record| owners.contains(&record.name));
-    let records: Vec<Record> = wanted
+    let mut records: Vec<Record> = wanted
         .filter_map(|record| record_of(kind, record))
         .take(MOST_RECORDS + 1)
         .collect();
@@ -138,27 +143,39 @@ fn read(name: &Name, kind: RecordType, lookup: &Lookup) -> Looked {
                 ttl: None,
             };
         }
-        1..=MOST_RECORDS if has_room(&records) => DnsAnswer::Found(records),
+        1..=MOST_RECORDS if has_room(&records) => {
+            records.splice(..0, aliases.iter().map(alias));
+            DnsAnswer::Found(records)
+        }
         _ => DnsAnswer::Failed(Failure::Malformed),
     };
     Looked { answer, ttl }
 }
 
-/// The name asked for and those its CNAME records lead to.
-fn owners<'a>(name: &'a Name, answers: &'a [Raw]) -> HashSet<&'a Name> {
-    let mut owners = HashSet::from([name]);
+/// The CNAME records that lead on from the name asked for, in their order: time to live and target of each.
+fn aliases<'a>(name: &'a Name, answers: &'a [Raw]) -> Vec<(u32, &'a Name)> {
+    let mut aliases: Vec<(u32, &Name)> = Vec::new();
     let mut last = name;
     for _ in 0..MOST_CNAMES {
         let next = answers.iter().find_map(|record| match &record.data {
-            RData::CNAME(target) if record.name == *last => Some(&target.0),
+            RData::CNAME(target) if record.name == *last => Some((record.ttl, &target.0)),
             _ => None,
         });
-        match next {
-            Some(next) if owners.insert(next) => last = next,
-            _ => break,
+        let Some((ttl, next)) = next else { break };
+        if next == name || aliases.iter().any(|(_, known)| *known == next) {
+            break;
         }
+        aliases.push((ttl, next));
+        last = next;
     }
-    owners
+    aliases
+}
+
+fn alias((ttl, target): &(u32, &Name)) -> Record {
+    Record {
+        ttl: *ttl,
+        data: RecordData::Cname(host(target)),
+    }
 }
 
 fn record_of(kind: RecordType, raw: &Raw) -> Option<Record> {

@@ -227,6 +227,8 @@ impl Session {
         self.abandon_transaction();
         self.stage = Stage::Helo;
         self.note(Stage::Helo, Fact::Helo(Box::new(helo)));
+        // What the name raises is asked now; by the first recipient the answers have had time to come.
+        let _ = self.consult();
     }
 
     /// Says to the machine what EHLO offers: our own list, and of the backend's only what it is known to have.

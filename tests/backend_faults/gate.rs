@@ -88,6 +88,10 @@ address = ["{backend}"]
 servers = ["127.0.0.1:9"]
 [policy.default]
 greet_wait = "0s"
+checks.rhsbl.enabled = false
+checks.rdns.enabled = false
+checks.helo.enabled = false
+checks.sender_domain.enabled = false
 [policy.default.checks.dnsbl]
 zones = []
 [policy.default.checks.spf]

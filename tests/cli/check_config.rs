@@ -172,7 +172,7 @@ fn a_key_of_another_certificate_is_said() {
     complains(
         &world,
         &format!(
-            "g.toml:32:1: tls.certificates[1].key: the key in {} does not belong to the first certificate in {}; \
+            "g.toml:36:1: tls.certificates[1].key: the key in {} does not belong to the first certificate in {}; \
              name the key that the certificate was made for",
             key.display(),
             chain.display()
@@ -187,7 +187,7 @@ fn a_certificate_that_is_not_there_is_said() {
     complains(
         &world,
         &format!(
-            "g.toml:31:1: tls.certificates[1].chain: cannot read {}: No such file or directory (os error 2); \
+            "g.toml:35:1: tls.certificates[1].chain: cannot read {}: No such file or directory (os error 2); \
              name a file that is there",
             chain.display()
         ),
@@ -202,7 +202,7 @@ fn a_file_without_a_key_is_said() {
     complains(
         &world,
         &format!(
-            "g.toml:32:1: tls.certificates[1].key: no usable private key in {}: it has no PEM section with a private key; \
+            "g.toml:36:1: tls.certificates[1].key: no usable private key in {}: it has no PEM section with a private key; \
              write the certificate's private key into it, PEM, not encrypted",
             key.display()
         ),
@@ -222,7 +222,7 @@ fn a_key_that_may_not_be_read_is_said() {
     let (code, lines) = check(&world, &[]);
     assert_eq!(code, Some(1));
     let start = format!(
-        "g.toml:32:1: tls.certificates[1].key: cannot read {}: ",
+        "g.toml:36:1: tls.certificates[1].key: cannot read {}: ",
         key.display()
     );
     assert!(lines[0].starts_with(&start), "{lines:?}");

@@ -34,7 +34,7 @@ fn six_sessions_are_played_and_judged_as_they_should() {
         ("1  a clean sender", "clear, 0 points, 1 delivered", "354 "),
         (
             "2  an early talker",
-            "deny, 5 points, 0 delivered",
+            "deny, 6 points, 0 delivered",
             "550 5.7.1 ",
         ),
         (

@@ -50,6 +50,10 @@ timeout = "1s"
 
 [policy.default]
 greet_wait = "100ms"
+checks.rhsbl.enabled = false
+checks.rdns.enabled = false
+checks.helo.enabled = false
+checks.sender_domain.enabled = false
 
 [policy.default.checks.dnsbl]
 zones = [{{ zone = "{ZONE}", answers = "127.0.0.[2..11]", points = 5 }}]

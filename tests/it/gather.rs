@@ -393,6 +393,12 @@ async fn aliases_are_followed_but_not_for_ever() {
         ask(&gather, "www.test", RecordType::A).await.0.a().count(),
         1
     );
+    let (aliased, _) = ask(&gather, "www.test", RecordType::A).await;
+    assert!(aliased.is_alias());
+    assert_eq!(aliased.records()[0].data, RecordData::Cname(LISTED.into()));
+    assert_eq!(aliased.records().len(), 2);
+    let (plain, _) = ask(&gather, LISTED, RecordType::A).await;
+    assert!(!plain.is_alias());
     let (looping, _) = ask(&gather, "a.test", RecordType::A).await;
     assert_eq!(looping.records(), []);
 }

@@ -15,6 +15,7 @@ mod house;
 mod journal;
 mod mail_data;
 mod memory;
+mod names;
 mod real_exim;
 mod real_haproxy;
 mod real_rbldnsd;

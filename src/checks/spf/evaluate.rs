@@ -176,7 +176,9 @@ impl<'e, 'f, 'a> Evaluator<'e, 'f, 'a> {
         let Some(answer) = self.ask_of_term(target, RecordType::Mx, domain)? else {
             return Ok(false);
         };
-        if answer.records().len() > MOST_NAMES {
+        let data = answer.records().iter().map(|record| &record.data);
+        let exchanges = data.filter(|data| matches!(data, RecordData::Mx(..)));
+        if exchanges.count() > MOST_NAMES {
             let because = format!("more than {MOST_NAMES} MX records");
             return Err(Halt::Permanent(domain.to_owned(), because));
         }

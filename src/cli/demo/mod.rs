@@ -170,7 +170,16 @@ impl EndSignals {
     }
 }
 
-/// The embedded DNS server with the demo's block list: the test entry of RFC 5782 §5 and one bad client.
+/// Who comes to the demo: the address, its name, and the domain of its senders.
+const NAMES: [([u8; 4], &str, &str); 4] = [
+    ([192, 0, 2, 10], "mail.sender.example", "sender.example"),
+    ([198, 51, 100, 7], "one.bot.example", "bot.example"),
+    ([198, 51, 100, 8], "bot.example", "bot.example"),
+    ([203, 0, 113, 66], "mail.bulk.example", "bulk.example"),
+];
+
+/// The embedded DNS server with the demo's block list: the test entry of RFC 5782 §5 and one bad client. The players have
+/// proper names, so that each is judged for what it does.
 async fn start_dns(props: &Tasks) -> anyhow::Result<SocketAddr> {
     let mut zone = dns::Zone::new();
     for (name, text) in [
@@ -180,6 +189,12 @@ async fn start_dns(props: &Tasks) -> anyhow::Result<SocketAddr> {
         let name = format!("{name}.{ZONE}");
         zone.add(&name, 300, &RecordData::A(Ipv4Addr::new(127, 0, 0, 2)))?;
         zone.add(&name, 300, &RecordData::Txt(text.into()))?;
+    }
+    for ([a, b, c, d], name, domain) in NAMES {
+        let reversed = format!("{d}.{c}.{b}.{a}.in-addr.arpa");
+        zone.add(&reversed, 300, &RecordData::Ptr(name.into()))?;
+        zone.add(name, 300, &RecordData::A(Ipv4Addr::new(a, b, c, d)))?;
+        zone.add(domain, 300, &RecordData::Mx(10, name.into()))?;
     }
     let server = dns::Server::bind_loopback(zone).await?;
     let address = server.control().address();

@@ -109,6 +109,7 @@ fn data(data: &RecordData) -> String {
     match data {
         RecordData::A(address) => address.to_string(),
         RecordData::Aaaa(address) => address.to_string(),
+        RecordData::Cname(name) => format!("→ {name}"),
         RecordData::Mx(preference, exchange) => format!("{preference} {exchange}"),
         RecordData::Ptr(name) => name.to_string(),
         RecordData::Txt(text) => format!("\"{text}\""),

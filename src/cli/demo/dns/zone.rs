@@ -40,11 +40,12 @@ impl Zone {
     ///
     /// # Errors
     ///
-    /// When the target of an MX or PTR record is no DNS name.
+    /// When the target of a CNAME, MX or PTR record is no DNS name.
     pub fn add(&mut self, name: &str, ttl: u32, data: &RecordData) -> Result<(), BadName> {
         let data = match data {
             RecordData::A(address) => RData::A(A(*address)),
             RecordData::Aaaa(address) => RData::AAAA(AAAA(*address)),
+            RecordData::Cname(canonical) => RData::CNAME(CNAME(target(canonical)?)),
             RecordData::Mx(preference, exchange) => {
                 RData::MX(MX::new(*preference, target(exchange)?))
             }

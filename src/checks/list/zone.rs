@@ -10,12 +10,14 @@ use serde::{Deserialize, Deserializer, de};
 use crate::checks::SettingsError;
 use crate::checks::answer_filter::AnswerFilter;
 use crate::checks::points::Points;
-use crate::facts::Millis;
+use crate::facts::{DnsName, Millis};
 use crate::smtp::domain::Domain;
 
-/// Octets of a zone, such that the longest name, 32 nibbles with dots before it, is one of the DNS
-/// (RFC 1035 §2.3.4: 255 octets on the wire, which are 253 as text).
-const ZONE_MAX: usize = 253 - 64;
+/// Octets of a name of the DNS as text (RFC 1035 §2.3.4: 255 on the wire).
+pub(in crate::checks) const DNS_NAME_MAX: usize = 253;
+
+/// Octets of a zone, such that the longest address, 32 nibbles with dots, fits in front of it.
+const ZONE_MAX: usize = DNS_NAME_MAX - 64;
 
 /// Octets of a zone's shown name.
 const NAME_MAX: usize = 100;
@@ -29,34 +31,35 @@ const SECRET_BELOW: [&str; 2] = [".dq.spamhaus.net", ".mail.abusix.zone"];
 /// A list.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "Written")]
-pub(super) struct Zone {
+pub(in crate::checks) struct Zone {
     /// Its domain, lower case, without the final dot; may be secret.
-    pub(super) zone: Box<str>,
+    pub(in crate::checks) zone: Box<str>,
     /// What it is shown by, if not by its domain.
-    pub(super) name: Option<Box<str>>,
+    pub(in crate::checks) name: Option<Box<str>>,
     /// The answers that count.
-    pub(super) answers: AnswerFilter,
+    pub(in crate::checks) answers: AnswerFilter,
     /// What being listed brings.
-    pub(super) points: Points,
+    pub(in crate::checks) points: Points,
     /// Answers that took longer count as none.
-    pub(super) timeout: Option<Millis>,
+    pub(in crate::checks) timeout: Option<Millis>,
 }
 
+/// A list as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
-    zone: String,
+pub(in crate::checks) struct Written {
+    pub(in crate::checks) zone: String,
     #[serde(default)]
-    answers: AnswerFilter,
-    points: Points,
-    name: Option<String>,
+    pub(in crate::checks) answers: AnswerFilter,
+    pub(in crate::checks) points: Points,
+    pub(in crate::checks) name: Option<String>,
     #[serde(default, deserialize_with = "timeout")]
-    timeout: Option<Millis>,
+    pub(in crate::checks) timeout: Option<Millis>,
 }
 
 impl Zone {
     /// A list of the defaults; `None` if it is mistyped, which a test excludes.
-    pub(super) fn known(zone: &str, answers: &str, points: i16) -> Option<Self> {
+    pub(in crate::checks) fn known(zone: &str, answers: &str, points: i16) -> Option<Self> {
         let answers = AnswerFilter::parse(answers).ok()?;
         let points = Points::new(points);
         Some(Self {
@@ -69,12 +72,17 @@ impl Zone {
     }
 
     /// Its name for people.
-    pub(super) fn shown(&self) -> &str {
+    pub(in crate::checks) fn shown(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.zone)
     }
 
+    /// The zone as one whose health is watched.
+    pub(in crate::checks) fn watched(&self) -> DnsName {
+        DnsName::secret(self.zone.clone(), self.shown())
+    }
+
     /// A text of this list, fit to be shown: printable ASCII, not too long, without the key.
-    pub(super) fn cleaned(&self, text: &str) -> String {
+    pub(in crate::checks) fn cleaned(&self, text: &str) -> String {
         let secret = self.name.is_some() && text.to_ascii_lowercase().contains(self.zone.as_ref());
         if secret {
             return "(the list's text names the secret zone)".to_owned();
@@ -135,7 +143,10 @@ impl TryFrom<Written> for Zone {
     }
 }
 
-fn timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Millis>, D::Error> {
+/// Reads how long an answer may take.
+pub(in crate::checks) fn timeout<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Millis>, D::Error> {
     let written = String::deserialize(deserializer)?;
     let timeout = humantime::parse_duration(&written).ok().map(Millis::from);
     timeout
@@ -150,7 +161,10 @@ fn timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Millis>,
 
 /// Answers are kept by the names that are shown: one name must not stand for two zones, nor two
 /// names for one.
-pub(super) fn tell_apart(zones: &[Zone]) -> Result<(), SettingsError> {
+pub(in crate::checks) fn tell_apart<'z>(
+    zones: impl IntoIterator<Item = &'z Zone>,
+) -> Result<(), SettingsError> {
+    let zones: Vec<&Zone> = zones.into_iter().collect();
     for (at, zone) in zones.iter().enumerate() {
         for earlier in zones.iter().take(at) {
             let (same_zone, same_name) =
