@@ -59,8 +59,10 @@ pub(in crate::cli) fn run(args: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// What can only be told with the certificates open.
-fn with_certificates(snapshot: Snapshot) -> Loaded {
+fn with_certificates(mut snapshot: Snapshot) -> Loaded {
     let problems = certificates::problems(&snapshot);
+    let notes = certificates::notes(&snapshot);
+    snapshot.notes.extend(notes);
     unless(problems, snapshot)
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{CertificateParams, CertifiedKey, KeyPair, date_time_ymd, generate_simple_self_signed};
 
 use crate::world::{Store, World, gatepost};
 
@@ -227,6 +227,108 @@ fn a_key_that_may_not_be_read_is_said() {
     );
     assert!(lines[0].starts_with(&start), "{lines:?}");
     assert_eq!(lines[1..], ["g.toml: 1 problem"]);
+}
+
+/// A world with one pair for `name` that holds from and to these years.
+fn with_one_pair(name: &str, years: (i32, i32)) -> World {
+    let world = World::new();
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.not_before = date_time_ymd(years.0, 1, 1);
+    params.not_after = date_time_ymd(years.1, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    fs::write(world.path("a.pem"), certificate.pem()).unwrap();
+    fs::write(world.path("a.key"), key.serialize_pem()).unwrap();
+    let path = |name: &str| world.path(name).display().to_string();
+    let tls = format!(
+        "[[tls.certificates]]\nchain = \"{}\"\nkey = \"{}\"\n",
+        path("a.pem"),
+        path("a.key")
+    );
+    world.and(&tls)
+}
+
+#[test]
+fn a_certificate_that_does_not_hold_or_is_for_another_name_is_noted() {
+    let good = "g.toml: no problems; 1 listener, 1 backend, 1 policy";
+    let place = "note: g.toml:28:1: tls.certificates[0].chain:";
+    for (name, years, note) in [
+        (
+            "mx.example.com",
+            (2020, 2021),
+            "the certificate expired on 2021-01-01T00:00:00Z; renew it, and restart gatepost",
+        ),
+        (
+            "mx.example.com",
+            (4000, 4001),
+            "the certificate holds only from 4000-01-01T00:00:00Z on; see whether the clock is right",
+        ),
+        (
+            "mail.example.com",
+            (2020, 4001),
+            "no certificate is for the name clients see, \"mx.example.com\"; \
+             add one that is, or set hostname to the name the MX record and the certificate have",
+        ),
+    ] {
+        let (code, lines) = check(&with_one_pair(name, years), &[]);
+        assert_eq!(code, Some(0), "{lines:?}");
+        assert_eq!(lines, [format!("{place} {note}"), good.to_owned()]);
+    }
+    for name in ["mx.example.com", "*.example.com"] {
+        let (code, lines) = check(&with_one_pair(name, (2020, 4001)), &[]);
+        assert_eq!((code, &lines[..]), (Some(0), &[good.to_owned()][..]));
+    }
+}
+
+/// X.509 of version 1, as old scripts make it; the library says only `Other(OtherError(UnsupportedCertVersion))`.
+#[test]
+fn a_certificate_of_version_1_is_told_in_words() {
+    let world = with_pair("b.pem", "b.key");
+    let config = world.path("v1.cnf");
+    fs::write(&config, "[req]\ndistinguished_name = dn\n[dn]\n").unwrap();
+    let (key, request, chain) = (
+        world.path("b.key"),
+        world.path("b.csr"),
+        world.path("b.pem"),
+    );
+    let openssl = |arguments: &[&std::ffi::OsStr]| {
+        let mut openssl = std::process::Command::new("openssl");
+        let made = crate::support::process::run(openssl.args(arguments), &[]);
+        assert_eq!(made.code, Some(0), "{}", made.transcript);
+    };
+    let word = std::ffi::OsStr::new;
+    openssl(&[
+        word("req"),
+        word("-new"),
+        word("-key"),
+        key.as_os_str(),
+        word("-subj"),
+        word("/CN=mx.example.com"),
+        word("-config"),
+        config.as_os_str(),
+        word("-out"),
+        request.as_os_str(),
+    ]);
+    openssl(&[
+        word("x509"),
+        word("-req"),
+        word("-in"),
+        request.as_os_str(),
+        word("-signkey"),
+        key.as_os_str(),
+        word("-days"),
+        word("30"),
+        word("-out"),
+        chain.as_os_str(),
+    ]);
+    let (code, lines) = check(&world, &[]);
+    assert_eq!(code, Some(1));
+    let problem = format!(
+        "g.toml:31:1: tls.certificates[1].chain: no usable certificate in {}: it is an X.509 certificate of version 1; \
+         TLS wants version 3 (RFC 5280); write the certificate and those that vouch for it into it, PEM, in this order",
+        chain.display()
+    );
+    assert_eq!(lines[0], problem);
 }
 
 #[test]
