@@ -8,6 +8,7 @@ mod accept;
 pub mod certificates;
 mod clock;
 mod descriptors;
+pub mod directories;
 mod log_limit;
 pub mod probe;
 mod session_id;
@@ -87,7 +88,10 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
     let configured = certificates::configured(snapshot)?;
     let sockets = bind_all(snapshot)?;
     // The addresses are ours, so no other gatepost runs on them: from here on files are written and tasks are started.
-    // Where the directory can not be made, whoever needs it says so.
+    for problem in directories::problems(snapshot) {
+        tracing::error!("{problem}");
+    }
+    // Where the directory can not be made, that has been said now.
     let _ = std::fs::create_dir_all(&config.store.directory);
     let wants_tls = config
         .listen

@@ -245,10 +245,7 @@ fn a_wrong_pair_is_refused_by_name() {
     assert!(matches!(problem, TlsProblem::Mismatch { .. }), "{problem}");
     let text = problem.to_string();
     assert!(text.contains("a.pem") && text.contains("b.key"), "{text}");
-    assert!(matches!(
-        check(&crossed),
-        Err(TlsProblem::Mismatch { .. })
-    ));
+    assert!(matches!(check(&crossed), Err(TlsProblem::Mismatch { .. })));
 }
 
 #[test]
