@@ -14,10 +14,10 @@ use crate::config::{self, Problem, Snapshot};
 /// Arguments of `gatepost check-config`.
 #[derive(Clone, Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The configuration file.
+    /// The configuration file
     #[arg(
         long,
-        value_name = "PATH",
+        value_name = "FILE",
         env = "GATEPOST_CONFIG",
         default_value = "/etc/gatepost/gatepost.toml"
     )]
