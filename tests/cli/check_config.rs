@@ -1,7 +1,8 @@
 //! `gatepost check-config`, and `gatepost run` with what it would complain about: one clear line, exit code 1.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 
 use rcgen::{CertificateParams, CertifiedKey, KeyPair, date_time_ymd, generate_simple_self_signed};
@@ -143,6 +144,89 @@ fn a_backend_that_does_not_answer_is_said_when_asked_for() {
     let world = world.backend(store.address);
     let (code, lines) = check(&world, &["--connect"]);
     assert_eq!(code, Some(0), "{lines:?}");
+}
+
+/// Says this to whoever connects, and waits until they go.
+fn says(line: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.write_all(line.as_bytes());
+            let _ = stream.read_to_end(&mut Vec::new());
+        }
+    });
+    address
+}
+
+#[test]
+fn a_backend_that_refuses_is_told_with_what_to_do() {
+    let proxy = "let the backend expect PROXY headers from this address (Exim: hosts_proxy)";
+    let port = "550 this port is for gatepost only";
+    for (said, more, key, found, advice) in [
+        (
+            port,
+            "",
+            "source_address",
+            "refused the session: 550 this port is for gatepost only",
+            proxy,
+        ),
+        (
+            port,
+            "\nclient_address = \"none\"",
+            "client_address",
+            "refused the session: 550 this port is for gatepost only",
+            "a backend that takes gatepost only wants a PROXY header: write \"proxy-v2\"",
+        ),
+        (
+            "421 too many connections",
+            "",
+            "address",
+            "closes the session: 421 too many connections",
+            "the backend is there and closes at once: look into its log and at its limits",
+        ),
+        (
+            "454 not now",
+            "",
+            "address",
+            "refused the session: 454 not now",
+            "the backend is there and takes nobody now: look into its log and at its limits",
+        ),
+        (
+            "SSH-2.0-OpenSSH_9.2",
+            "",
+            "address",
+            "broke the protocol: ",
+            "see whether an SMTP server listens there that takes PROXY headers as client_address says, and its log",
+        ),
+    ] {
+        let source = "source_address = \"127.0.0.2\"";
+        let line: &'static str = format!("{said}\r\n").leak();
+        let world = World::new()
+            .backend(says(line))
+            .with(source, &format!("{source}{more}"));
+        let (code, lines) = check(&world, &["--connect"]);
+        assert_eq!(code, Some(1));
+        let start = format!("backend.store.{key}: {found}");
+        assert!(lines[0].contains(&start), "{lines:?}");
+        assert!(lines[0].ends_with(&format!("; {advice}")), "{lines:?}");
+    }
+}
+
+/// The source address is ours to choose, so no backend is to blame.
+#[test]
+fn a_source_address_of_another_host_is_said() {
+    let world = World::new().with("\"127.0.0.2\"", "\"192.0.2.9\"");
+    let (code, lines) = check(&world, &["--connect"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        lines[0].starts_with("g.toml:9:1: backend.store.source_address: "),
+        "{lines:?}"
+    );
+    assert!(
+        lines[0].ends_with("; write an address of this host, or leave it out"),
+        "{lines:?}"
+    );
 }
 
 #[test]
