@@ -10,10 +10,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
-use tempfile::TempDir;
 
 use crate::support::client::proxy_header;
-use crate::support::exim::{Exim, SOURCE, directory as exim_directory};
+use crate::support::exim::{Directory, Exim, SOURCE, directory as exim_directory};
 use crate::support::{process, swaks, wait};
 
 /// How Debian keeps the configuration.
@@ -30,7 +29,7 @@ type Own<'a> = [(&'a str, &'a str)];
 #[derive(Debug)]
 struct DebianExim {
     _server: process::Server,
-    _directory: TempDir,
+    directory: Directory,
     gatepost_port: u16,
     other_port: u16,
 }
@@ -60,7 +59,7 @@ impl DebianExim {
         .unwrap_or_else(|| panic!("{scheme:?}: Exim does not start: {}", server.output()));
         Self {
             _server: server,
-            _directory: directory,
+            directory,
             gatepost_port,
             other_port,
         }
@@ -164,7 +163,7 @@ fn try_to_relay(source: &str, port: u16, header: &[u8]) -> String {
     socket.connect(&server.into()).expect("Exim listens");
     let mut stream = TcpStream::from(socket);
     stream
-        .set_read_timeout(Some(Duration::from_secs(20)))
+        .set_read_timeout(Some(Duration::from_secs(60)))
         .expect("not zero");
 
     let mut said = Vec::new();
@@ -373,6 +372,23 @@ fn recipe_and_an_option_of_the_administrator_clash_in_the_check() {
         let checked = check(&config);
         assert_eq!(checked.code, Some(0), "{name}: {}", checked.transcript);
     }
+}
+
+/// Sessions and deliveries of Exim outlive its daemon, and would make their directory anew.
+#[test]
+fn exim_leaves_nothing_behind() {
+    let exim = DebianExim::start(Scheme::Split, &[]);
+    let path = exim.directory.path().to_owned();
+    let session = TcpStream::connect((Ipv4Addr::LOCALHOST, exim.other_port));
+    let mut session = session.expect("Exim listens");
+    read_reply(&mut session, &mut Vec::new()).expect("it greets");
+    drop(exim);
+    let mut rest = Vec::new();
+    // What it says at its end, if anything, is no matter; a session that had lived on would say 500 here.
+    let _ = session.write_all(b"NONSENSE\r\n");
+    let _ = session.read_to_end(&mut rest);
+    assert_eq!(String::from_utf8_lossy(&rest), "");
+    assert!(!path.exists());
 }
 
 /// The Exim that stands behind gatepost in the other tests holds to the recipe too, without gatepost.
