@@ -165,6 +165,9 @@ impl Running {
             journal,
             ..
         } = self;
+        let sessions = shared.tally.open();
+        let within = humantime::format_duration(deadline);
+        tracing::info!(sessions, %within, "stopping: no more is accepted, messages under way are finished");
         shared.draining.cancel();
         let cut = match tasks.wait(deadline).await {
             true => 0,

@@ -145,6 +145,8 @@ fn sigterm_and_sigint_end_it_well() {
         let mut client = Client::connect(address);
         assert!(client.reply().starts_with("220-"));
         assert_eq!(running.signal(signal), Some(0));
+        let stopping = running.logged("stopping: ");
+        assert!(stopping.contains("sessions=1 within=30s"), "{stopping}");
         running.logged("stopped sessions=1");
         assert!(client.reply().starts_with("421 "));
         assert!(TcpStream::connect(address).is_err());
