@@ -21,8 +21,7 @@ pub fn problems(snapshot: &Snapshot) -> Vec<Problem> {
 
 /// What is worth knowing about the configured certificates that can be used: one that does not hold today, and that none
 /// is for our own name. Most senders do not look; those with MTA-STS (RFC 8461) or DANE (RFC 7672) deliver nothing.
-#[must_use]
-pub fn notes(snapshot: &Snapshot) -> Vec<Problem> {
+pub(in crate::app) fn notes(snapshot: &Snapshot) -> Vec<Problem> {
     let pairs: Vec<(String, Pair)> = pairs(snapshot)
         .iter()
         .enumerate()

@@ -11,6 +11,7 @@ mod descriptors;
 pub mod directories;
 mod log_limit;
 pub mod probe;
+pub mod remarks;
 mod session_id;
 pub mod tasks;
 
@@ -43,12 +44,12 @@ const CUT_GRACE: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum StartProblem {
     /// A listener's address can not be had.
-    #[error("[listen.{listener}]: {problem}")]
+    #[error("{told}")]
     Bind {
-        /// The listener.
-        listener: String,
         /// What is wrong.
         problem: BindProblem,
+        /// The same with the place in the configuration.
+        told: Box<Problem>,
     },
     /// No DNS server can be used.
     #[error("[resolver]: {0}")]
@@ -191,9 +192,13 @@ fn bind_all(snapshot: &Snapshot) -> Result<Vec<(String, tokio::net::TcpListener)
     let mut sockets = Vec::new();
     for (name, listen) in &snapshot.config.listen {
         for address in &listen.address {
-            let socket = listen::bind(*address).map_err(|problem| StartProblem::Bind {
-                listener: name.clone(),
-                problem,
+            let socket = listen::bind(*address).map_err(|problem| {
+                let key = format!("listen.{name}.address");
+                let told = snapshot.problem(&key, &problem.to_string(), problem.advice());
+                StartProblem::Bind {
+                    problem,
+                    told: Box::new(told),
+                }
             })?;
             let socket = tokio::net::TcpListener::from_std(socket).map_err(StartProblem::Socket)?;
             sockets.push((name.clone(), socket));

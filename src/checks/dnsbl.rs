@@ -16,7 +16,7 @@ use serde::Deserialize;
 use crate::checks::examination::{Examination, InZone};
 use crate::checks::finding::Outcome;
 use crate::checks::points::Points;
-use crate::checks::{Check, Kind, SettingsError, address, settings};
+use crate::checks::{Check, Kind, Remark, SettingsError, address, settings};
 use crate::facts::{DnsAnswer, DnsName, RecordType};
 use zone::Zone;
 
@@ -94,6 +94,23 @@ impl Check for Dnsbl {
     fn zones(&self) -> Vec<DnsName> {
         let named = |zone: &Zone| DnsName::secret(zone.zone.clone(), zone.shown());
         self.zones.iter().map(named).collect()
+    }
+
+    fn remarks(&self, _now: Option<u64>) -> Vec<Remark> {
+        let alike = |a: &Zone, b: &Zone| a.zone == b.zone && a.answers == b.answers;
+        let zones = self.zones.iter().enumerate();
+        let twice = zones.filter(|(at, zone)| {
+            let mut earlier = self.zones.iter().take(*at);
+            earlier.any(|earlier| alike(earlier, zone))
+        });
+        twice
+            .map(|(index, zone)| Remark {
+                setting: "zones",
+                index,
+                found: format!("{:?} stands here twice with the same answers", zone.shown()),
+                advice: "its points count twice; remove one, or write other answers",
+            })
+            .collect()
     }
 }
 
@@ -307,7 +324,7 @@ mod tests {
             (
                 r#"{"zones": [{"zone": "k.zen.dq.spamhaus.net", "points": 5}]}"#,
                 "zones[0]",
-                "`name`",
+                "add name",
             ),
             (
                 r#"{"zones": [{"zone": "a.example", "points": 5, "name": "a b"}]}"#,

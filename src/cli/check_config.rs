@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::app::{certificates, directories, probe};
+use crate::app::{certificates, directories, probe, remarks};
 use crate::config::{self, Problem, Snapshot};
 
 /// Arguments of `gatepost check-config`.
@@ -63,7 +63,7 @@ pub(in crate::cli) fn run(args: &Arguments) -> anyhow::Result<ExitCode> {
 fn with_files(mut snapshot: Snapshot) -> Loaded {
     let mut problems = certificates::problems(&snapshot);
     problems.extend(directories::problems(&snapshot));
-    let notes = certificates::notes(&snapshot);
+    let notes = remarks::notes(&snapshot);
     snapshot.notes.extend(notes);
     unless(problems, snapshot)
 }

@@ -52,7 +52,12 @@ max_age = "30d"
 /// Judges the section.
 pub(in crate::config) fn check(journal: &Journal, report: &mut Report<'_>) {
     let at = |part: &str| key(&["journal", part]);
-    crate::config::check_path(&at("directory"), &journal.directory, report);
+    crate::config::check_path(
+        &at("directory"),
+        &journal.directory,
+        "/var/log/gatepost",
+        report,
+    );
     report.range(
         &at("max_size"),
         &journal.max_size,

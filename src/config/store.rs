@@ -31,5 +31,6 @@ directory = "/var/lib/gatepost"
 
 /// Judges the section.
 pub(in crate::config) fn check(store: &Store, report: &mut Report<'_>) {
-    crate::config::check_path(&key(&["store", "directory"]), &store.directory, report);
+    let at = key(&["store", "directory"]);
+    crate::config::check_path(&at, &store.directory, "/var/lib/gatepost", report);
 }

@@ -461,6 +461,32 @@ fn a_directory_that_can_not_be_written_to_is_said() {
 }
 
 #[test]
+fn settings_that_do_nothing_or_count_twice_are_noted() {
+    let zone = "{ zone = \"bl.test\", answers = \"127.0.0.[2..11]\", points = 5 }";
+    let world = World::new()
+        .with(zone, &format!("{zone}, {zone}"))
+        .and(
+            "[policy.default.checks.access]\ndeny = [\n  { network = \"192.0.2.0/24\", expires = \"2999-12-31\" },\n\
+             \x20 { network = \"198.51.100.0/24\", expires = \"2020-12-31\" },\n]\n\
+             [policy.other]\ninherit = \"default\"\n",
+        );
+    let (code, lines) = check(&world, &[]);
+    assert_eq!(code, Some(0), "{lines:?}");
+    for line in [
+        "note: g.toml:19:1: policy.default.checks.dnsbl.zones[1]: \"bl.test\" stands here twice with the same answers; \
+         its points count twice; remove one, or write other answers",
+        "note: g.toml:28:1: policy.default.checks.access.deny[1]: the entry for 198.51.100.0/24 has expired; \
+         remove it, or write a later date",
+    ] {
+        assert!(
+            lines.iter().any(|found| found == line),
+            "{line}\n{lines:#?}"
+        );
+    }
+    assert_eq!(lines.len(), 3, "{lines:#?}");
+}
+
+#[test]
 fn wrong_usage_is_exit_code_2() {
     let world = World::new();
     for (arguments, line) in [

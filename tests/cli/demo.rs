@@ -153,8 +153,8 @@ fn a_port_in_use_is_said_with_the_option_that_helps() {
         assert_eq!(
             finished.transcript,
             format!(
-                "gatepost: cannot listen on 127.0.0.1:{port}: the address is in use: another server (the MTA itself?) \
-                 listens there; choose another port with {option}, or {option} 0 for any free one\n"
+                "gatepost: cannot listen on 127.0.0.1:{port}: the address is in use; \
+                 choose another port with {option}, or {option} 0 for any free one\n"
             )
         );
         assert!(is_empty(&folder));

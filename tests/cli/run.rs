@@ -125,8 +125,8 @@ fn an_address_in_use_is_one_line_and_nothing_is_half_started() {
     assert_eq!(
         finished.transcript,
         format!(
-            "gatepost: [listen.other]: cannot listen on {taken_address}: the address is in use: another server \
-             (the MTA itself?) listens there\n"
+            "gatepost: g.toml:8:1: listen.other.address: cannot listen on {taken_address}: the address is in use; \
+             take it away from the server that listens there (the MTA itself?), or write another\n"
         )
     );
     for name in ["state", "journal"] {

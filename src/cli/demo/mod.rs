@@ -114,9 +114,9 @@ async fn set_up(
 /// A port that can not be had is chosen with an option here, and not in a configuration.
 fn in_demo_words(problem: StartProblem) -> anyhow::Error {
     match problem {
-        StartProblem::Bind { listener, problem } => {
-            let option = match listener.as_str() {
-                "tls" => "--tls-port",
+        StartProblem::Bind { problem, told } => {
+            let option = match told.key.as_str() {
+                "listen.tls.address" => "--tls-port",
                 _ => "--port",
             };
             anyhow!("{problem}; choose another port with {option}, or {option} 0 for any free one")
