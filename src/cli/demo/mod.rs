@@ -83,9 +83,13 @@ async fn show(arguments: &Arguments, folder: &Path) -> anyhow::Result<()> {
         outcome = present(arguments, folder, &gate, exim.as_ref()) => outcome,
         () = signals.received() => Err(anyhow!("ended before all sessions were played")),
     };
-    if outcome.is_ok() && !arguments.once {
-        signals.received().await;
-    }
+    let outcome = match outcome {
+        Ok(()) if !arguments.once => tokio::select! {
+            outcome = present::visitors(folder, &gate) => outcome,
+            () = signals.received() => Ok(()),
+        },
+        outcome => outcome,
+    };
     gate.stop(Duration::from_secs(1)).await;
     props.finish(Duration::ZERO).await;
     outcome

@@ -81,10 +81,12 @@ fn row(finding: &Finding, paint: Paint) -> String {
         Outcome::Pass | Outcome::Unknown | Outcome::PutOff => points,
     };
     let outcome = finding.outcome.label();
-    format!(
-        "{points}  {:<9} {outcome:<8} {:<18} {}",
-        finding.check, finding.reason, finding.evidence
-    )
+    // What was seen says more than the reason, where there is something to see.
+    let told = match finding.evidence.as_str() {
+        "" => &finding.reason,
+        evidence => evidence,
+    };
+    format!("{points}  {:<9} {outcome:<8} {told}", finding.check)
 }
 
 fn told(answered: &Answered) -> String {
