@@ -115,6 +115,36 @@ fn a_client_on_loopback_hears_that_it_is_not_handed_on() {
     }
 }
 
+#[test]
+fn private_addresses_are_said_not_to_be_asked_about() {
+    let dns = Dns::start();
+    for address in ["192.168.1.1", "::1", "fd00::1"] {
+        let text = explain(&World::new().resolver(dns.address), &[address]);
+        let line = format!("  DNS lists and names: not asked, {address} is a private address\n");
+        has(&text, &[&line]);
+    }
+    let text = explain(&World::new().resolver(dns.address), &["192.0.2.1"]);
+    assert!(!text.contains("not asked"), "{text}");
+}
+
+/// Questions about IPv6 addresses are longer than the column.
+#[test]
+fn columns_hold_and_lines_end_without_blanks() {
+    let dns = Dns::start();
+    for address in ["192.0.2.1", "[2001:db8::1]"] {
+        let text = explain(&World::new().resolver(dns.address), &[address]);
+        let at: Vec<usize> = ["assumed silent", "no such name"]
+            .iter()
+            .map(|answer| {
+                let line = text.lines().find(|line| line.contains(answer));
+                line.and_then(|line| line.find(answer)).unwrap_or_default()
+            })
+            .collect();
+        assert_eq!(at, [47, 47], "{text}");
+        assert!(text.lines().all(|line| line == line.trim_end()), "{text}");
+    }
+}
+
 /// A second listener, first by its name, with a policy of its own.
 fn with_another(role_of_other: &str) -> World {
     World::new().and(&format!(
