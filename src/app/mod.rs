@@ -125,7 +125,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
             continue;
         };
         let address = socket.local_addr().map_err(StartProblem::Socket)?;
-        tracing::info!(listener = name, %address, tls = ?door.listen.tls, "listening");
+        tracing::info!(listener = name, %address, tls = door.listen.tls.label(), "listening");
         addresses.push((name, address));
         tasks.spawn(accept::serve(
             socket,
