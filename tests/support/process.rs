@@ -132,6 +132,8 @@ pub(crate) fn run(command: &mut Command, script: &[(&str, &str)]) -> Finished {
 /// Ends every `program` whose command line names a file in `directory`, and waits until they are gone. For what a server
 /// of ours has begun beside itself: nobody else has files in a test's directory.
 pub(crate) fn end_all(program: &str, directory: &Path) {
+    // One that is just becoming another program has no command line for a moment: they are gone when twice none is seen.
+    let mut none_seen = 0;
     wait::until(|| {
         let left = processes(program, directory);
         for process in &left {
@@ -139,7 +141,8 @@ pub(crate) fn end_all(program: &str, directory: &Path) {
             // An error means that it has ended meanwhile.
             let _ = kill.args(["-KILL", process]).stderr(Stdio::null()).status();
         }
-        left.is_empty().then_some(())
+        none_seen = if left.is_empty() { none_seen + 1 } else { 0 };
+        (none_seen == 2).then_some(())
     });
 }
 
