@@ -5,12 +5,12 @@
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: help demo test bench build-tools test-tools
+.PHONY: help demo demo-exim test bench build-tools test-tools
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
 
-demo: build-tools
+demo: build-tools $(if $(findstring --exim,$(ARGS)),demo-exim)
 	$(CARGO) run --locked -- demo $(ARGS)
 
 test: test-tools
@@ -20,6 +20,9 @@ test: test-tools
 
 bench: build-tools
 	$(CARGO) bench --locked $(ARGS)
+
+demo-exim:
+	@tools/need exim4=exim4-daemon-heavy
 
 build-tools:
 	@command -v $(CARGO) >/dev/null || { echo "Missing: cargo. Rust 1.95 or newer: https://rustup.rs" >&2; exit 1; }

@@ -236,12 +236,36 @@ fn each_mistake_behind_a_good_file_gets_its_one_line() {
         ),
         // files
         (
+            "[tls]\ncertificates = [\"a.pem\"]\n",
+            "g.toml:8:17: tls.certificates[0]: found \"a.pem\"; write a table { chain = \"...\", key = \"...\" }",
+        ),
+        (
+            "[policy.default.checks.dnsbl]\nzones = [{ zone = \"a b\", points = 1 }]\n",
+            "g.toml:8:10: policy.default.checks.dnsbl.zones[0]: zone = \"a b\" is no domain; \
+             write one such as \"zen.spamhaus.org\"",
+        ),
+        (
+            "[policy.default.checks.dnsbl]\nzones = [{ zone = \"192.0.2.1\", points = 1 }]\n",
+            "g.toml:8:10: policy.default.checks.dnsbl.zones[0]: zone = \"192.0.2.1\" is an address, not a domain; \
+             write one such as \"zen.spamhaus.org\"",
+        ),
+        (
+            "[policy.default.checks.dnsbl]\nzones = [{ zone = \"my key\", name = \"zen\", points = 1 }]\n",
+            "g.toml:8:10: policy.default.checks.dnsbl.zones[0]: zone is no domain; \
+             write one such as \"zen.spamhaus.org\"",
+        ),
+        (
+            "[policy.default.checks.dnsbl]\nzones = [\"zen.spamhaus.org\"]\n",
+            "g.toml:8:10: policy.default.checks.dnsbl.zones[0]: found \"zen.spamhaus.org\"; \
+             write a table such as { zone = \"zen.spamhaus.org\", points = 5 }",
+        ),
+        (
             "[[tls.certificates]]\nchain = \"/c.pem\"\n",
             "g.toml:7:1: tls.certificates[0].key: no key beside the chain; write both: { chain = \"...\", key = \"...\" }",
         ),
         (
             "[store]\ndirectory = \"state\"\n",
-            "g.toml:8:1: store.directory: \"state\" is not a whole path; write it from / on, such as \"/etc/gatepost/key.pem\"",
+            "g.toml:8:1: store.directory: \"state\" is not a whole path; write it from / on, such as \"/var/lib/gatepost\"",
         ),
         // policies
         (

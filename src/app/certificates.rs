@@ -6,17 +6,61 @@ use std::path::Path;
 
 use crate::app::{StartProblem, clock};
 use crate::config::{CertificateFiles, Problem, Snapshot};
+use crate::net::tls::certificates::{Pair, Validity};
 use crate::net::tls::{self, Acceptor, PairFiles, TlsProblem};
 
 /// Opens every configured certificate and key, and says what is wrong with each pair. Nothing is kept or made.
 #[must_use]
 pub fn problems(snapshot: &Snapshot) -> Vec<Problem> {
-    let wrong = |files| tls::check(std::slice::from_ref(&files)).err();
     pairs(snapshot)
-        .into_iter()
-        .filter_map(wrong)
+        .iter()
+        .filter_map(|files| tls::check(files).err())
         .map(|fault| told(snapshot, &fault))
         .collect()
+}
+
+/// What is worth knowing about the configured certificates that can be used: one that does not hold today, and that none
+/// is for our own name. Most senders do not look; those with MTA-STS (RFC 8461) or DANE (RFC 7672) deliver nothing.
+pub(in crate::app) fn notes(snapshot: &Snapshot) -> Vec<Problem> {
+    let pairs: Vec<(String, Pair)> = pairs(snapshot)
+        .iter()
+        .enumerate()
+        .filter_map(|(index, files)| {
+            let key = format!("tls.certificates[{index}].chain");
+            Some((key, tls::check(files).ok()?))
+        })
+        .collect();
+    let mut notes: Vec<Problem> = pairs
+        .iter()
+        .filter_map(|(key, pair)| note_on_time(snapshot, key, pair))
+        .collect();
+    let hostname = &snapshot.config.hostname;
+    if let Some((key, _)) = pairs.first()
+        && !pairs.iter().any(|(_, pair)| pair.is_for(hostname))
+    {
+        notes.push(snapshot.problem(
+            key,
+            &format!("no certificate is for the name clients see, {hostname:?}"),
+            "add one that is, or set hostname to the name the MX record and the certificate have",
+        ));
+    }
+    notes
+}
+
+fn note_on_time(snapshot: &Snapshot, key: &str, pair: &Pair) -> Option<Problem> {
+    let day = humantime::format_rfc3339_seconds;
+    let (found, allowed) = match pair.validity(clock::now()) {
+        Validity::Holds => return None,
+        Validity::Ended(time) => (
+            format!("the certificate expired on {}", day(time)),
+            "renew it, and restart gatepost",
+        ),
+        Validity::Begins(time) => (
+            format!("the certificate holds only from {} on", day(time)),
+            "see whether the clock is right",
+        ),
+    };
+    Some(snapshot.problem(key, &found, allowed))
 }
 
 /// The configured certificates, ready to serve; `None` when there are none.

@@ -8,10 +8,12 @@ mod accept;
 pub mod certificates;
 mod clock;
 mod descriptors;
+pub mod directories;
 mod log_limit;
 mod memory;
 mod primary;
 pub mod probe;
+pub mod remarks;
 mod session_id;
 pub mod tasks;
 
@@ -44,12 +46,12 @@ const CUT_GRACE: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum StartProblem {
     /// A listener's address can not be had.
-    #[error("[listen.{listener}]: {problem}")]
+    #[error("{told}")]
     Bind {
-        /// The listener.
-        listener: String,
         /// What is wrong.
         problem: BindProblem,
+        /// The same with the place in the configuration.
+        told: Box<Problem>,
     },
     /// No DNS server can be used.
     #[error("[resolver]: {0}")]
@@ -90,7 +92,10 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
     let configured = certificates::configured(snapshot)?;
     let sockets = bind_all(snapshot)?;
     // The addresses are ours, so no other gatepost runs on them: from here on files are written and tasks are started.
-    // Where the directory can not be made, whoever needs it says so.
+    for problem in directories::problems(snapshot) {
+        tracing::error!("{problem}");
+    }
+    // Where the directory can not be made, that has been said now.
     let _ = std::fs::create_dir_all(&config.store.directory);
     let wants_tls = config
         .listen
@@ -128,7 +133,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
             continue;
         };
         let address = socket.local_addr().map_err(StartProblem::Socket)?;
-        tracing::info!(listener = name, %address, tls = ?door.listen.tls, "listening");
+        tracing::info!(listener = name, %address, tls = door.listen.tls.label(), "listening");
         addresses.push((name, address));
         tasks.spawn(accept::serve(
             socket,
@@ -171,6 +176,9 @@ impl Running {
             keeper,
             ..
         } = self;
+        let sessions = shared.tally.open();
+        let within = humantime::format_duration(deadline);
+        tracing::info!(sessions, %within, "stopping: no more is accepted, messages under way are finished");
         shared.draining.cancel();
         let cut = match tasks.wait(deadline).await {
             true => 0,
@@ -195,9 +203,13 @@ fn bind_all(snapshot: &Snapshot) -> Result<Vec<(String, tokio::net::TcpListener)
     let mut sockets = Vec::new();
     for (name, listen) in &snapshot.config.listen {
         for address in &listen.address {
-            let socket = listen::bind(*address).map_err(|problem| StartProblem::Bind {
-                listener: name.clone(),
-                problem,
+            let socket = listen::bind(*address).map_err(|problem| {
+                let key = format!("listen.{name}.address");
+                let told = snapshot.problem(&key, &problem.to_string(), problem.advice());
+                StartProblem::Bind {
+                    problem,
+                    told: Box::new(told),
+                }
             })?;
             let socket = tokio::net::TcpListener::from_std(socket).map_err(StartProblem::Socket)?;
             sockets.push((name.clone(), socket));

@@ -14,7 +14,8 @@ use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::tasks::Tasks;
-use crate::config::{self, Problem, Snapshot};
+use crate::config::{self, ClientAddress, Problem, Snapshot};
+use crate::net::backend::Blame;
 use crate::session::context::Door;
 use crate::session::upstream::Upstream;
 use crate::session::{self, Trouble};
@@ -49,14 +50,53 @@ pub async fn problems(snapshot: &Snapshot) -> Vec<Problem> {
     let one = async |(name, backend): (&String, &config::Backend)| {
         let upstream = Upstream::new(name.as_str(), backend.clone());
         let trouble = probe(&upstream).await.err()?;
-        Some(snapshot.problem(
-            &format!("backend.{name}.address"),
-            &trouble.to_string(),
-            "start the backend, or write where it listens",
-        ))
+        let (key, advice) = advice(&trouble, backend);
+        let key = format!("backend.{name}.{key}");
+        Some(snapshot.problem(&key, &trouble.to_string(), advice))
     };
     let answers = join_all(snapshot.config.backend.iter().map(one)).await;
     answers.into_iter().flatten().collect()
+}
+
+/// The setting that is probably wrong, and what to do about it.
+fn advice(trouble: &Trouble, backend: &config::Backend) -> (&'static str, &'static str) {
+    let announces = backend.client_address != ClientAddress::None;
+    match trouble {
+        Trouble::Unreachable(error) if error.blame() == Blame::Us => (
+            "source_address",
+            "write an address of this host, or leave it out",
+        ),
+        Trouble::Unreachable(_) => ("address", "start the backend, or write where it listens"),
+        Trouble::RefusesProxyHeader(_) => (
+            "source_address",
+            "let the backend take PROXY headers from this address (Exim: hosts_proxy)",
+        ),
+        Trouble::Refuses(said) if said.starts_with('4') => (
+            "address",
+            "the backend is there and takes nobody now: look into its log and at its limits",
+        ),
+        Trouble::Closes(_) => (
+            "address",
+            "the backend is there and closes at once: look into its log and at its limits",
+        ),
+        Trouble::Refuses(_) if announces => (
+            "source_address",
+            "let the backend expect PROXY headers from this address (Exim: hosts_proxy)",
+        ),
+        Trouble::Refuses(_) => (
+            "client_address",
+            "a backend that takes gatepost only wants a PROXY header: write \"proxy-v2\"",
+        ),
+        Trouble::Silent("greet") if !announces => (
+            "client_address",
+            "it may wait for a PROXY header: write \"proxy-v2\"; or it is no SMTP server",
+        ),
+        Trouble::Silent(_) | Trouble::Lost(_) | Trouble::Babble(_) => (
+            "address",
+            "see whether an SMTP server listens there that takes PROXY headers as client_address says, and its log",
+        ),
+        _ => ("address", "look into the backend's log"),
+    }
 }
 
 /// Asks as any stranger would, in the name of a documentation address (RFC 5737).

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::checks::examination::Examination;
 use crate::checks::finding::Outcome;
 use crate::checks::points::Points;
-use crate::checks::{Check, Kind, SettingsError, settings};
+use crate::checks::{Check, Kind, Remark, SettingsError, settings};
 use crate::facts::Facts;
 use entry::{Entry, Subject};
 
@@ -74,6 +74,27 @@ impl Check for Access {
             }
         }
     }
+
+    fn remarks(&self, now: Option<u64>) -> Vec<Remark> {
+        let Some(now) = now else {
+            return Vec::new();
+        };
+        let mut all = expired("allow", &self.allow, now);
+        all.extend(expired("deny", &self.deny, now));
+        all
+    }
+}
+
+fn expired(setting: &'static str, list: &[Entry], now: u64) -> Vec<Remark> {
+    let gone = list.iter().enumerate();
+    let gone = gone.filter(|(_, entry)| !entry.holds(Some(now)));
+    gone.map(|(index, entry)| Remark {
+        setting,
+        index,
+        found: format!("the entry for {} has expired", entry.subject),
+        advice: "remove it, or write a later date",
+    })
+    .collect()
 }
 
 /// Whether an entry speaks of this session. A HELO name that is denied stays denied after another

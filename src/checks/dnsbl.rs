@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::checks::examination::Examination;
 use crate::checks::list::{Subject, Zone, tell_apart};
-use crate::checks::{Check, Kind, SettingsError, address, names, settings};
+use crate::checks::{Check, Kind, Remark, SettingsError, address, names, settings};
 use crate::facts::DnsName;
 
 pub(in crate::checks) const KIND: Kind = Kind {
@@ -86,6 +86,23 @@ impl Check for Dnsbl {
     fn zones(&self) -> Vec<DnsName> {
         self.zones.iter().map(Zone::watched).collect()
     }
+
+    fn remarks(&self, _now: Option<u64>) -> Vec<Remark> {
+        let alike = |a: &Zone, b: &Zone| a.zone == b.zone && a.answers == b.answers;
+        let zones = self.zones.iter().enumerate();
+        let twice = zones.filter(|(at, zone)| {
+            let mut earlier = self.zones.iter().take(*at);
+            earlier.any(|earlier| alike(earlier, zone))
+        });
+        twice
+            .map(|(index, zone)| Remark {
+                setting: "zones",
+                index,
+                found: format!("{:?} stands here twice with the same answers", zone.shown()),
+                advice: "its points count twice; remove one, or write other answers",
+            })
+            .collect()
+    }
 }
 
 #[cfg(test)]
@@ -154,7 +171,7 @@ mod tests {
             (
                 r#"{"zones": [{"zone": "k.zen.dq.spamhaus.net", "points": 5}]}"#,
                 "zones[0]",
-                "`name`",
+                "add name",
             ),
             (
                 r#"{"zones": [{"zone": "a.example", "points": 5, "name": "a b"}]}"#,

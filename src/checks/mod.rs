@@ -44,6 +44,24 @@ pub trait Check: std::fmt::Debug + Send + Sync {
     fn zones(&self) -> Vec<DnsName> {
         Vec::new()
     }
+
+    /// What in its settings works and is worth knowing, at `now` in seconds since 1970 UTC.
+    fn remarks(&self, _now: Option<u64>) -> Vec<Remark> {
+        Vec::new()
+    }
+}
+
+/// Something worth knowing about a setting of a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// The setting, a list.
+    pub setting: &'static str,
+    /// Its element.
+    pub index: usize,
+    /// What was found.
+    pub found: String,
+    /// What to do about it.
+    pub advice: &'static str,
 }
 
 /// A kind of check: what the configuration, the documentation and the command line know about it.

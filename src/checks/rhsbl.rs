@@ -251,7 +251,7 @@ mod tests {
             (
                 r#"{"zones": [{"zone": "k.zen.dq.spamhaus.net", "points": 5}]}"#,
                 "zones[0]",
-                "`name`",
+                "add name",
             ),
         ] {
             let error = build(serde_json::from_str(table).unwrap()).unwrap_err();

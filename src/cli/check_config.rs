@@ -1,23 +1,23 @@
 //! `gatepost check-config`: says everything that is wrong with a configuration, or that nothing is.
 //!
 //! Problems and notes go to stderr, one per line; what holds (`--print`) and JSON go to stdout. The certificates are opened
-//! as `run` opens them, and with `--connect` the backends are asked; no listener and no directory is opened, so it can be used
-//! beside a gatepost that serves.
+//! as `run` opens them, the directories are looked at, and with `--connect` the backends are asked; no listener is opened and
+//! nothing is written, so it can be used beside a gatepost that serves.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::app::{certificates, probe};
+use crate::app::{certificates, directories, probe, remarks};
 use crate::config::{self, Problem, Snapshot};
 
 /// Arguments of `gatepost check-config`.
 #[derive(Clone, Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The configuration file.
+    /// The configuration file
     #[arg(
         long,
-        value_name = "PATH",
+        value_name = "FILE",
         env = "GATEPOST_CONFIG",
         default_value = "/etc/gatepost/gatepost.toml"
     )]
@@ -39,7 +39,7 @@ pub(in crate::cli) struct Arguments {
 ///
 /// When the result cannot be written; a reader that has gone away is not an error.
 pub(in crate::cli) fn run(args: &Arguments) -> anyhow::Result<ExitCode> {
-    let mut result = config::load(Some(&args.config), &[]).and_then(with_certificates);
+    let mut result = config::load(Some(&args.config), &[]).and_then(with_files);
     if args.connect {
         result = match result {
             Ok(snapshot) => with_backends(snapshot)?,
@@ -50,7 +50,8 @@ pub(in crate::cli) fn run(args: &Arguments) -> anyhow::Result<ExitCode> {
         args,
         &result,
         &mut io::stdout().lock(),
-        &mut io::stderr().lock(),
+        // Whole lines, even where both go to one place.
+        &mut io::LineWriter::new(io::stderr().lock()),
     ) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
@@ -58,9 +59,12 @@ pub(in crate::cli) fn run(args: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(result.is_err())))
 }
 
-/// What can only be told with the certificates open.
-fn with_certificates(snapshot: Snapshot) -> Loaded {
-    let problems = certificates::problems(&snapshot);
+/// What can only be told with the certificates open and the directories in view.
+fn with_files(mut snapshot: Snapshot) -> Loaded {
+    let mut problems = certificates::problems(&snapshot);
+    problems.extend(directories::problems(&snapshot));
+    let notes = remarks::notes(&snapshot);
+    snapshot.notes.extend(notes);
     unless(problems, snapshot)
 }
 

@@ -3,6 +3,8 @@
 //! The same checks, the same judge and the same questions as in a session; only the silence before the greeting is
 //! assumed, for there is nobody to watch.
 
+mod listener;
+mod said;
 mod show;
 
 use std::io::Write;
@@ -11,7 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use futures_util::future::join_all;
 use serde::Serialize;
 
@@ -35,17 +37,18 @@ use crate::smtp::reply::Reply;
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// The client's address
+    #[arg(value_parser = said::address)]
     address: IpAddr,
     /// The name it says with EHLO
-    #[arg(long, value_name = "NAME")]
-    helo: Option<String>,
+    #[arg(long, value_name = "NAME", value_parser = said::helo)]
+    helo: Option<HeloName>,
     /// The envelope sender, such as someone@example.org; empty for the null reverse-path
-    #[arg(long, value_name = "ADDRESS")]
-    from: Option<String>,
+    #[arg(long, value_name = "ADDRESS", value_parser = said::from)]
+    from: Option<ReversePath>,
     /// The recipient; by default somebody at our host name
-    #[arg(long, value_name = "ADDRESS")]
-    rcpt: Option<String>,
-    /// The listener it comes to; by default the first one
+    #[arg(long, value_name = "ADDRESS", value_parser = said::rcpt)]
+    rcpt: Option<ForwardPath>,
+    /// The listener it comes to; by default the one of role "mx"
     #[arg(long, value_name = "NAME")]
     listener: Option<String>,
     /// Print JSON
@@ -64,6 +67,7 @@ pub(in crate::cli) struct Arguments {
 #[derive(Serialize)]
 struct Explanation<'a> {
     address: IpAddr,
+    listener: &'a str,
     policy: &'a str,
     facts: &'a Facts,
     verdict: &'a Verdict,
@@ -76,21 +80,7 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Ok(snapshot) => snapshot,
         Err(code) => return Ok(code),
     };
-    let (name, listen) = match &arguments.listener {
-        Some(name) => match snapshot.config.listen.get_key_value(name) {
-            Some(found) => found,
-            None => bail!(
-                "there is no [listen.{name}] in {}",
-                arguments.config.display()
-            ),
-        },
-        None => snapshot
-            .config
-            .listen
-            .iter()
-            .next()
-            .context("the configuration has no listener")?,
-    };
+    let (name, listen) = listener::choose(&snapshot, arguments.listener.as_deref())?;
     let policy = snapshot
         .policies
         .get(&listen.policy)
@@ -101,8 +91,9 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         .copied()
         .unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 25)));
     let recipient = match &arguments.rcpt {
-        Some(text) => forward_path(text)?,
-        None => forward_path(&format!("somebody@{}", snapshot.config.hostname))?,
+        Some(path) => path.clone(),
+        None => said::rcpt(&format!("somebody@{}", snapshot.config.hostname))
+            .map_err(anyhow::Error::msg)?,
     };
     let address = unmap(SocketAddr::new(arguments.address, 25));
     let mut facts = Facts::new(app::client_now(address, local, name));
@@ -114,7 +105,7 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             &app::gather_settings(&snapshot.config.resolver),
             Tasks::default().spawner(),
         )?;
-        walk(policy, &gather, &mut facts, arguments, &recipient).await
+        anyhow::Ok(walk(policy, &gather, &mut facts, arguments, &recipient).await)
     })?;
     let backend = snapshot
         .config
@@ -126,6 +117,7 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if arguments.json {
         let explanation = Explanation {
             address: address.ip(),
+            listener: name,
             policy: &policy.name,
             facts: &facts,
             verdict: &verdict,
@@ -146,33 +138,21 @@ async fn walk(
     facts: &mut Facts,
     arguments: &Arguments,
     recipient: &ForwardPath,
-) -> anyhow::Result<Verdict> {
+) -> Verdict {
     settle(policy, gather, facts, Stage::Connect).await;
-    if let Some(helo) = &arguments.helo {
-        let name: HeloName =
-            HeloName::parse(helo).with_context(|| format!("'{helo}' can not be a HELO name"))?;
-        facts.push(
-            Stage::Helo,
-            Millis(0),
-            Fact::Helo(Box::new(Helo {
-                extended: true,
-                name,
-            })),
-        );
+    if let Some(name) = &arguments.helo {
+        let helo = Helo {
+            extended: true,
+            name: name.clone(),
+        };
+        facts.push(Stage::Helo, Millis(0), Fact::Helo(Box::new(helo)));
     }
-    let path = match arguments.from.as_deref() {
-        None | Some("" | "<>") => ReversePath::Null,
-        Some(text) => {
-            let text = bracketed(text);
-            ReversePath::parse(&text).with_context(|| format!("'{text}' is not an address"))?
-        }
-    };
-    if arguments.from.is_some() {
-        facts.push(
-            Stage::Mail,
-            Millis(0),
-            Fact::Mail(Box::new(Mail { path, size: None })),
-        );
+    if let Some(path) = &arguments.from {
+        let mail = Mail {
+            path: path.clone(),
+            size: None,
+        };
+        facts.push(Stage::Mail, Millis(0), Fact::Mail(Box::new(mail)));
     }
     facts.push(
         Stage::Rcpt,
@@ -181,7 +161,7 @@ async fn walk(
             path: recipient.clone(),
         })),
     );
-    Ok(settle(policy, gather, facts, Stage::Rcpt).await)
+    settle(policy, gather, facts, Stage::Rcpt).await
 }
 
 /// Asks until nothing is left to ask: unlike a session it waits for every answer, since people want to see them all.
@@ -247,17 +227,4 @@ fn kept_from(backend: &Backend, client: IpAddr) -> Option<String> {
         ),
         false => format!("the backend is not told of {client}: no client can have this address"),
     })
-}
-
-fn forward_path(text: &str) -> anyhow::Result<ForwardPath> {
-    let text = bracketed(text);
-    ForwardPath::parse(&text).with_context(|| format!("'{text}' is not an address"))
-}
-
-fn bracketed(text: &str) -> String {
-    if text.starts_with('<') {
-        text.to_owned()
-    } else {
-        format!("<{text}>")
-    }
 }

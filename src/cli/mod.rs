@@ -48,7 +48,7 @@ pub fn main() -> ExitCode {
         Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             output::complain(&format!("gatepost: {}", output::in_one_line(&error)));
-            ExitCode::from(1)
+            ExitCode::from(if error.is::<output::Usage>() { 2 } else { 1 })
         }
     }
 }

@@ -7,6 +7,18 @@ use anstyle::{AnsiColor, Style};
 
 use crate::config::{self, Snapshot};
 
+/// What was wrongly asked for: exit code 2.
+#[derive(Debug)]
+pub(in crate::cli) struct Usage(pub(in crate::cli) String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
 /// Writes a line to standard error; nobody is left to tell if that fails.
 pub(in crate::cli) fn complain(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");

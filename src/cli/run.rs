@@ -31,7 +31,7 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Err(code) => return Ok(code),
     };
     let log = telemetry::log::start(snapshot.config.log.format, &snapshot.config.log.level);
-    for note in &snapshot.notes {
+    for note in snapshot.notes.iter().chain(&app::remarks::notes(&snapshot)) {
         tracing::warn!("{note}");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()

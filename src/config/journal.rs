@@ -39,8 +39,7 @@ impl Default for Journal {
 
 /// The section as it stands in the reference file.
 pub(in crate::config) const SAMPLE: &str = r#"[journal]
-# Whether each session leaves a record: what was seen, what was decided and why. history, report, explain and replay read
-# them.
+# Whether each session leaves a record: what was seen, what was decided and why; one JSON object a line.
 enabled = true
 directory = "/var/log/gatepost"
 # The most that all files take together; the oldest go first.
@@ -52,7 +51,12 @@ max_age = "30d"
 /// Judges the section.
 pub(in crate::config) fn check(journal: &Journal, report: &mut Report<'_>) {
     let at = |part: &str| key(&["journal", part]);
-    crate::config::check_path(&at("directory"), &journal.directory, report);
+    crate::config::check_path(
+        &at("directory"),
+        &journal.directory,
+        "/var/log/gatepost",
+        report,
+    );
     report.range(
         &at("max_size"),
         &journal.max_size,

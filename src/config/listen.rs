@@ -59,6 +59,18 @@ pub enum TlsMode {
     Implicit,
 }
 
+impl TlsMode {
+    /// Its name, as it is written.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Starttls => "starttls",
+            Self::Implicit => "implicit",
+        }
+    }
+}
+
 /// Who a listener is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -5,6 +5,7 @@
 //! `[listen.NAME]` have no fixed names. The file is read once, and its text is handed to figment and to `place.rs` alike
 //! (`Toml::file` would look for it in parent directories, `Toml::file_exact` would pass over a missing one).
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use figment::providers::{Format, Toml};
@@ -76,11 +77,14 @@ fn read(path: &Path) -> Result<String, Vec<Problem>> {
     };
     let octets = std::fs::read(path).map_err(|error| {
         let found = format!("cannot be read: {}", one_line(&error.to_string()));
-        problem(
-            None,
-            found,
-            "name the file with --config or GATEPOST_CONFIG",
-        )
+        let allowed = match error.kind() {
+            ErrorKind::PermissionDenied => {
+                "make it and its folders readable for the user that gatepost runs as"
+            }
+            ErrorKind::IsADirectory => "name a file, not a folder",
+            _ => "name the file with --config or GATEPOST_CONFIG",
+        };
+        problem(None, found, allowed)
     })?;
     String::from_utf8(octets).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();

@@ -132,13 +132,13 @@ fn check_name(at: &Key, name: &str, report: &mut Report<'_>) {
 }
 
 /// Paths must be whole: the working directory of a service is nobody's choice.
-fn check_path(at: &Key, path: &Path, report: &mut Report<'_>) {
+fn check_path(at: &Key, path: &Path, example: &str, report: &mut Report<'_>) {
     if !path.is_absolute() {
         let found = found::quoted(&path.display().to_string());
         report.complain(
             at,
             format!("{found} is not a whole path"),
-            "write it from / on, such as \"/etc/gatepost/key.pem\"",
+            format!("write it from / on, such as {example:?}"),
         );
     }
 }

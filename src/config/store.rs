@@ -43,7 +43,12 @@ max_entries = 1000000
 /// Judges the section.
 pub(in crate::config) fn check(store: &Store, report: &mut Report<'_>) {
     let at = |part: &str| key(&["store", part]);
-    crate::config::check_path(&at("directory"), &store.directory, report);
+    crate::config::check_path(
+        &at("directory"),
+        &store.directory,
+        "/var/lib/gatepost",
+        report,
+    );
     report.number(
         &at("max_entries"),
         &store.max_entries,

@@ -18,7 +18,11 @@ pub struct Tls {
 
 /// One certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a table { chain = \"...\", key = \"...\" }"
+)]
 pub struct CertificateFiles {
     /// PEM: the certificate and those that vouch for it, in this order.
     pub chain: PathBuf,
@@ -44,7 +48,12 @@ pub(in crate::config) fn check(tls: &Tls, report: &mut Report<'_>) {
                     format!("no {part} beside the {other}"),
                     "write both: { chain = \"...\", key = \"...\" }",
                 ),
-                false => crate::config::check_path(&at, path, report),
+                false => crate::config::check_path(
+                    &at,
+                    path,
+                    &format!("/etc/gatepost/{part}.pem"),
+                    report,
+                ),
             }
         }
     }

@@ -23,14 +23,24 @@ pub struct BindProblem {
 }
 
 impl BindProblem {
-    fn explain(&self) -> String {
+    /// What to do about it.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
         match self.source.kind() {
             io::ErrorKind::AddrInUse => {
-                "the address is in use: another server (the MTA itself?) listens there".to_owned()
+                "take it away from the server that listens there (the MTA itself?), or write another"
             }
             io::ErrorKind::PermissionDenied => {
-                "not permitted: a port below 1024 needs root or CAP_NET_BIND_SERVICE".to_owned()
+                "a port below 1024 needs root or CAP_NET_BIND_SERVICE"
             }
+            _ => "write an address and port that this machine has",
+        }
+    }
+
+    fn explain(&self) -> String {
+        match self.source.kind() {
+            io::ErrorKind::AddrInUse => "the address is in use".to_owned(),
+            io::ErrorKind::PermissionDenied => "not permitted".to_owned(),
             io::ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
             _ => self.source.to_string(),
         }

@@ -150,15 +150,12 @@ pub fn load(
     })
 }
 
-/// Reads the files and checks that they are pairs, without keeping or making anything.
+/// Reads a certificate and its key and checks that they are a pair, without keeping or making anything.
 ///
 /// # Errors
-/// [`TlsProblem`] of the first pair that is wrong.
-pub fn check(files: &[PairFiles]) -> Result<(), TlsProblem> {
-    let provider = aws_lc_rs::default_provider();
-    files
-        .iter()
-        .try_for_each(|files| Pair::read(files, &provider).map(drop))
+/// [`TlsProblem`], naming the file.
+pub fn check(files: &PairFiles) -> Result<Pair, TlsProblem> {
+    Pair::read(files, &aws_lc_rs::default_provider())
 }
 
 fn pairs(

@@ -188,14 +188,7 @@ impl Session {
     /// Notes trouble with the backend loudly, once, and says what the client is told.
     pub(in crate::session) fn backend_failed(&mut self, trouble: &Trouble) -> Reply {
         let upstream = &self.door.upstream;
-        match trouble {
-            Trouble::BacksOff | Trouble::Busy => {
-                tracing::debug!(id = %self.arrival.id, backend = %upstream.name, "backend {trouble}");
-            }
-            _ => {
-                tracing::error!(id = %self.arrival.id, backend = %upstream.name, "backend {trouble}");
-            }
-        }
+        trouble.log(&self.arrival.id, &upstream.name);
         if trouble.marks_down() {
             upstream.is_down();
         }

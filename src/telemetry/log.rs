@@ -4,13 +4,15 @@
 //! does not fit is lost and counted. The level counts for gatepost; libraries are heard only when they warn, and the
 //! DNS library not at all (it warns at every forged packet, and its lines would show zone names that hold keys).
 
+use std::fmt::Debug;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::time::Duration;
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::{self, format};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::LogFormat;
@@ -67,13 +69,20 @@ pub fn start(format: LogFormat, level: &str) -> Log {
     let lost = writer.error_counter();
     let registry = tracing_subscriber::registry().with(filter);
     let colour = io::stderr().is_terminal();
+    let fields = format::debug_fn(|out, field, value| field_text(out, field.name(), value));
     // A second start (several servers in one test process) keeps the first subscriber.
     let _ = match format {
         LogFormat::Text => {
             let layer = fmt::layer()
                 .with_writer(writer)
                 .with_target(false)
-                .with_ansi(colour);
+                .with_ansi(colour)
+                .fmt_fields(fields.delimited(" "));
+            // systemd's journal has the time of each line.
+            let layer = match is_journal() {
+                true => layer.without_time().boxed(),
+                false => layer.boxed(),
+            };
             registry.with(layer).try_init()
         }
         LogFormat::Json => {
@@ -88,5 +97,56 @@ pub fn start(format: LogFormat, level: &str) -> Log {
     Log {
         lost,
         _writer: guard,
+    }
+}
+
+/// Whether standard error goes to systemd's journal, which says so by the file's device and number (systemd.exec(5)).
+fn is_journal() -> bool {
+    let stream = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+    let Ok(file) = nix::sys::stat::fstat(io::stderr()) else {
+        return false;
+    };
+    stream == format!("{}:{}", file.st_dev, file.st_ino)
+}
+
+/// One field: `name=value`, in quotes only where the value is not one word.
+fn field_text(out: &mut impl std::fmt::Write, name: &str, value: &dyn Debug) -> std::fmt::Result {
+    let text = format!("{value:?}");
+    if name == "message" {
+        return out.write_str(&text);
+    }
+    let inner = text
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    match inner {
+        Some(inner) if is_word(inner) => write!(out, "{name}={inner}"),
+        None if text.contains(' ') => write!(out, "{name}={text:?}"),
+        _ => write!(out, "{name}={text}"),
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && !text.contains([' ', '"', '\\', '='])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_in_quotes_only_where_they_are_not_one_word() {
+        let shown = |value: &dyn Debug| {
+            let mut text = String::new();
+            field_text(&mut text, "n", value).unwrap();
+            text
+        };
+        assert_eq!(shown(&"mx"), "n=mx");
+        assert_eq!(shown(&"two words"), "n=\"two words\"");
+        assert_eq!(shown(&"a\nb"), "n=\"a\\nb\"");
+        assert_eq!(shown(&"a=b"), "n=\"a=b\"");
+        assert_eq!(shown(&""), "n=\"\"");
+        assert_eq!(shown(&format_args!("192.0.2.1:25")), "n=192.0.2.1:25");
+        assert_eq!(shown(&format_args!("not found")), "n=\"not found\"");
+        assert_eq!(shown(&5), "n=5");
     }
 }

@@ -75,6 +75,14 @@ fn six_sessions_are_played_and_judged_as_they_should() {
         ),
         "{text}"
     );
+    // Each finding says once what was seen.
+    for line in [
+        "     5  pregreet  spoke before the greeting (after ",
+        "     5  dnsbl     listed by bl.demo.example (127.0.0.2)",
+        "     0  dnsbl     not listed by bl.demo.example\n",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
     assert!(is_empty(&folder));
 }
 
@@ -118,6 +126,13 @@ fn the_hints_work_as_printed_and_a_signal_leaves_nothing() {
 
     let said = shell(&hint(&text, &["swaks", "--from"]), &[]);
     assert!(said.contains("<-  250 2.0.0 Stored"), "{said}");
+    let shown = wait::until(|| {
+        let more = server.output()[text.len()..].to_owned();
+        (more.contains("session ") && more.contains("verdict clear, 0 points, 1 delivered\n"))
+            .then_some(more)
+    });
+    let shown = shown.unwrap_or_else(|| panic!("{}", server.output()));
+    assert!(shown.contains(", from 127.0.0.1\n"), "{shown}");
 
     let said = shell(&hint(&text, &["gatepost explain"]), &[]);
     assert!(said.contains("verdict  deny"), "{said}");
@@ -153,8 +168,8 @@ fn a_port_in_use_is_said_with_the_option_that_helps() {
         assert_eq!(
             finished.transcript,
             format!(
-                "gatepost: cannot listen on 127.0.0.1:{port}: the address is in use: another server (the MTA itself?) \
-                 listens there; choose another port with {option}, or {option} 0 for any free one\n"
+                "gatepost: cannot listen on 127.0.0.1:{port}: the address is in use; \
+                 choose another port with {option}, or {option} 0 for any free one\n"
             )
         );
         assert!(is_empty(&folder));

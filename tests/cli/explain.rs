@@ -137,26 +137,90 @@ fn a_client_on_loopback_hears_that_it_is_not_handed_on() {
 }
 
 #[test]
-fn what_is_no_address_or_listener_is_said_in_one_line() {
-    for (arguments, code, line) in [
+fn private_addresses_are_said_not_to_be_asked_about() {
+    let dns = Dns::start();
+    for address in ["192.168.1.1", "::1", "fd00::1"] {
+        let text = explain(&World::new().resolver(dns.address), &[address]);
+        let line = format!("  DNS lists and names: not asked, {address} is a private address\n");
+        has(&text, &[&line]);
+    }
+    let text = explain(&World::new().resolver(dns.address), &["192.0.2.1"]);
+    assert!(!text.contains("not asked"), "{text}");
+}
+
+/// Questions about IPv6 addresses are longer than the column.
+#[test]
+fn columns_hold_and_lines_end_without_blanks() {
+    let dns = Dns::start();
+    for address in ["192.0.2.1", "[2001:db8::1]"] {
+        let text = explain(&World::new().resolver(dns.address), &[address]);
+        let at: Vec<usize> = ["assumed silent", "no such name"]
+            .iter()
+            .map(|answer| {
+                let line = text.lines().find(|line| line.contains(answer));
+                line.and_then(|line| line.find(answer)).unwrap_or_default()
+            })
+            .collect();
+        assert_eq!(at, [47, 47], "{text}");
+        assert!(text.lines().all(|line| line == line.trim_end()), "{text}");
+    }
+}
+
+/// A second listener, first by its name, with a policy of its own.
+fn with_another(role_of_other: &str) -> World {
+    World::new().and(&format!(
+        "[listen.a]\naddress = \"127.0.0.1:0\"\nbackend = \"store\"\n{role_of_other}\n\
+         [policy.other]\ninherit = \"default\"\n"
+    ))
+}
+
+#[test]
+fn listeners_that_differ_are_not_chosen_among() {
+    let finished = with_another("policy = \"other\"").run(&["explain", "192.0.2.1"]);
+    assert_eq!(finished.code, Some(2), "{}", finished.transcript);
+    assert_eq!(
+        finished.transcript,
+        "gatepost: the listeners differ in policy or backend: name one with --listener; \
+         there are a (policy other, backend store), mx (policy default, backend store)\n"
+    );
+    for (listener, policy) in [("mx", "default"), ("a", "other")] {
+        let world = with_another("policy = \"other\"");
+        let text = explain(&world, &["192.0.2.1", "--listener", listener]);
+        has(
+            &text,
+            &[&format!("at listener {listener}, policy {policy}\n")],
+        );
+    }
+    let text = explain(&with_another(""), &["192.0.2.1"]);
+    has(&text, &["at listener a, policy default\n"]);
+}
+
+#[test]
+fn what_can_not_be_read_is_wrong_usage() {
+    for (arguments, line) in [
         (
             &["192.0.2.1", "--rcpt", "a b"][..],
-            1,
-            "gatepost: '<a b>' is not an address\n",
+            "error: invalid value 'a b' for '--rcpt <ADDRESS>': write an address such as someone@example.org\n",
+        ),
+        (
+            &["192.0.2.1", "--from", "foo"],
+            "error: invalid value 'foo' for '--from <ADDRESS>': write an address such as someone@example.org, or \"\"\n",
+        ),
+        (
+            &["192.0.2.1", "--helo", "bad helo"],
+            "error: invalid value 'bad helo' for '--helo <NAME>': no client can say this with EHLO\n",
         ),
         (
             &["192.0.2.1", "--listener", "nx"],
-            1,
-            "gatepost: there is no [listen.nx] in g.toml\n",
+            "gatepost: there is no [listen.nx]; there are mx (policy default, backend store)\n",
         ),
         (
             &["192.0.2"],
-            2,
-            "error: invalid value '192.0.2' for '<ADDRESS>': invalid IP address syntax\n",
+            "error: invalid value '192.0.2' for '<ADDRESS>': write an address such as 192.0.2.1 or 2001:db8::1\n",
         ),
     ] {
         let finished = World::new().run(&[&["explain"], arguments].concat());
-        assert_eq!(finished.code, Some(code), "{}", finished.transcript);
+        assert_eq!(finished.code, Some(2), "{}", finished.transcript);
         assert!(
             finished.transcript.starts_with(line),
             "{}",

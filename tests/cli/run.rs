@@ -125,8 +125,8 @@ fn an_address_in_use_is_one_line_and_nothing_is_half_started() {
     assert_eq!(
         finished.transcript,
         format!(
-            "gatepost: [listen.other]: cannot listen on {taken_address}: the address is in use: another server \
-             (the MTA itself?) listens there\n"
+            "gatepost: g.toml:8:1: listen.other.address: cannot listen on {taken_address}: the address is in use; \
+             take it away from the server that listens there (the MTA itself?), or write another\n"
         )
     );
     for name in ["state", "journal"] {
@@ -134,6 +134,32 @@ fn an_address_in_use_is_one_line_and_nothing_is_half_started() {
     }
     let refused = TcpStream::connect(free);
     assert!(refused.is_err(), "the first listener is left");
+}
+
+/// The journal has the time of each line; elsewhere it is gatepost's to write.
+#[test]
+fn lines_for_the_journal_have_no_time_of_their_own() {
+    let world = World::new();
+    for (stream, time) in [
+        ("$(stat -L -c %d:%i /proc/self/fd/2)", false),
+        ("1:1", true),
+    ] {
+        let gatepost = world.command(&["run"]);
+        let mut shell = Command::new("sh");
+        let script = format!("export JOURNAL_STREAM={stream}; exec \"$0\" \"$@\"");
+        shell.args(["-c", &script]).arg(gatepost.get_program());
+        shell.args(gatepost.get_args()).current_dir(world.path("."));
+        let server = Server::start(&mut shell);
+        let line = wait::until(|| {
+            let output = server.output();
+            let line = output.lines().find(|line| line.contains("listening"));
+            line.filter(|line| line.ends_with("tls=starttls"))
+                .map(str::to_owned)
+        });
+        let line = line.unwrap_or_else(|| panic!("{}", server.output()));
+        assert!(line.contains(" listener=mx "), "{line}");
+        assert_eq!(!line.trim_start().starts_with("INFO"), time, "{line}");
+    }
 }
 
 #[test]
@@ -145,6 +171,8 @@ fn sigterm_and_sigint_end_it_well() {
         let mut client = Client::connect(address);
         assert!(client.reply().starts_with("220-"));
         assert_eq!(running.signal(signal), Some(0));
+        let stopping = running.logged("stopping: ");
+        assert!(stopping.contains("sessions=1 within=30s"), "{stopping}");
         running.logged("stopped sessions=1");
         assert!(client.reply().starts_with("421 "));
         assert!(TcpStream::connect(address).is_err());

@@ -5,15 +5,14 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
-use tempfile::TempDir;
 
 use crate::support::client::proxy_header;
-use crate::support::exim::{Exim, SOURCE, directory};
+use crate::support::exim::{Directory, Exim, SOURCE, directory as exim_directory};
 use crate::support::{process, swaks, wait};
 
 /// How Debian keeps the configuration.
@@ -23,20 +22,31 @@ enum Scheme {
     Single,
 }
 
+/// What an administrator has set already: files of `conf.d/main`, by name, and what stands in them.
+type Own<'a> = [(&'a str, &'a str)];
+
 /// Debian's Exim as an administrator has it after following the recipe: a port for gatepost, and another.
 #[derive(Debug)]
 struct DebianExim {
     _server: process::Server,
-    _directory: TempDir,
+    directory: Directory,
     gatepost_port: u16,
     other_port: u16,
 }
 
 impl DebianExim {
-    fn start(scheme: Scheme) -> Self {
-        let directory = directory();
+    /// Starts it with an administrator's `own` settings beside the recipe.
+    fn start(scheme: Scheme, own: &Own<'_>) -> Self {
+        let directory = exim_directory();
         let (gatepost_port, other_port) = (process::free_tcp_port(), process::free_tcp_port());
-        let config = configure(scheme, directory.path(), gatepost_port, other_port);
+        let config = configure(scheme, directory.path(), gatepost_port, other_port, own);
+        let checked = check(&config);
+        assert_eq!(
+            checked.code,
+            Some(0),
+            "{scheme:?}: {own:?}: {}",
+            checked.transcript
+        );
 
         let mut command = Command::new("/usr/sbin/exim4");
         command.arg("-C").arg(&config).arg("-bdf");
@@ -49,7 +59,7 @@ impl DebianExim {
         .unwrap_or_else(|| panic!("{scheme:?}: Exim does not start: {}", server.output()));
         Self {
             _server: server,
-            _directory: directory,
+            directory,
             gatepost_port,
             other_port,
         }
@@ -62,7 +72,8 @@ fn configure(
     directory: &Path,
     gatepost_port: u16,
     other_port: u16,
-) -> std::path::PathBuf {
+    extra: &Own<'_>,
+) -> PathBuf {
     let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/config/exim4/gatepost.conf");
     let recipe = fs::read_to_string(recipe).expect("the recipe is part of the repository");
     let root = directory.display();
@@ -89,13 +100,20 @@ fn configure(
     match scheme {
         Scheme::Split => {
             write("conf.d/main/000_localmacros", own);
-            write("conf.d/main/00_gatepost", recipe);
+            for (name, text) in extra {
+                write(&format!("conf.d/main/{name}"), (*text).to_owned());
+            }
+            write("conf.d/main/02_zz_gatepost", recipe);
         }
         // `update-exim4.conf` puts exim4.conf.localmacros before the template, but looks for it in /etc only.
         Scheme::Single => {
             let template = fs::read_to_string(etc.join("exim4.conf.template"));
             let template = template.expect("Debian has a template");
-            write("exim4.conf.template", format!("{own}{recipe}{template}"));
+            let extra: String = extra.iter().map(|(_, text)| *text).collect();
+            write(
+                "exim4.conf.template",
+                format!("{own}{extra}{recipe}{template}"),
+            );
         }
     }
 
@@ -105,11 +123,23 @@ fn configure(
         .arg(&etc)
         .arg("-o")
         .arg(&config));
-    run(Command::new("/usr/sbin/exim4")
-        .arg("-C")
-        .arg(&config)
-        .arg("-bV"));
     config
+}
+
+/// What the README's check does (`update-exim4.conf --check`, which can not be used on a copy).
+fn check(config: &Path) -> process::Finished {
+    let mut exim = Command::new("/usr/sbin/exim4");
+    process::run(exim.arg("-C").arg(config).arg("-bV"), &[])
+}
+
+/// The value of a main option, as Exim has read it.
+fn option(config: &Path, name: &str) -> String {
+    let mut exim = Command::new("/usr/sbin/exim4");
+    let printed = process::run(exim.arg("-C").arg(config).arg("-bP").arg(name), &[]);
+    assert_eq!(printed.code, Some(0), "{}", printed.transcript);
+    let value = printed.transcript.trim().split_once(" = ");
+    let (_, value) = value.unwrap_or_else(|| panic!("{}", printed.transcript));
+    value.to_owned()
 }
 
 fn run(command: &mut Command) {
@@ -133,7 +163,7 @@ fn try_to_relay(source: &str, port: u16, header: &[u8]) -> String {
     socket.connect(&server.into()).expect("Exim listens");
     let mut stream = TcpStream::from(socket);
     stream
-        .set_read_timeout(Some(Duration::from_secs(20)))
+        .set_read_timeout(Some(Duration::from_secs(60)))
         .expect("not zero");
 
     let mut said = Vec::new();
@@ -181,8 +211,8 @@ fn version_2(client: Ipv6Addr) -> Vec<u8> {
     header
 }
 
-fn try_recipe(scheme: Scheme) {
-    let exim = DebianExim::start(scheme);
+fn try_recipe(scheme: Scheme, own: &Own<'_>) {
+    let exim = DebianExim::start(scheme, own);
 
     let good = [
         (proxy_header("192.0.2.77").into_bytes(), "[192.0.2.77]"),
@@ -267,12 +297,98 @@ fn try_recipe(scheme: Scheme) {
 
 #[test]
 fn recipe_holds_in_split_configuration() {
-    try_recipe(Scheme::Split);
+    try_recipe(Scheme::Split, &[]);
 }
 
 #[test]
 fn recipe_holds_in_single_configuration() {
-    try_recipe(Scheme::Single);
+    try_recipe(Scheme::Single, &[]);
+}
+
+/// What is common in an administrator's own files does not stop Exim, and holds beside the recipe.
+#[test]
+fn recipe_gets_on_with_settings_of_the_administrator() {
+    let own = [
+        (
+            "000_localmacros_tls",
+            "MAIN_TLS_ADVERTISE_HOSTS = *.example.net\n",
+        ),
+        (
+            "00_localmacros",
+            "MAIN_TLS_ENABLE = yes\nMAIN_LOG_SELECTOR = +all -arguments\n",
+        ),
+        (
+            "01_local",
+            "GATEPOST_OWN_SMTP_ACCEPT_MAX = yes\nsmtp_accept_max = 300\n\
+             GATEPOST_OWN_SMTP_CONNECT_BACKLOG = yes\nsmtp_connect_backlog = 77\n",
+        ),
+    ];
+    for scheme in [Scheme::Split, Scheme::Single] {
+        let directory = exim_directory();
+        let config = configure(scheme, directory.path(), 10025, 25, &own);
+        let checked = check(&config);
+        assert_eq!(checked.code, Some(0), "{scheme:?}: {}", checked.transcript);
+        for (name, value) in [
+            ("log_selector", "+all -arguments +proxy"),
+            (
+                "tls_advertise_hosts",
+                "${if eq{$received_port}{10025}{}{*.example.net}}",
+            ),
+            ("smtp_accept_max", "300"),
+            ("smtp_connect_backlog", "77"),
+            ("hosts_proxy", SOURCE),
+        ] {
+            assert_eq!(option(&config, name), value, "{scheme:?}: {name}");
+        }
+    }
+    try_recipe(Scheme::Split, &own);
+}
+
+/// An option that stands twice is what the README's check finds, before a restart does.
+#[test]
+fn recipe_and_an_option_of_the_administrator_clash_in_the_check() {
+    for (name, value) in [
+        ("smtp_accept_max", "300"),
+        ("smtp_connect_backlog", "77"),
+        ("tls_advertise_hosts", "*"),
+        ("pipelining_connect_advertise_hosts", "*"),
+    ] {
+        let directory = exim_directory();
+        let text = format!("{name} = {value}\n");
+        let own = [("01_local", text.as_str())];
+        let config = configure(Scheme::Split, directory.path(), 10025, 25, &own);
+        let checked = check(&config);
+        assert_eq!(checked.code, Some(1), "{name}: {}", checked.transcript);
+        assert!(
+            checked.transcript.contains("set for the second time"),
+            "{name}: {}",
+            checked.transcript
+        );
+
+        let guarded = format!("GATEPOST_OWN_{} = yes\n{text}", name.to_uppercase());
+        let own = [("01_local", guarded.as_str())];
+        let directory = exim_directory();
+        let config = configure(Scheme::Split, directory.path(), 10025, 25, &own);
+        let checked = check(&config);
+        assert_eq!(checked.code, Some(0), "{name}: {}", checked.transcript);
+    }
+}
+
+/// Sessions and deliveries of Exim outlive its daemon, and would make their directory anew.
+#[test]
+fn exim_leaves_nothing_behind() {
+    let exim = DebianExim::start(Scheme::Split, &[]);
+    let path = exim.directory.path().to_owned();
+    let session = TcpStream::connect((Ipv4Addr::LOCALHOST, exim.other_port));
+    let mut session = session.expect("Exim listens");
+    read_reply(&mut session, &mut Vec::new()).expect("it greets");
+    drop(exim);
+    let mut rest = Vec::new();
+    // What it says at its end, if anything, is no matter; a session that had lived on would say 500 here.
+    let _ = session.write_all(b"NONSENSE\r\n");
+    let _ = session.read_to_end(&mut rest);
+    assert_eq!(String::from_utf8_lossy(&rest), "");
+    assert!(!path.exists());
 }
 
 /// The Exim that stands behind gatepost in the other tests holds to the recipe too, without gatepost.

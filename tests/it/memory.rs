@@ -50,7 +50,7 @@ fn trust_is_lost_by_what_weighs_three_points() {
     client.reply().expect(221);
     house
         .gatepost
-        .logged(&["client=192.0.2.77", "verdict=\"deny\""]);
+        .logged(&["client=192.0.2.77", "verdict=deny"]);
     deliver(&house.gatepost, "192.0.2.77");
     house.gatepost.recorded(&[
         "192.0.2.77",

@@ -22,7 +22,7 @@ pub(crate) const SOURCE: &str = "127.0.0.2";
 #[derive(Debug)]
 pub(crate) struct Exim {
     server: process::Server,
-    directory: TempDir,
+    directory: Directory,
     port: u16,
 }
 
@@ -168,8 +168,25 @@ impl Exim {
     }
 }
 
+/// A directory of Exim's. Before it goes, the processes that the daemon began have ended: they would make its spool and
+/// its log anew.
+#[derive(Debug)]
+pub(crate) struct Directory(TempDir);
+
+impl Directory {
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        process::end_all("exim4", self.path());
+    }
+}
+
 /// A directory that the user Exim runs as can write to.
-pub(crate) fn directory() -> TempDir {
+pub(crate) fn directory() -> Directory {
     let directory = TempDir::with_prefix("gatepost-exim-").expect("the temporary directory works");
     let open = fs::Permissions::from_mode(0o755);
     fs::set_permissions(directory.path(), open).expect("the directory is ours");
@@ -180,7 +197,7 @@ pub(crate) fn directory() -> TempDir {
             chown(&path, Some(user), Some(group)).expect("root may give files away");
         }
     }
-    directory
+    Directory(directory)
 }
 
 /// The user Exim gives root up for; `None` when we are not root, and Exim runs as ourselves.

@@ -1,7 +1,9 @@
 //! Child processes: servers that end with their handle, and programs that run to their end within a time limit.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -134,6 +136,39 @@ pub(crate) fn run(command: &mut Command, script: &[(&str, &str)]) -> Finished {
         code: status.code(),
         transcript: server.output(),
     }
+}
+
+/// Ends every `program` whose command line names a file in `directory`, and waits until they are gone. For what a server
+/// of ours has begun beside itself: nobody else has files in a test's directory.
+pub(crate) fn end_all(program: &str, directory: &Path) {
+    // One that is just becoming another program has no command line for a moment: they are gone when twice none is seen.
+    let mut none_seen = 0;
+    wait::until(|| {
+        let left = processes(program, directory);
+        for process in &left {
+            let mut kill = Command::new("kill");
+            // An error means that it has ended meanwhile.
+            let _ = kill.args(["-KILL", process]).stderr(Stdio::null()).status();
+        }
+        none_seen = if left.is_empty() { none_seen + 1 } else { 0 };
+        (none_seen == 2).then_some(())
+    });
+}
+
+/// Process ids; one that has ended and that nobody has waited for has no command line.
+fn processes(program: &str, directory: &Path) -> Vec<String> {
+    let directory = directory.display().to_string();
+    let ours = |id: &String| {
+        let line = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        let first = line.split('\0').next().unwrap_or_default();
+        first.ends_with(program) && line.contains(&directory)
+    };
+    let all = fs::read_dir("/proc").expect("Linux has /proc").flatten();
+    all.filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+        .filter(ours)
+        .collect()
 }
 
 /// A TCP port on `127.0.0.1` that nobody listens on at this moment.

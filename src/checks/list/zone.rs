@@ -46,7 +46,10 @@ pub(in crate::checks) struct Zone {
 
 /// A list as it is written.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as { zone = \"zen.spamhaus.org\", points = 5 }"
+)]
 pub(in crate::checks) struct Written {
     pub(in crate::checks) zone: String,
     #[serde(default)]
@@ -114,13 +117,24 @@ impl TryFrom<Written> for Zone {
             name,
             timeout,
         } = written;
+        let shown: String = zone.chars().take(NAME_MAX).collect();
+        let shown = match name {
+            // What has a name may be a secret, mistyped or not.
+            Some(_) => "zone".to_owned(),
+            None => format!("zone = {shown:?}"),
+        };
+        let wrong = |what: &str| format!("{shown} {what}; write one such as \"zen.spamhaus.org\"");
         let zone = zone.strip_suffix('.').unwrap_or(&zone).to_ascii_lowercase();
         if zone.len() > ZONE_MAX || Domain::parse(&zone, false).is_none() {
-            return Err("`zone` is no domain: write one such as \"zen.spamhaus.org\"".to_owned());
+            return Err(wrong("is no domain"));
+        }
+        if zone.parse::<std::net::IpAddr>().is_ok() {
+            return Err(wrong("is an address, not a domain"));
         }
         if name.is_none() && SECRET_BELOW.iter().any(|parent| zone.ends_with(parent)) {
             return Err(
-                "this `zone` holds a secret key: add `name`, which is shown instead".to_owned(),
+                "this zone holds a secret key; add name = \"...\", which is shown instead"
+                    .to_owned(),
             );
         }
         let is_word = |name: &String| {
@@ -129,7 +143,7 @@ impl TryFrom<Written> for Zone {
         };
         if !name.iter().all(is_word) {
             return Err(format!(
-                "`name` must be one word of at most {NAME_MAX} ASCII characters"
+                "name does not do; write one word of at most {NAME_MAX} ASCII characters"
             ));
         }
         let name = name.map(String::into_boxed_str);

@@ -69,6 +69,9 @@ impl Exim {
             if let Some(status) = self.child.try_wait()? {
                 let said =
                     std::fs::read_to_string(self.directory.join("output")).unwrap_or_default();
+                if said.contains("permission denied") && !nix::unistd::Uid::effective().is_root() {
+                    bail!("--exim needs root: Exim lets nobody else start it as a server");
+                }
                 bail!("Exim ended at once ({status}): {}", said.trim());
             }
             if tokio::net::TcpStream::connect(address).await.is_ok() {

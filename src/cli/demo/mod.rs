@@ -83,9 +83,13 @@ async fn show(arguments: &Arguments, folder: &Path) -> anyhow::Result<()> {
         outcome = present(arguments, folder, &gate, exim.as_ref()) => outcome,
         () = signals.received() => Err(anyhow!("ended before all sessions were played")),
     };
-    if outcome.is_ok() && !arguments.once {
-        signals.received().await;
-    }
+    let outcome = match outcome {
+        Ok(()) if !arguments.once => tokio::select! {
+            outcome = present::visitors(folder, &gate) => outcome,
+            () = signals.received() => Ok(()),
+        },
+        outcome => outcome,
+    };
     gate.stop(Duration::from_secs(1)).await;
     props.finish(Duration::ZERO).await;
     outcome
@@ -114,9 +118,9 @@ async fn set_up(
 /// A port that can not be had is chosen with an option here, and not in a configuration.
 fn in_demo_words(problem: StartProblem) -> anyhow::Error {
     match problem {
-        StartProblem::Bind { listener, problem } => {
-            let option = match listener.as_str() {
-                "tls" => "--tls-port",
+        StartProblem::Bind { problem, told } => {
+            let option = match told.key.as_str() {
+                "listen.tls.address" => "--tls-port",
                 _ => "--port",
             };
             anyhow!("{problem}; choose another port with {option}, or {option} 0 for any free one")

@@ -10,6 +10,9 @@ use anyhow::{Context, bail};
 use super::exim::Exim;
 use super::play::{self, PLAYS, Play, Spoken};
 use super::{DOMAIN, HOSTNAME, ZONE};
+use crate::app::Running;
+use crate::checks::finding::Finding;
+use crate::checks::verdict::Verdict;
 use crate::cli::output::Paint;
 use crate::journal::{self, SessionRecord};
 
@@ -79,7 +82,7 @@ pub(super) fn hints(folder: &Path, doors: &Doors, exim: Option<&Exim>) -> std::i
         "Maildir/new"
     };
     say(&format!(
-        "It keeps serving until Ctrl-C. Talk to it, for example:
+        "It keeps serving until Ctrl-C, and shows each session when it has ended. Talk to it, for example:
 
   swaks --server {starttls} {envelope}
   openssl s_client -quiet -crlf -starttls smtp -connect {starttls}
@@ -101,40 +104,11 @@ fn judged(
     exim: Option<&Exim>,
     paint: Paint,
 ) -> anyhow::Result<bool> {
-    let verdict = record
-        .decisions
-        .iter()
-        .map(|decision| &decision.verdict)
-        .max_by_key(|verdict| verdict.action);
-    let Some(verdict) = verdict else {
+    let Some(verdict) = verdict_of(record) else {
         bail!("session {} has no verdict in its record", record.id)
     };
-    let delivered = record
-        .messages
-        .iter()
-        .filter(|message| message.accepted())
-        .count() as u64;
-    let word = match verdict.action.label() {
-        label @ "clear" => paint.good(label),
-        label => paint.bad(label),
-    };
-    let exempt = if verdict.exempt {
-        " (exempt recipient)"
-    } else {
-        ""
-    };
-    say(&format!(
-        "  {} {word}{exempt}, {} points, {delivered} delivered",
-        paint.bold("verdict"),
-        verdict.points
-    ))?;
-    for finding in &verdict.findings {
-        let line = format!(
-            "    {:>5}  {:<9} {} {}",
-            finding.points, finding.check, finding.reason, finding.evidence
-        );
-        say(&paint.dim(line.trim_end()))?;
-    }
+    let delivered = delivered_in(record);
+    outcome(record, paint)?;
     if let (Some(exim), true) = (exim, delivered > 0) {
         let line = exim
             .arrival(scene.client.into())
@@ -150,6 +124,76 @@ fn judged(
         )))?;
     }
     Ok(expected)
+}
+
+/// The verdict, points and findings of a session.
+fn outcome(record: &SessionRecord, paint: Paint) -> std::io::Result<()> {
+    let delivered = delivered_in(record);
+    let title = paint.bold("verdict");
+    let Some(verdict) = verdict_of(record) else {
+        return say(&format!("  {title} none, nobody was named as recipient"));
+    };
+    let word = match verdict.action.label() {
+        label @ "clear" => paint.good(label),
+        label => paint.bad(label),
+    };
+    let exempt = if verdict.exempt {
+        " (exempt recipient)"
+    } else {
+        ""
+    };
+    say(&format!(
+        "  {title} {word}{exempt}, {} points, {delivered} delivered",
+        verdict.points
+    ))?;
+    for finding in &verdict.findings {
+        let line = format!(
+            "    {:>5}  {:<9} {}",
+            finding.points,
+            finding.check,
+            told(finding)
+        );
+        say(&paint.dim(line.trim_end()))?;
+    }
+    Ok(())
+}
+
+/// What a finding says: what was seen, or, where that says it all, the reason.
+fn told(finding: &Finding) -> &str {
+    match finding.evidence.as_str() {
+        "" => &finding.reason,
+        evidence => evidence,
+    }
+}
+
+fn verdict_of(record: &SessionRecord) -> Option<&Verdict> {
+    let verdicts = record.decisions.iter().map(|decision| &decision.verdict);
+    verdicts.max_by_key(|verdict| verdict.action)
+}
+
+fn delivered_in(record: &SessionRecord) -> u64 {
+    let messages = record.messages.iter();
+    messages.filter(|message| message.accepted()).count() as u64
+}
+
+/// Shows each session that others have with the gate, once it has ended; it goes on until it is dropped.
+pub(super) async fn visitors(folder: &Path, gate: &Running) -> anyhow::Result<()> {
+    let paint = Paint::stdout();
+    let mut seen = records(folder).len();
+    loop {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        // The journal is read only when there is something new in it.
+        if gate.tally().totals().0 <= seen as u64 {
+            continue;
+        }
+        for record in records(folder).into_iter().skip(seen) {
+            seen += 1;
+            let client = record.facts.client().map(|client| client.ip().to_string());
+            let title = format!("session {}, from {}", record.id, client.unwrap_or_default());
+            say(&format!("\n{}", paint.bold(&title)))?;
+            outcome(&record, paint)?;
+        }
+    }
 }
 
 fn dialogue_line(spoken: &Spoken, paint: Paint) -> String {

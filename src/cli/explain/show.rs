@@ -2,12 +2,18 @@
 
 use std::io::Write;
 
+use crate::checks::address::is_public;
 use crate::checks::finding::{Finding, Outcome};
 use crate::checks::policy::Policy;
 use crate::checks::verdict::{Action, Verdict};
 use crate::cli::output::Paint;
-use crate::facts::{Answer, Answered, DnsAnswer, Facts, Recalled, RecordData, Silence, Source};
+use crate::facts::{
+    Answer, Answered, Client, DnsAnswer, Facts, Recalled, RecordData, Silence, Source,
+};
 use crate::smtp::reply::Reply;
+
+/// Where answers stand behind questions.
+const COLUMN: usize = 44;
 
 /// Writes what was asked, what was found, and what comes of it.
 pub(super) fn explanation(
@@ -41,12 +47,18 @@ pub(super) fn explanation(
     }
     writeln!(out, "\n{}", paint.dim("asked"))?;
     for answered in facts.answers() {
-        let asked = answered.question.to_string();
+        asked(out, answered, paint)?;
+    }
+    let no_dns = !facts
+        .answers()
+        .any(|answered| matches!(answered.answer, Answer::Dns(_)));
+    if let Some(ip) = facts.client().map(Client::ip)
+        && no_dns
+        && !is_public(ip)
+    {
         writeln!(
             out,
-            "  {asked:<44} {}  {}",
-            told(answered),
-            paint.dim(&source(answered))
+            "  DNS lists and names: not asked, {ip} is a private address"
         )?;
     }
     writeln!(out, "\n{}", paint.dim("found"))?;
@@ -73,6 +85,20 @@ pub(super) fn explanation(
     writeln!(out, "reply    {reply}")
 }
 
+/// A question and its answer; behind a long question, such as one for an IPv6 address, on a line of its own.
+fn asked(out: &mut impl Write, answered: &Answered, paint: Paint) -> std::io::Result<()> {
+    let question = answered.question.to_string();
+    let answer = match source(answered) {
+        source if source.is_empty() => told(answered),
+        source => format!("{}  {}", told(answered), paint.dim(&source)),
+    };
+    if question.len() > COLUMN {
+        writeln!(out, "  {question}")?;
+        return writeln!(out, "  {:COLUMN$} {answer}", "");
+    }
+    writeln!(out, "  {question:<COLUMN$} {answer}")
+}
+
 fn row(finding: &Finding, paint: Paint) -> String {
     let points = format!("{:>6}", finding.points.to_string());
     let points = match finding.outcome {
@@ -81,10 +107,12 @@ fn row(finding: &Finding, paint: Paint) -> String {
         Outcome::Pass | Outcome::Unknown | Outcome::PutOff => points,
     };
     let outcome = finding.outcome.label();
-    format!(
-        "{points}  {:<9} {outcome:<8} {:<18} {}",
-        finding.check, finding.reason, finding.evidence
-    )
+    // What was seen says more than the reason, where there is something to see.
+    let told = match finding.evidence.as_str() {
+        "" => &finding.reason,
+        evidence => evidence,
+    };
+    format!("{points}  {:<9} {outcome:<8} {told}", finding.check)
 }
 
 fn told(answered: &Answered) -> String {

@@ -7,14 +7,17 @@
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
 
-use rustls::client::verify_server_name;
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{Error, InconsistentKeys, SignatureAlgorithm, SignatureScheme};
+use rustls::{
+    CertificateError, Error, InconsistentKeys, RootCertStore, SignatureAlgorithm, SignatureScheme,
+};
 
 use super::{PairFiles, TlsProblem};
 
@@ -45,7 +48,7 @@ impl Pair {
             },
             Error::InvalidCertificate(reason) => TlsProblem::Certificate {
                 file: chain.clone(),
-                reason: format!("{reason:?}"),
+                reason: certificate_reason(&reason),
             },
             other => TlsProblem::Key {
                 file: key.clone(),
@@ -70,6 +73,30 @@ impl Pair {
             .is_ok_and(|certificate| verify_server_name(&certificate, &name).is_ok())
     }
 
+    /// Whether the certificate holds at `now`.
+    #[must_use]
+    pub fn validity(&self, now: SystemTime) -> Validity {
+        let since = now.duration_since(SystemTime::UNIX_EPOCH);
+        let now = UnixTime::since_unix_epoch(since.unwrap_or_default());
+        let certificate = self.certified.end_entity_cert();
+        let Ok(Ok(certificate)) = certificate.map(ParsedCertificate::try_from) else {
+            return Validity::Holds;
+        };
+        // The time is looked at before anything else: without a root nothing passes, and what is not about the time
+        // is not asked here.
+        let roots = RootCertStore::empty();
+        match verify_server_cert_signed_by_trust_anchor(&certificate, &roots, &[], now, &[]) {
+            Err(Error::InvalidCertificate(CertificateError::ExpiredContext {
+                not_after, ..
+            })) => Validity::Ended(at(not_after)),
+            Err(Error::InvalidCertificate(CertificateError::NotValidYetContext {
+                not_before,
+                ..
+            })) => Validity::Begins(at(not_before)),
+            _ => Validity::Holds,
+        }
+    }
+
     fn serves(&self, schemes: &[SignatureScheme]) -> bool {
         self.certified.key.choose_scheme(schemes).is_some()
     }
@@ -77,6 +104,21 @@ impl Pair {
     fn is_cheap(&self) -> bool {
         self.certified.key.algorithm() != SignatureAlgorithm::RSA
     }
+}
+
+/// Whether a certificate holds at a time (RFC 5280 section 4.1.2.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Validity {
+    /// It does.
+    Holds,
+    /// It ended before.
+    Ended(SystemTime),
+    /// It begins later.
+    Begins(SystemTime),
+}
+
+fn at(time: UnixTime) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(time.as_secs())
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, TlsProblem> {
@@ -102,6 +144,21 @@ fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
         )));
     }
     Ok(chain)
+}
+
+/// What the library dislikes about a certificate, in words for people.
+fn certificate_reason(error: &CertificateError) -> String {
+    match error {
+        CertificateError::BadEncoding => "what it holds is no X.509 certificate".to_owned(),
+        // The library names it by its own error only.
+        CertificateError::Other(other) if other.to_string().contains("UnsupportedCertVersion") => {
+            "it is an X.509 certificate of version 1; TLS wants version 3 (RFC 5280)".to_owned()
+        }
+        CertificateError::UnhandledCriticalExtension => {
+            "it has a critical extension that is not known".to_owned()
+        }
+        _ => "it is an X.509 certificate of a form that is not supported".to_owned(),
+    }
 }
 
 fn pem_reason(error: &pem::Error, what: &str) -> String {

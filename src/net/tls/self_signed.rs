@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, date_time_ymd};
 use rustls::crypto::CryptoProvider;
 
-use super::certificates::Pair;
+use super::certificates::{Pair, Validity};
 use super::{PairFiles, TlsProblem};
 
 /// File name of the certificate in the state directory.
@@ -41,13 +41,15 @@ pub fn load_or_make(
         key: directory.join(KEY_FILE),
     };
     match Pair::read(&files, provider) {
-        Ok(pair) if pair.is_for(hostname) => return Ok(pair),
+        Ok(pair) if pair.is_for(hostname) && !matches!(pair.validity(now), Validity::Ended(_)) => {
+            return Ok(pair);
+        }
         Err(TlsProblem::Unreadable { file, source })
             if source.kind() != io::ErrorKind::NotFound =>
         {
             return Err(TlsProblem::Unreadable { file, source });
         }
-        // For another name, absent, or torn by a crash between the two files: make both anew.
+        // For another name, too old, absent, or torn by a crash between the two files: make both anew.
         _ => {}
     }
     let (certificate, key) = make(hostname, now).map_err(|error| TlsProblem::SelfSigned {

@@ -245,10 +245,7 @@ fn a_wrong_pair_is_refused_by_name() {
     assert!(matches!(problem, TlsProblem::Mismatch { .. }), "{problem}");
     let text = problem.to_string();
     assert!(text.contains("a.pem") && text.contains("b.key"), "{text}");
-    assert!(matches!(
-        check(&[crossed]),
-        Err(TlsProblem::Mismatch { .. })
-    ));
+    assert!(matches!(check(&crossed), Err(TlsProblem::Mismatch { .. })));
 }
 
 #[test]
@@ -286,7 +283,7 @@ fn unusable_files_are_named() {
             chain: chain.clone(),
             key: key.clone(),
         };
-        let text = check(&[files]).unwrap_err().to_string();
+        let text = check(&files).unwrap_err().to_string();
         let named = if key == &good.key { chain } else { key };
         assert!(text.starts_with(begin), "{text}");
         assert!(text.contains(&named.display().to_string()), "{text}");

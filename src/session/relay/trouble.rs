@@ -1,5 +1,10 @@
 //! What can go wrong between us and the backend, and what the client is told of it: always 4xx.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use crate::net::backend::{Blame, ConnectError};
 use crate::session::replies;
 use crate::smtp::client::NotSent;
@@ -65,6 +70,19 @@ impl Trouble {
         }
     }
 
+    /// Tells it: loudly, but for what was told a moment ago.
+    pub(in crate::session::relay) fn log(&self, id: &str, backend: &str) {
+        match self {
+            Self::BacksOff | Self::Busy => tracing::debug!(id, backend, "backend {self}"),
+            // A program of this host that tries port 25 does so again and again, and nothing is out of order.
+            Self::NotForThisClient(_) if told_lately() => {
+                tracing::debug!(id, backend, "backend {self}");
+            }
+            Self::NotForThisClient(_) => tracing::warn!(id, backend, "backend {self}"),
+            _ => tracing::error!(id, backend, "backend {self}"),
+        }
+    }
+
     pub(in crate::session::relay) fn marks_down(&self) -> bool {
         match self {
             // Out of descriptors or without our source address, nothing is known about the backend.
@@ -73,6 +91,20 @@ impl Trouble {
             _ => false,
         }
     }
+}
+
+/// How often clients that are not handed on are worth a line.
+const SELDOM: Duration = Duration::from_secs(600);
+
+/// Whether a client that is not handed on was told of within [`SELDOM`]; if not, it is now.
+fn told_lately() -> bool {
+    static LAST: Mutex<Option<Instant>> = Mutex::new(None);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if last.is_some_and(|last| last.elapsed() < SELDOM) {
+        return true;
+    }
+    *last = Some(Instant::now());
+    false
 }
 
 impl From<std::io::Error> for Trouble {
