@@ -30,6 +30,15 @@ pub fn all(facts: &Facts, known_as: &[Identity]) -> Vec<Identity> {
     own.into_iter().chain(known_as.iter().cloned()).collect()
 }
 
+/// The client by its confirmed reverse name: the domain under a public suffix, which all hosts of a provider share. `None` for
+/// a name that is none.
+#[must_use]
+pub fn named(host: &str) -> Option<Identity> {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let domain = psl::domain_str(&host)?;
+    Some(Identity::Name(domain.into()))
+}
+
 /// The network that a client shares with its like: the /24 of an IPv4 address, the /64 of an IPv6 address.
 #[must_use]
 pub fn neighbours(client: IpAddr) -> IpNet {
@@ -40,4 +49,25 @@ fn network(client: IpAddr, four: u8, six: u8) -> IpNet {
     let client = client.to_canonical();
     let length = if client.is_ipv4() { four } else { six };
     IpNet::new(client, length).map_or(IpNet::from(client), |network| network.trunc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_one_provider_are_one_name() {
+        let named = |host| named(host).map(|identity| identity.to_string());
+        for (host, name) in [
+            ("mail-wr1-f41.google.com", Some("name:google.com")),
+            ("a8-53.smtp-out.AmazonSES.com.", Some("name:amazonses.com")),
+            ("host.example.co.uk", Some("name:example.co.uk")),
+            ("example.co.uk", Some("name:example.co.uk")),
+            ("co.uk", None),
+            ("localhost", None),
+            ("", None),
+        ] {
+            assert_eq!(named(host).as_deref(), name, "{host}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::checks::examination::{Examination, InZone};
 use crate::checks::finding::Outcome;
+use crate::checks::identity;
 use crate::checks::points::Points;
 use crate::checks::{Check, Kind, SettingsError, names, settings};
 use crate::facts::{DnsAnswer, Failure, RecordType};
@@ -126,6 +127,12 @@ impl Rdns {
         }
         match (host.confirmed.first(), host.failure) {
             (Some(name), _) => {
+                // The next host with a name that looks dynamic is somebody else.
+                if dynamic == Some(false)
+                    && let Some(named) = identity::named(name)
+                {
+                    examination.vouch(named);
+                }
                 let evidence = format!("its reverse name {} leads back to it", names::shown(name));
                 examination.found(Outcome::Pass, Points::ZERO, "confirmed", evidence);
             }

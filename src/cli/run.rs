@@ -41,6 +41,7 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
         let running = match app::start(&snapshot).await {
             Ok(running) => running,
             Err(problem) => {
@@ -48,9 +49,15 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 return Ok(ExitCode::from(1));
             }
         };
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                // Not the end of the process, which would cut sessions in the middle of a message.
+                _ = hangup.recv() => {
+                    tracing::warn!("SIGHUP: a changed configuration takes a restart, which lets sessions finish");
+                }
+            }
         }
         running.stop(app::DRAIN_DEADLINE).await;
         if log.lost() > 0 {

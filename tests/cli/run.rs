@@ -162,6 +162,19 @@ fn lines_for_the_journal_have_no_time_of_their_own() {
     }
 }
 
+/// Reload is not built yet; until then a SIGHUP may at least not cut a message in two.
+#[test]
+fn sighup_ends_nothing() {
+    let world = World::new();
+    let running = Running::start(&world, 1024);
+    let mut client = Client::connect(running.address());
+    client.reply();
+    let sent = Command::new("kill").args(["-HUP", &running.id]).status();
+    assert!(sent.unwrap().success());
+    running.logged("SIGHUP: a changed configuration takes a restart");
+    assert!(client.command("NOOP").starts_with("250"));
+}
+
 #[test]
 fn sigterm_and_sigint_end_it_well() {
     for signal in ["-TERM", "-INT"] {
