@@ -197,6 +197,7 @@ enabled = false
         let listen = snapshot.config.listen["mx"].clone();
         let door = Door {
             name: "mx".into(),
+            is_primary: false,
             policy: Arc::clone(&snapshot.policies["default"]),
             upstream: Arc::new(Upstream::new(
                 "store",
