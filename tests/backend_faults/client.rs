@@ -205,6 +205,14 @@ impl Client {
         assert_eq!(self.input.escape_ascii().to_string(), "");
     }
 
+    /// As [`Client::closed`], but a reset, which can take the last reply away, will not do.
+    #[track_caller]
+    pub(crate) fn closed_in_good_order(&mut self) {
+        let end = self.fill().map_err(|error| error.kind());
+        assert_eq!(end, Ok(0));
+        assert_eq!(self.input.escape_ascii().to_string(), "");
+    }
+
     /// Fails the test if a reply has come.
     #[track_caller]
     pub(crate) fn still_waits(&self) {

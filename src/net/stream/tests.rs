@@ -323,6 +323,18 @@ async fn close_over_unread_input_does_not_take_the_reply_away() {
 }
 
 #[tokio::test]
+async fn close_under_tls_over_unread_input_does_not_take_the_reply_away() {
+    let (stream, peer) = tcp().await;
+    let (mut stream, mut peer) = under_tls(stream, peer).await;
+    send(&mut peer, b"NOOP\r\n").await;
+    stream.write_all_flush(b"421 4.7.0 no\r\n").await.unwrap();
+    stream.close().await;
+    let mut reply = Vec::new();
+    peer.read_to_end(&mut reply).await.unwrap();
+    assert_eq!(reply, b"421 4.7.0 no\r\n");
+}
+
+#[tokio::test]
 async fn close_under_tls_says_so() {
     let (stream, peer) = tcp().await;
     let (mut stream, mut peer) = under_tls(stream, peer).await;
