@@ -62,6 +62,10 @@ pub(crate) struct Client {
 impl Client {
     /// Connects, says who it is, and reads nothing yet.
     pub(crate) fn connected(server: SocketAddr) -> Self {
+        Self::connected_as(server, ADDRESS)
+    }
+
+    fn connected_as(server: SocketAddr, address: &str) -> Self {
         let stream = TcpStream::connect(server).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -71,14 +75,20 @@ impl Client {
             input: Vec::new(),
             sent: Vec::new(),
         };
-        client.send(format!("PROXY TCP4 {ADDRESS} 192.0.2.25 51234 25\r\n"));
+        client.send(format!("PROXY TCP4 {address} 192.0.2.25 51234 25\r\n"));
         client
     }
 
     /// Connects, and waits for the replies to greeting and EHLO.
     #[track_caller]
     pub(crate) fn greeted(server: SocketAddr) -> Self {
-        let mut client = Self::connected(server);
+        Self::greeted_as(server, ADDRESS)
+    }
+
+    /// As [`Client::greeted`], under another address.
+    #[track_caller]
+    pub(crate) fn greeted_as(server: SocketAddr, address: &str) -> Self {
+        let mut client = Self::connected_as(server, address);
         client.reply().expect("220");
         client.command("EHLO client.example.net").expect("250");
         client

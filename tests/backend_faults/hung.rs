@@ -39,7 +39,7 @@ fn try_until(client: &mut Client, mut enough: impl FnMut(&Reply) -> bool) {
             return;
         }
         // Not so often that the session has its share.
-        thread::sleep(Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -109,4 +109,24 @@ fn a_probe_that_fails_otherwise_is_followed_by_the_next() {
         check(&sent, &backend.ended(3));
         gate.stop(2);
     }
+}
+
+/// A client that the backend is not told of finds nothing out, and keeps nobody from it.
+#[test]
+fn a_client_that_may_not_be_named_is_no_probe() {
+    let scripts = vec![script(Stage::Greeting, Act::Hold), Script::new(PIPELINING)];
+    let (backend, gate) = scene(scripts, Duration::from_millis(100));
+    let mut first = Client::greeted(gate.address);
+    first.mail();
+    first.rcpt("user@example.com").expect(DOWN);
+    let mut local = Client::greeted_as(gate.address, "127.0.0.1");
+    local.mail();
+    local.rcpt("user@example.com").expect(DOWN);
+    try_until(&mut local, |reply| reply.0[0].starts_with("451 4.3.5 "));
+
+    let mut sent = local.quit(false);
+    sent.extend(until_taken(first));
+    backend.release();
+    check(&sent, &backend.ended(2));
+    gate.stop(2);
 }

@@ -92,7 +92,7 @@ fn sessions_that_are_cut_say_so() {
     waiting.end();
     backend.acted(1);
 
-    let stop = || gate.stop_within(&runtime, Duration::from_millis(50));
+    let stop = || gate.stop_within(&runtime, Duration::from_secs(1));
     let (cut, records) = with_default(&dispatch, stop);
     assert_eq!(cut, 3);
     assert_eq!(records.len(), 4);
