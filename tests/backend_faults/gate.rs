@@ -88,7 +88,8 @@ impl Gate {
         runtime: &Runtime,
         deadline: Duration,
     ) -> (u64, Vec<SessionRecord>) {
-        let cut = runtime.block_on(self.running.stop(deadline));
+        let stop = async { tokio::time::timeout(2 * PATIENCE, self.running.stop(deadline)).await };
+        let cut = runtime.block_on(stop).expect("it stops");
         let records = journal::read(&self.folder.path().join("journal"));
         // Where no session ended there is no journal.
         (cut, records.map(Iterator::collect).unwrap_or_default())
