@@ -13,6 +13,7 @@ mod faults;
 mod gather;
 mod house;
 mod journal;
+mod log_line;
 mod mail_data;
 mod memory;
 mod names;
