@@ -21,3 +21,4 @@ mod real_exim;
 mod real_haproxy;
 mod real_rbldnsd;
 mod real_tls;
+mod shield;
