@@ -148,7 +148,7 @@ fn outcome(record: &SessionRecord, paint: Paint) -> std::io::Result<()> {
     ))?;
     for finding in &verdict.findings {
         let line = format!(
-            "    {:>5}  {:<9} {}",
+            "    {:>5}  {:<13} {}",
             finding.points,
             finding.check,
             told(finding)

@@ -112,7 +112,7 @@ fn row(finding: &Finding, paint: Paint) -> String {
         "" => &finding.reason,
         evidence => evidence,
     };
-    format!("{points}  {:<9} {outcome:<8} {told}", finding.check)
+    format!("{points}  {:<13} {outcome:<8} {told}", finding.check)
 }
 
 fn told(answered: &Answered) -> String {
