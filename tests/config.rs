@@ -73,6 +73,10 @@ fn each_mistake_behind_a_good_file_gets_its_one_line() {
             "g.toml:8:1: policy.default.greet_wiat: unknown key, did you mean \"greet_wait\"? allowed here: checks, \
           deny_points, drop_points, exempt_recipients, greet_wait, greylist_points, inherit, mode, primary, shield, tarpit, tarpit_drip",
         ),
+        (
+            "[policy.default.checks.secondary_mx]\nprimary = [\"mxx\"]\n",
+            "g.toml:8:12: policy.default.checks.secondary_mx.primary[0]: the listener \"mxx\" is unknown, did you mean \"mx\"? allowed: \"mx\"",
+        ),
         // not built yet
         (
             "[admin]\naddress = \"127.0.0.1:8025\"\n",

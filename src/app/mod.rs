@@ -247,6 +247,11 @@ fn doors(snapshot: &Snapshot, acceptor: Option<&tls::Acceptor>) -> BTreeMap<Stri
             )
         })
         .collect();
+    let checks = snapshot.policies.values().flat_map(|policy| &policy.checks);
+    let primaries: Vec<&str> = checks
+        .flat_map(|check| check.listeners())
+        .map(|listener| &**listener)
+        .collect();
     let door = |(name, listen): (&String, &crate::config::Listen)| {
         let policy = snapshot.policies.get(&listen.policy)?;
         let upstream = upstreams.get(&listen.backend)?;
@@ -254,6 +259,7 @@ fn doors(snapshot: &Snapshot, acceptor: Option<&tls::Acceptor>) -> BTreeMap<Stri
             name: name.as_str().into(),
             listen: listen.clone(),
             policy: Arc::clone(policy),
+            is_primary: primaries.contains(&name.as_str()),
             upstream: Arc::clone(upstream),
             acceptor: acceptor.filter(|_| listen.tls != TlsMode::None).cloned(),
         };

@@ -20,8 +20,10 @@ use crate::gather::Gather;
 use crate::net::stream::Stream;
 use crate::smtp::reply::{ReplyClass, ReplyReader};
 
-/// The pause between two looks; a primary that is down is found so by the second.
-const PAUSE: Duration = Duration::from_secs(15);
+/// The pause between two looks.
+const PAUSE: Duration = Duration::from_secs(10);
+/// The pause before one that has not greeted is looked at again, which decides.
+const SECOND_LOOK: Duration = Duration::from_secs(2);
 /// How long a greeting may take; behind a `greet_wait` of 10 s, and then some.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Octets of a greeting that are read at most.
@@ -55,8 +57,9 @@ async fn watch(primary: &str, gather: &Gather) {
         .collect();
     loop {
         let greets = join_all(addresses.iter().map(|address| greets(*address))).await;
-        gather.saw_primary(primary, greets.contains(&true));
-        tokio::time::sleep(PAUSE).await;
+        let greets = greets.contains(&true);
+        gather.saw_primary(primary, greets);
+        tokio::time::sleep(if greets { PAUSE } else { SECOND_LOOK }).await;
     }
 }
 

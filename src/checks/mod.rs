@@ -11,6 +11,7 @@ mod dnsbl;
 pub mod examination;
 pub mod finding;
 pub mod greylist;
+mod harvest;
 mod helo;
 pub mod identity;
 pub mod judge;
@@ -22,6 +23,7 @@ mod pregreet;
 mod rdns;
 pub mod replay;
 mod rhsbl;
+mod secondary_mx;
 mod sender_domain;
 pub mod shield;
 pub mod spf;
@@ -39,6 +41,11 @@ pub trait Check: std::fmt::Debug + Send + Sync {
 
     /// Asks for answers or concludes.
     fn examine(&self, examination: &mut Examination<'_>);
+
+    /// The listeners of which it must be remembered who was there.
+    fn listeners(&self) -> &[Box<str>] {
+        &[]
+    }
 
     /// The DNS zones it depends on and what they list, so that the health of each can be watched.
     fn zones(&self) -> Vec<(DnsName, Lists)> {
@@ -123,6 +130,8 @@ pub const ALL: &[Kind] = &[
     sender_domain::KIND,
     spf::KIND,
     conduct::KIND,
+    harvest::KIND,
+    secondary_mx::KIND,
     // Last: it looks at what the others have found.
     greylist::KIND,
 ];

@@ -85,6 +85,14 @@ impl Verdict {
         (self.enforced() == Action::Clear).then_some(Cleared { _private: () })
     }
 
+    /// Whether the recipient is let through only because it is exempt; `deny_points` are the policy's.
+    #[must_use]
+    pub fn is_on_sufferance(&self, deny_points: Points) -> bool {
+        let found = |outcome| self.findings.iter().any(|found| found.outcome == outcome);
+        let judged = self.exempt && !self.observed && !found(Outcome::Allow);
+        judged && (found(Outcome::Deny) || self.points >= deny_points)
+    }
+
     /// The finding that weighs most: a deny entry, else the one with most points.
     #[must_use]
     pub fn governing(&self) -> Option<&Finding> {

@@ -233,6 +233,8 @@ fn assemble(
     let mut settings = policy::resolve(&raw.policy, &mut report);
     policy::own_names::fill(&mut settings, &config.hostname);
     let policies = policy::build::build(&settings, &raw.policy, &mut report);
+    let listeners: Vec<&str> = config.listen.keys().map(String::as_str).collect();
+    policy::build::check_listeners(&policies, &listeners, &mut report);
     limits::check(&config.limits, &mut report);
     store::check(&config.store, &mut report);
     journal::check(&config.journal, &mut report);

@@ -118,7 +118,7 @@ pub(in crate::config) const SAMPLE: &str = r#"# One table per policy, [policy.NA
 mode = "enforce"
 # How long an unknown client waits for the greeting, at most 10s. A client that speaks before its turn is no mail server.
 greet_wait = "6s"
-# Points of all findings are added up. From here on a recipient is greylisted (let through until that is built) ...
+# Points of all findings are added up. From here on a recipient is greylisted: put off until it has waited ...
 greylist_points = 3
 # ... from here on refused at RCPT ...
 deny_points = 5
@@ -286,6 +286,17 @@ fn check_primary(name: &str, settings: &PolicySettings, report: &mut Report<'_>)
             let allowed = "write an address with its port, such as \"192.0.2.25:25\" or \"[2001:db8::25]:25\"";
             report.complain(&at(&[&index.to_string()]), found, allowed);
         }
+    }
+    let greylists = settings
+        .checks
+        .get("greylist")
+        .and_then(|check| check.get(build::ENABLED));
+    if settings.shield == shield::Mode::Strict && greylists == Some(&Value::Bool(false)) {
+        report.note(
+            &key(&["policy", name, "shield"]),
+            "\"strict\" does nothing while the check greylist is switched off",
+            "switch it on",
+        );
     }
     if settings.shield == shield::Mode::WhenPrimaryDown && settings.primary.is_empty() {
         let allowed = "write where the primary is, such as primary = [\"192.0.2.25:25\"]";

@@ -82,6 +82,8 @@ pub enum Fact {
     Mail(Box<Mail>),
     /// RCPT named a recipient.
     Rcpt(Box<Rcpt>),
+    /// The backend refused the recipient named last, for good.
+    Rejected,
     /// The mail transaction ended or was reset.
     Reset,
     /// The client broke a rule of the protocol.
@@ -240,6 +242,13 @@ impl Facts {
             Fact::Fault(fault) => Some(fault),
             _ => None,
         })
+    }
+
+    /// Recipients that the backend has refused for good.
+    #[must_use]
+    pub fn rejected(&self) -> usize {
+        let is_it = |entry: &&Entry| entry.fact == Fact::Rejected;
+        self.entries.iter().filter(is_it).count()
     }
 
     /// The answer to `question`, if it has come.

@@ -18,7 +18,7 @@ impl Fact {
             Self::Helo(helo) => size_of::<Helo>() + helo.name.as_str().len(),
             Self::Mail(mail) => size_of::<Mail>() + mail.path.to_string().len(),
             Self::Rcpt(rcpt) => size_of::<Rcpt>() + rcpt.path.to_string().len(),
-            Self::Reset | Self::Fault(_) => 0,
+            Self::Rejected | Self::Reset | Self::Fault(_) => 0,
             Self::Answered(answered) => size_of::<Answered>() + answer_text(&answered.answer),
         };
         size_of::<Entry>() + own

@@ -26,6 +26,8 @@ pub struct Door {
     pub listen: config::Listen,
     /// The policy that judges its clients.
     pub policy: Arc<Policy>,
+    /// Whether it must be remembered who was here, for the policy of another listener wants to know.
+    pub is_primary: bool,
     /// Where its clean sessions go.
     pub upstream: Arc<Upstream>,
     /// TLS, unless the listener has none.

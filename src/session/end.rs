@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::checks::replay::Decision;
 use crate::checks::verdict::{Action, Verdict};
-use crate::facts::Ended;
+use crate::facts::{Ended, Fact};
 use crate::journal::{MessageOutcome, RecipientOutcome, SessionRecord};
 use crate::session::{Session, memory, replies};
 use crate::smtp::path::ForwardPath;
@@ -61,9 +61,11 @@ impl Session {
     fn count_answer(&mut self, class: ReplyClass) {
         match class {
             ReplyClass::Positive => self.notes.taken_recipients += 1,
-            ReplyClass::Permanent => {
+            // Where the backend took the sender: else it was not about the recipient.
+            ReplyClass::Permanent if self.envelope.is_open() => {
                 self.notes.rejected += 1;
                 self.notes.unknown_recipients += 1;
+                self.note(self.stage, Fact::Rejected);
             }
             _ => self.notes.rejected += 1,
         }

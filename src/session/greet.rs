@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 use crate::checks::Judgement;
 use crate::checks::verdict::Action;
 use crate::facts::{
-    Answer, Answered, Client, Ended, Fact, Limit, Question, Silence, Source, Stage,
+    Answer, Answered, Client, Ended, Fact, Limit, Question, Recall, Silence, Source, Stage,
 };
 use crate::net::proxy_header;
 use crate::session::READ_LIMIT;
@@ -28,6 +28,7 @@ impl Session {
             self.read_proxy_header().await?;
             self.admit().await?;
         }
+        self.remember_visit();
         if self.door.listen.tls == crate::config::TlsMode::Implicit {
             Box::pin(self.implicit_tls()).await?;
         }
@@ -107,7 +108,7 @@ impl Session {
             };
             let Some((wait, teaser)) = silence else {
                 // Whether the client has to be watched at all is known in a moment.
-                let open = questions.iter().any(is_recall) && self.asking.is_waiting();
+                let open = questions.iter().any(is_about_a_pass) && self.asking.is_waiting();
                 drop(questions);
                 if !open {
                     return Ok(());
@@ -178,8 +179,9 @@ impl Session {
     }
 }
 
-const fn is_recall(question: &Question) -> bool {
-    matches!(question, Question::Memory(_))
+/// Whether it depends on the answer if the client is watched.
+const fn is_about_a_pass(question: &Question) -> bool {
+    matches!(question, Question::Memory(Recall::Pass(_)))
 }
 
 /// What was said up to the first AUTH, which may carry a password, and may go on with one in the lines behind it.

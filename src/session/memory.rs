@@ -9,9 +9,9 @@ use crate::checks::replay::Decision;
 use crate::checks::verdict::Verdict;
 use crate::smtp::reply::Reply;
 
-/// Octets of facts, decisions and outcomes that a session keeps; half of it are about a hundred messages from as many domains,
+/// Octets of facts, decisions and outcomes that a session keeps; half of it are some eighty messages from as many domains,
 /// with their SPF records.
-const MOST: usize = 256 * 1024;
+const MOST: usize = 192 * 1024;
 
 /// What is kept, in octets.
 #[derive(Debug, Default)]

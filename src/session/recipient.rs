@@ -39,7 +39,7 @@ impl Session {
         let reply = match verdict.cleared() {
             Some(cleared) => {
                 self.envelope.on_sufferance =
-                    verdict.exempt && verdict.points >= self.door.policy.deny_points;
+                    verdict.is_on_sufferance(self.door.policy.deny_points);
                 self.relay_recipient(cleared, &path, &params).await
             }
             None if verdict.enforced() == Action::Greylist => {

@@ -52,6 +52,11 @@ pub(in crate::session) struct Envelope {
 }
 
 impl Envelope {
+    /// Whether the backend knows of this transaction.
+    pub(in crate::session) const fn is_open(&self) -> bool {
+        self.opened
+    }
+
     /// A new transaction.
     pub(in crate::session) fn open(&mut self, path: ReversePath, params: MailParams) {
         *self = Self {

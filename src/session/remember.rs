@@ -11,6 +11,13 @@ use crate::session::Session;
 const LOSES_TRUST: Points = Points::new(3);
 
 impl Session {
+    /// Tells the memory that the client was here, if anybody wants to know.
+    pub(in crate::session) fn remember_visit(&self) {
+        if let (true, Some(memory)) = (self.door.is_primary, &self.shared.memory) {
+            memory.was_at(identity::neighbours(self.client().ip()), &self.door.name);
+        }
+    }
+
     /// Tells the memory how the client has been.
     pub(in crate::session) fn remember(&self) {
         let Some(memory) = &self.shared.memory else {

@@ -43,6 +43,15 @@ struct Down {
     probed: bool,
 }
 
+impl Down {
+    /// Another failure: twice as long as before.
+    fn still(&mut self) {
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.until = Instant::now() + self.pause;
+        self.probed = false;
+    }
+}
+
 /// A place at the backend; given back when dropped.
 #[derive(Debug)]
 pub(in crate::session) struct Place {
@@ -97,18 +106,32 @@ impl Upstream {
     /// Notes that the backend could not be reached.
     pub fn is_down(&self) {
         let mut state = self.state();
-        let pause = match &state.down {
-            None => FIRST_PAUSE,
+        match &mut state.down {
+            None => {
+                state.down = Some(Down {
+                    until: Instant::now() + FIRST_PAUSE,
+                    pause: FIRST_PAUSE,
+                    probed: false,
+                });
+            }
             // Who was on the way already when it failed learns nothing new.
-            Some(down) if !down.probed && Instant::now() < down.until => return,
-            Some(down) => (down.pause * 2).min(LONGEST_PAUSE),
+            Some(down) if !down.probed && Instant::now() < down.until => {}
+            Some(down) => down.still(),
+        }
+    }
+
+    /// Notes that a connection was tried in vain: who was to find out has found out that it is still down; or nothing, for
+    /// the trouble was another, and then the next may.
+    pub(in crate::session) fn was_tried_in_vain(&self, is_down: bool) {
+        let mut state = self.state();
+        let Some(down) = state.down.as_mut().filter(|down| down.probed) else {
+            return;
         };
-        let until = Instant::now() + pause;
-        state.down = Some(Down {
-            until,
-            pause,
-            probed: false,
-        });
+        if is_down {
+            down.still();
+        } else {
+            down.until = Instant::now();
+        }
     }
 
     /// Whether this session may try, and is the one that does: for a while after a failure none may, then one.
@@ -188,6 +211,45 @@ mod tests {
         assert!(upstream.may_try());
         tokio::time::advance(upstream.backend.greeting_timeout).await;
         assert!(upstream.may_try());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_that_found_nothing_out_makes_room_at_once() {
+        let upstream = upstream(9);
+        upstream.was_tried_in_vain(false);
+        assert!(upstream.may_try() && upstream.may_try());
+        upstream.is_down();
+        upstream.was_tried_in_vain(false);
+        assert!(!upstream.may_try(), "that was no probe");
+        tokio::time::advance(FIRST_PAUSE).await;
+        assert!(upstream.may_try());
+        upstream.was_tried_in_vain(false);
+        assert!(upstream.may_try(), "the next probe");
+        assert!(!upstream.may_try(), "and only that");
+        upstream.was_tried_in_vain(true);
+        // Told twice, by who tried and by who was waiting for it.
+        upstream.is_down();
+        tokio::time::advance(FIRST_PAUSE).await;
+        assert!(!upstream.may_try(), "twice as long");
+        tokio::time::advance(FIRST_PAUSE).await;
+        assert!(upstream.may_try());
+    }
+
+    /// A twentieth, at least two.
+    #[tokio::test(start_paused = true)]
+    async fn how_many_places_are_on_sufferance() {
+        for (all, few) in [(9, 2), (40, 2), (60, 3), (400, 20)] {
+            let upstream = upstream(all);
+            let mut held = Vec::new();
+            while let Ok(place) = upstream.place(true).await {
+                assert!(place.is_on_sufferance());
+                held.push(place);
+            }
+            assert_eq!(held.len(), few, "of {all}");
+            held.pop();
+            assert!(upstream.place(true).await.is_ok(), "given back");
+            assert!(!upstream.place(false).await.unwrap().is_on_sufferance());
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -190,6 +190,11 @@ impl Backend {
         })
     }
 
+    /// Connections of clients so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.state().sessions.len()
+    }
+
     /// Waits for a condition of the sessions.
     #[track_caller]
     pub(crate) fn sees(&self, what: &str, mut condition: impl FnMut(&[Seen]) -> bool) {

@@ -62,6 +62,10 @@ pub(crate) struct Client {
 impl Client {
     /// Connects, says who it is, and reads nothing yet.
     pub(crate) fn connected(server: SocketAddr) -> Self {
+        Self::connected_as(server, ADDRESS)
+    }
+
+    fn connected_as(server: SocketAddr, address: &str) -> Self {
         let stream = TcpStream::connect(server).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -71,14 +75,20 @@ impl Client {
             input: Vec::new(),
             sent: Vec::new(),
         };
-        client.send(format!("PROXY TCP4 {ADDRESS} 192.0.2.25 51234 25\r\n"));
+        client.send(format!("PROXY TCP4 {address} 192.0.2.25 51234 25\r\n"));
         client
     }
 
     /// Connects, and waits for the replies to greeting and EHLO.
     #[track_caller]
     pub(crate) fn greeted(server: SocketAddr) -> Self {
-        let mut client = Self::connected(server);
+        Self::greeted_as(server, ADDRESS)
+    }
+
+    /// As [`Client::greeted`], under another address.
+    #[track_caller]
+    pub(crate) fn greeted_as(server: SocketAddr, address: &str) -> Self {
+        let mut client = Self::connected_as(server, address);
         client.reply().expect("220");
         client.command("EHLO client.example.net").expect("250");
         client
@@ -202,6 +212,14 @@ impl Client {
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
             other => panic!("not closed: {other:?}"),
         }
+        assert_eq!(self.input.escape_ascii().to_string(), "");
+    }
+
+    /// As [`Client::closed`], but a reset, which can take the last reply away, will not do.
+    #[track_caller]
+    pub(crate) fn closed_in_good_order(&mut self) {
+        let end = self.fill().map_err(|error| error.kind());
+        assert_eq!(end, Ok(0));
         assert_eq!(self.input.escape_ascii().to_string(), "");
     }
 

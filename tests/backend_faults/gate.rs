@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use gatepost::app::{self, Running};
+use gatepost::checks::policy::Policy;
 use gatepost::config::{Config, Layers, from_layers};
 use gatepost::journal::{self, SessionRecord};
 use tempfile::TempDir;
@@ -27,11 +28,22 @@ pub(crate) struct Gate {
     running: Running,
     folder: TempDir,
     pub(crate) address: SocketAddr,
+    /// What its sessions are judged by.
+    pub(crate) policy: Arc<Policy>,
 }
 
 impl Gate {
     /// With one listener behind a front proxy and one backend; `adjust` sets what no file may, such as short timers.
     pub(crate) fn start(backend: SocketAddr, adjust: impl FnOnce(&mut Config)) -> Self {
+        Self::start_on(runtime(), backend, adjust)
+    }
+
+    /// The same on a runtime of the test's own.
+    pub(crate) fn start_on(
+        runtime: &Runtime,
+        backend: SocketAddr,
+        adjust: impl FnOnce(&mut Config),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let text = configuration(backend, folder.path());
         let layers = Layers {
@@ -40,12 +52,13 @@ impl Gate {
         };
         let mut snapshot = from_layers(&layers).unwrap();
         adjust(&mut snapshot.config);
-        let running = runtime().block_on(app::start(&snapshot)).unwrap();
+        let running = runtime.block_on(app::start(&snapshot)).unwrap();
         let address = running.addresses[0].1;
         Self {
             running,
             folder,
             address,
+            policy: Arc::clone(&snapshot.policies["default"]),
         }
     }
 
@@ -63,12 +76,23 @@ impl Gate {
             assert!(Instant::now() < deadline, "{} of {sessions} ended", ended());
             thread::sleep(Duration::from_millis(1));
         }
-        let cut = runtime().block_on(self.running.stop(PATIENCE));
+        let (cut, records) = self.stop_within(runtime(), PATIENCE);
         assert_eq!(cut, 0, "sessions that did not end");
-        let records = journal::read(&self.folder.path().join("journal")).unwrap();
-        let records: Vec<_> = records.collect();
         assert_eq!(records.len(), sessions, "one record of each session");
         records
+    }
+
+    /// Stops it, whatever goes on; returns how many sessions were cut, and all records.
+    pub(crate) fn stop_within(
+        self,
+        runtime: &Runtime,
+        deadline: Duration,
+    ) -> (u64, Vec<SessionRecord>) {
+        let stop = async { tokio::time::timeout(2 * PATIENCE, self.running.stop(deadline)).await };
+        let cut = runtime.block_on(stop).expect("it stops");
+        let records = journal::read(&self.folder.path().join("journal"));
+        // Where no session ended there is no journal.
+        (cut, records.map(Iterator::collect).unwrap_or_default())
     }
 }
 

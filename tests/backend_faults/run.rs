@@ -11,7 +11,7 @@ use crate::session::Seen;
 /// One session from its EHLO on, and what serves it.
 pub(crate) struct Run {
     pub(crate) backend: Backend,
-    gate: Gate,
+    pub(crate) gate: Gate,
     pub(crate) client: Client,
 }
 

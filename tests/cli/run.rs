@@ -78,12 +78,18 @@ fn free_address() -> SocketAddr {
     listener.local_addr().unwrap()
 }
 
+/// What a front proxy says first.
+const HEADER: &str = "PROXY TCP4 192.0.2.77 192.0.2.25 51234 25";
+
 /// A client that reads lines.
 struct Client(BufReader<TcpStream>);
 
 impl Client {
     fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        Self::of(TcpStream::connect(address).unwrap())
+    }
+
+    fn of(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(wait::PATIENCE)).unwrap();
         Self(BufReader::new(stream))
     }
@@ -101,8 +107,12 @@ impl Client {
         }
     }
 
-    fn command(&mut self, line: &str) -> String {
+    fn say(&mut self, line: &str) {
         write!(self.0.get_mut(), "{line}\r\n").unwrap();
+    }
+
+    fn command(&mut self, line: &str) -> String {
+        self.say(line);
         self.reply()
     }
 }
@@ -196,28 +206,32 @@ fn sigterm_and_sigint_end_it_well() {
 #[test]
 fn a_backend_that_comes_later_is_found() {
     let backend = free_address();
-    let world = World::new().backend(backend);
+    let world = World::new().backend(backend).behind("127.0.0.1/32");
     let running = Running::start(&world, 1024);
     let line = running.logged("backend can not be reached");
     assert!(line.contains("ERROR"), "{line}");
     assert!(line.contains("its clients get 4xx"), "{line}");
     let mut early = Client::connect(running.address());
+    early.say(HEADER);
     early.reply();
-    assert!(
-        !early
-            .command("EHLO client.example.net")
-            .contains("8BITMIME")
-    );
+    let offered = early.command("EHLO client.example.net");
+    assert!(!offered.contains("8BITMIME"), "{offered}");
+    // A session that meets it as well makes the question wait a moment, and no longer.
+    early.command("MAIL FROM:<>");
+    let refused = early.command("RCPT TO:<user@example.com>");
+    assert!(refused.starts_with("451 4.3.2 "), "{refused}");
 
     let _store = Store::start(&world, backend);
 
     running.logged("backend answers");
     let mut client = Client::connect(running.address());
+    client.say(HEADER);
     client.reply();
     let offered = client.command("EHLO client.example.net");
     assert!(offered.contains("8BITMIME"), "{offered}");
     let log = running.server.output();
-    assert_eq!(log.matches("can not be reached").count(), 1, "{log}");
+    let told = log.matches("clients get 4xx until it answers").count();
+    assert_eq!(told, 1, "{log}");
 }
 
 /// A drain does not wait for a backend that may never come.
@@ -262,4 +276,45 @@ fn no_more_clients_are_served_than_there_are_descriptors_for() {
     assert!(refused.starts_with("421 "), "{refused}");
     let log = running.server.output();
     assert!(!log.contains("can not accept"), "{log}");
+}
+
+/// A header is believed of the networks that are named and of nobody else: a peer from elsewhere is served as itself, so
+/// that it may not name another.
+#[test]
+fn only_a_front_proxy_may_name_the_client() {
+    let world = World::new().behind("127.0.0.1/32");
+    let running = Running::start(&world, 1024);
+    let from = |address| {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let socket = socket.unwrap();
+        let address = Ipv4Addr::new(127, 0, 0, address);
+        socket.bind(&SocketAddr::from((address, 0)).into()).unwrap();
+        socket.connect(&running.address().into()).unwrap();
+        Client::of(socket.into())
+    };
+
+    let mut outside = from(3);
+    let greeting = outside.reply();
+    assert!(greeting.starts_with("220-mx.example.com"), "{greeting}");
+    let header = outside.command(HEADER);
+    assert!(header.starts_with("500 "), "{header}");
+    let hello = outside.command("EHLO client.example.net");
+    assert!(hello.contains("Hello [127.0.0.3]"), "{hello}");
+    // A header that comes first gains nothing either: it is talk before the greeting.
+    let mut early = from(3);
+    early.say(HEADER);
+    early.reply();
+    let header = early.reply();
+    assert!(header.starts_with("500 "), "{header}");
+    outside.command("QUIT");
+    running.logged("client=127.0.0.3 ");
+
+    let mut inside = from(1);
+    inside.say(HEADER);
+    inside.reply();
+    let hello = inside.command("EHLO client.example.net");
+    assert!(hello.contains("Hello [192.0.2.77]"), "{hello}");
+    // And without a header nobody is served there.
+    let mut silent = from(1);
+    assert_eq!(silent.command("EHLO client.example.net"), "");
 }

@@ -98,6 +98,15 @@ directory = "{place}/journal"
         )
     }
 
+    /// The same with a listener that stands behind front proxies of this network.
+    pub(crate) fn behind(self, network: &str) -> Self {
+        let backend = "backend = \"store\"\n";
+        self.with(
+            backend,
+            &format!("{backend}proxy_protocol_from = [\"{network}\"]\n"),
+        )
+    }
+
     /// A file or folder in the folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

@@ -1,7 +1,7 @@
 //! Plays a dialogue: one session, and the script's client at its other end.
 //!
 //! Without a backend the session runs over a pipe in memory and time stands still: it passes only where the script says
-//! so. With one everything is real, sockets and time.
+//! so. With one everything is real, sockets and time; with a clock that stands still, only the sockets.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -19,17 +19,17 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
 use crate::script::{Dialogue, Step, fits};
-use crate::wire::Wire;
+use crate::wire::{Pace, Wire};
 use crate::world::{Behind, Scene};
 
-/// Time passes in so many steps, so that what happens on the way happens at its time.
+/// Time passes in so many steps, so that what happens on the way happens at its time; in a tenth of it with sockets, which
+/// must be asked each time.
 const PACES: u32 = 600;
 
 /// Plays `dialogue`; the error says where it went otherwise.
 pub(crate) fn play(dialogue: &Dialogue) -> Result<(), String> {
     let scene = Scene::of(dialogue)?;
-    let paused = scene.behind == Behind::Nothing;
-    runtime(paused)?.block_on(async {
+    runtime(scene.paused())?.block_on(async {
         let mut stage = Stage::set(&scene).await?;
         for (line, step) in &dialogue.steps {
             stage
@@ -71,19 +71,20 @@ impl Stage {
             Behind::Nobody => port().await.map_err(io)?.local_addr().map_err(io)?,
         };
         let (door, shared) = scene.build(backend)?;
-        let paused = scene.behind == Behind::Nothing;
-        let (wire, stream) = match paused {
-            true => {
+        let paused = scene.paused();
+        let (wire, stream) = match scene.behind {
+            Behind::Nothing => {
                 let (client, server) = tokio::io::duplex(scene.pipe);
-                (Wire::new(client, paused), Stream::Pipe(server))
+                (Wire::new(client, Pace::Pipe), Stream::Pipe(server))
             }
-            false => {
+            Behind::Store | Behind::Nobody => {
                 let listener = port().await.map_err(io)?;
                 let address = listener.local_addr().map_err(io)?;
                 let client = TcpStream::connect(address).await.map_err(io)?;
                 client.set_nodelay(true).map_err(io)?;
                 let (server, _) = listener.accept().await.map_err(io)?;
-                (Wire::new(client, paused), Stream::plain(server))
+                let pace = if paused { Pace::Still } else { Pace::Real };
+                (Wire::new(client, pace), Stream::plain(server))
             }
         };
         let arrival = Arrival {
@@ -178,7 +179,11 @@ impl Stage {
         if !self.paused {
             return Err("time can not be made to pass where it is real".to_owned());
         }
-        let pace = (time / PACES).max(Duration::from_millis(1)).min(time);
+        let paces = match self.wire.has_sockets() {
+            true => PACES / 10,
+            false => PACES,
+        };
+        let pace = (time / paces).max(Duration::from_millis(1)).min(time);
         let mut left = time;
         while !left.is_zero() {
             let now = pace.min(left);
@@ -194,7 +199,8 @@ impl Stage {
     }
 
     async fn ended(&mut self, label: &str) -> Result<(), String> {
-        if self.paused && !self.session.is_finished() {
+        let session = &self.session;
+        if self.paused && !self.wire.settle_until(|| session.is_finished()).await {
             return Err("the session goes on".to_owned());
         }
         let ended = tokio::time::timeout(Duration::from_secs(20), &mut self.session).await;

@@ -10,7 +10,7 @@
 //! S~ 250 * OK           the same, * standing for anything
 //! S< \x15             the server has said these octets
 //! S! closed | open      the server has closed, or has not, and has said nothing else
-//! + 6s                  time passes; what was said before must have been told
+//! + 6s                  time passes; what was said before must have been told. With a backend only after "# clock still"
 //! C! leaves | deaf | tls    the client goes away, reads nothing from here on, or upgrades to TLS
 //! ! drain | cut         the process drains, or can wait no longer
 //! E: quit               how the session ended, as the log says it; a fault is named: "fault bare_cr"

@@ -1,6 +1,6 @@
 //! The client's end of the connection.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use futures_util::FutureExt;
@@ -17,28 +17,44 @@ const TURNS: u32 = 64;
 trait Octets: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Octets for T {}
 
+/// How long something takes that must happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// A pipe in memory and a clock that stands still: no time, only turns.
+    Pipe,
+    /// Sockets, and a clock that stands still for all but them.
+    Still,
+    /// Sockets and the clock of everybody.
+    Real,
+}
+
 /// The client's end.
 pub(crate) struct Wire {
     stream: Option<Box<dyn Octets>>,
     heard: BytesMut,
     at_end: bool,
     deaf: bool,
-    paused: bool,
+    pace: Pace,
 }
 
 impl Wire {
-    /// Over `stream`; `paused` where time stands still until the script says otherwise.
+    /// Over `stream`.
     pub(crate) fn new(
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        paused: bool,
+        pace: Pace,
     ) -> Self {
         Self {
             stream: Some(Box::new(stream)),
             heard: BytesMut::new(),
             at_end: false,
             deaf: false,
-            paused,
+            pace,
         }
+    }
+
+    /// Whether it is a socket.
+    pub(crate) fn has_sockets(&self) -> bool {
+        self.pace != Pace::Pipe
     }
 
     /// Sends octets, in one write. A server that has closed is found out by what the script expects next.
@@ -58,13 +74,7 @@ impl Wire {
 
     /// The next line, without its CRLF; `None` at the end.
     pub(crate) async fn line(&mut self) -> Result<Option<String>, String> {
-        self.settle().await;
-        while !self.paused && !self.at_end && self.first_line().is_none() {
-            match tokio::time::timeout(PATIENCE, self.fill()).await {
-                Ok(()) => {}
-                Err(_) => break,
-            }
-        }
+        self.read_until(|wire| wire.first_line().is_some()).await;
         match self.first_line() {
             Some(end) => {
                 let line = self.heard.split_to(end + 2);
@@ -80,12 +90,8 @@ impl Wire {
 
     /// Reads octets that are no line.
     pub(crate) async fn octets(&mut self, expected: &[u8]) -> Result<(), String> {
-        self.settle().await;
-        while !self.paused && !self.at_end && self.heard.len() < expected.len() {
-            if tokio::time::timeout(PATIENCE, self.fill()).await.is_err() {
-                break;
-            }
-        }
+        self.read_until(|wire| wire.heard.len() >= expected.len())
+            .await;
         let heard = self.heard.split_to(expected.len().min(self.heard.len()));
         if heard == expected {
             return Ok(());
@@ -96,12 +102,7 @@ impl Wire {
 
     /// Whether the server has closed; where time is real, it is waited for.
     pub(crate) async fn closed(&mut self) -> bool {
-        self.settle().await;
-        while !self.paused && !self.at_end && self.heard.is_empty() {
-            if tokio::time::timeout(PATIENCE, self.fill()).await.is_err() {
-                return false;
-            }
-        }
+        self.read_until(|wire| !wire.heard.is_empty()).await;
         self.at_end
     }
 
@@ -145,6 +146,35 @@ impl Wire {
                 }
             }
             tokio::task::yield_now().await;
+        }
+    }
+
+    /// [`Wire::settle`] until something is so; where sockets are real, that may take a while. Says whether it is.
+    pub(crate) async fn settle_until(&mut self, is_so: impl Fn() -> bool) -> bool {
+        let begun = Instant::now();
+        loop {
+            self.settle().await;
+            if is_so() {
+                return true;
+            }
+            if self.pace != Pace::Still || begun.elapsed() > PATIENCE {
+                return false;
+            }
+        }
+    }
+
+    /// Reads until there is enough, or nothing more comes.
+    async fn read_until(&mut self, enough: impl Fn(&Self) -> bool) {
+        let begun = Instant::now();
+        self.settle().await;
+        while !self.at_end && !enough(self) && begun.elapsed() < PATIENCE {
+            match self.pace {
+                Pace::Pipe => return,
+                Pace::Still => self.settle().await,
+                Pace::Real => {
+                    let _ = tokio::time::timeout(PATIENCE, self.fill()).await;
+                }
+            }
         }
     }
 

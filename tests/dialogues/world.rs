@@ -50,6 +50,8 @@ pub(crate) struct Scene {
     pub(crate) pipe: usize,
     /// Where clean sessions go.
     pub(crate) behind: Behind,
+    /// Whether time passes only where the script says so, though sockets are real.
+    still: bool,
     tls: String,
     policy: Vec<String>,
     checks: Vec<String>,
@@ -78,6 +80,7 @@ impl Scene {
             proxied: false,
             pipe: 64 * 1024,
             behind: Behind::Nothing,
+            still: false,
             tls: "none".to_owned(),
             policy: Vec::new(),
             checks: Vec::new(),
@@ -92,11 +95,17 @@ impl Scene {
         Ok(scene)
     }
 
+    /// Whether time passes only where the script says so.
+    pub(crate) fn paused(&self) -> bool {
+        self.still || self.behind == Behind::Nothing
+    }
+
     fn set(&mut self, key: &str, value: &str) -> Option<()> {
         let (word, more) = value.split_once(' ').unwrap_or((value, ""));
         match key {
             "client" => self.client.set_ip(value.parse().ok()?),
             "proxied" => self.proxied = true,
+            "clock" if value == "still" => self.still = true,
             "pipe" => self.pipe = value.parse().ok()?,
             "tls" => self.tls = value.to_owned(),
             "greet_wait" => self.policy.push(format!("greet_wait = \"{value}\"")),
@@ -197,6 +206,7 @@ enabled = false
         let listen = snapshot.config.listen["mx"].clone();
         let door = Door {
             name: "mx".into(),
+            is_primary: false,
             policy: Arc::clone(&snapshot.policies["default"]),
             upstream: Arc::new(Upstream::new(
                 "store",

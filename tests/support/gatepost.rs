@@ -29,6 +29,8 @@ pub(crate) struct Setup {
     pub(crate) client_address: &'static str,
     /// `source_address` of the backend.
     pub(crate) source_address: &'static str,
+    /// More of `[policy.default]`.
+    pub(crate) policy: String,
     /// The checks' settings, as TOML under `policy.default`.
     pub(crate) checks: String,
 }
@@ -41,6 +43,7 @@ impl Setup {
             resolver,
             client_address: "proxy-v2",
             source_address: "127.0.0.2",
+            policy: String::new(),
             checks: String::new(),
         }
     }
@@ -61,6 +64,7 @@ impl Setup {
             resolver,
             client_address,
             source_address,
+            policy,
             checks,
         } = self;
         let state = state.display();
@@ -116,6 +120,7 @@ timeout = "1s"
 
 [policy.default]
 greet_wait = "100ms"
+{policy}
 {names}
 
 {checks}

@@ -79,12 +79,15 @@ struct Session {
     /// Faults of the client, before the first recipient.
     #[serde(default)]
     faults: Vec<Fault>,
+    /// Recipients that the backend has refused, before the first of `rcpt`.
+    #[serde(default)]
+    rejected: usize,
     /// `"name TYPE"`: records, or `NXDOMAIN`, `NODATA`, `timeout` and other failures, `pending`. A
     /// name without a type answers for every type. `took 2s` behind a single word: how long it took.
     #[serde(default)]
     dns: BTreeMap<String, Many>,
     /// What is remembered: `"triplet NETWORK SENDER RECIPIENT"`: `nothing` (as where it is not written), `no memory`,
-    /// `here 90s ago`, `passed 3d ago`, `pass 3d ago`, `pending`.
+    /// `here 90s ago`, `passed 3d ago`, `pass 3d ago`, `tried 5m ago`, `60 refused 3 accepted`, `pending`.
     #[serde(default)]
     memory: BTreeMap<String, String>,
     /// How the primary is: `up` (as where it is not written), `down`, `unknown`, `pending`.
@@ -297,6 +300,9 @@ impl Session {
             };
             steps.push((Stage::Helo, Some(Fact::Helo(Box::new(helo)))));
         }
+        for _ in 0..self.rejected {
+            steps.push((Stage::Helo, Some(Fact::Rejected)));
+        }
         for fault in &self.faults {
             steps.push((Stage::Helo, Some(Fact::Fault(*fault))));
         }
@@ -435,6 +441,11 @@ fn recalled(text: &str) -> Option<Recalled> {
         [what @ ("here" | "passed"), time, "ago"] => Recalled::Triplet {
             since: age(time),
             passed: *what == "passed",
+        },
+        ["tried", time, "ago"] => Recalled::Tried { since: age(time) },
+        [refused, "refused", accepted, "accepted"] => Recalled::Harvest {
+            refused: refused.parse().unwrap(),
+            accepted: accepted.parse().unwrap(),
         },
         ["pass", time, "ago"] => Recalled::Pass {
             since: age(time),

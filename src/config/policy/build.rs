@@ -56,6 +56,27 @@ pub(in crate::config) fn build(
     policies.iter().map(build).collect()
 }
 
+/// Says which listeners are not there that a check speaks of.
+pub(in crate::config) fn check_listeners(
+    policies: &BTreeMap<String, Arc<Policy>>,
+    listeners: &[&str],
+    report: &mut Report<'_>,
+) {
+    for (name, policy) in policies {
+        for check in &policy.checks {
+            for (index, listener) in check.listeners().iter().enumerate() {
+                if listeners.contains(&&**listener) {
+                    continue;
+                }
+                let at = ["policy", name, "checks", check.name(), "primary"];
+                let at = [key(&at), key(&[&index.to_string()])].concat();
+                let known = listeners.iter().copied();
+                report.wrong(&at, Complaint::unknown("the listener", listener, known));
+            }
+        }
+    }
+}
+
 /// Builds one check. A setting that it refuses is reported and left out, so that one run finds all of them.
 fn build_check(
     kind: &Kind,

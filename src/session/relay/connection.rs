@@ -82,6 +82,14 @@ impl Relay {
         if !upstream.may_try() {
             return Err(Trouble::BacksOff);
         }
+        let tried = Self::try_to_connect(upstream, who).await;
+        if let Err(trouble) = &tried {
+            upstream.was_tried_in_vain(trouble.marks_down());
+        }
+        tried
+    }
+
+    async fn try_to_connect(upstream: &Upstream, who: Who) -> Result<Self, Trouble> {
         let backend = &upstream.backend;
         let connection = backend::connect(target(backend), who.client, who.local).await?;
         let name = who.name;
