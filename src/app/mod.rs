@@ -16,6 +16,7 @@ pub mod probe;
 pub mod remarks;
 mod session_id;
 pub mod tasks;
+mod zones;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Problem, Snapshot, TlsMode};
 use crate::facts::Client;
-use crate::gather::{Gather, GatherProblem, Zone};
+use crate::gather::{Gather, GatherProblem};
 use crate::journal;
 use crate::net::admission::{Admission, Limits};
 use crate::net::listen::{self, BindProblem};
@@ -105,11 +106,11 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
         None if wants_tls => Some(certificates::self_signed(snapshot)?),
         configured => configured,
     };
-    answerer.watch_zones(zones(snapshot));
     let draining = CancellationToken::new();
     let (memory, keeper) = memory::open(&config.store, &tasks, &draining)?;
     answerer.remember_with(memory.clone());
     primary::begin(&tasks, snapshot, &answerer, &draining);
+    zones::begin(&tasks, snapshot, &answerer, &draining);
     let connections = descriptors::make_room(config.limits.connections);
     let (writer, journal) = start_journal(&config.journal)?;
     let shared = Arc::new(Shared {
@@ -265,19 +266,6 @@ fn doors(snapshot: &Snapshot, acceptor: Option<&tls::Acceptor>) -> BTreeMap<Stri
         Some((name.clone(), Arc::new(door)))
     };
     config.listen.iter().filter_map(door).collect()
-}
-
-/// Every zone that a policy depends on, once.
-fn zones(snapshot: &Snapshot) -> Vec<Zone> {
-    let checks = snapshot.policies.values().flat_map(|policy| &policy.checks);
-    let mut zones: Vec<Zone> = Vec::new();
-    for name in checks.flat_map(|check| check.zones()) {
-        let zone = Zone::new(name.asked(), name.shown());
-        if !zones.contains(&zone) {
-            zones.push(zone);
-        }
-    }
-    zones
 }
 
 /// A client as it would stand in the facts of a session that begins now: what depends on the day, such as entries of

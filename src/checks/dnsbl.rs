@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::checks::examination::Examination;
 use crate::checks::list::{Subject, Zone, tell_apart};
-use crate::checks::{Check, Kind, Remark, SettingsError, address, names, settings};
+use crate::checks::{Check, Kind, Lists, Remark, SettingsError, address, names, settings};
 use crate::facts::DnsName;
 
 pub(in crate::checks) const KIND: Kind = Kind {
@@ -83,8 +83,9 @@ impl Check for Dnsbl {
         }
     }
 
-    fn zones(&self) -> Vec<DnsName> {
-        self.zones.iter().map(Zone::watched).collect()
+    fn zones(&self) -> Vec<(DnsName, Lists)> {
+        let zones = self.zones.iter().map(Zone::watched);
+        zones.map(|zone| (zone, Lists::Addresses)).collect()
     }
 
     fn remarks(&self, _now: Option<u64>) -> Vec<Remark> {

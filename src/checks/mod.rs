@@ -47,8 +47,8 @@ pub trait Check: std::fmt::Debug + Send + Sync {
         &[]
     }
 
-    /// The DNS zones it depends on, so that the health of each can be watched.
-    fn zones(&self) -> Vec<DnsName> {
+    /// The DNS zones it depends on and what they list, so that the health of each can be watched.
+    fn zones(&self) -> Vec<(DnsName, Lists)> {
         Vec::new()
     }
 
@@ -56,6 +56,15 @@ pub trait Check: std::fmt::Debug + Send + Sync {
     fn remarks(&self, _now: Option<u64>) -> Vec<Remark> {
         Vec::new()
     }
+}
+
+/// What a zone lists (RFC 5782 §2, §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lists {
+    /// Addresses.
+    Addresses,
+    /// Names.
+    Names,
 }
 
 /// Something worth knowing about a setting of a check.

@@ -11,7 +11,7 @@ use crate::checks::answer_filter::AnswerFilter;
 use crate::checks::examination::Examination;
 use crate::checks::list::{Subject, Written, Zone, tell_apart, timeout};
 use crate::checks::points::Points;
-use crate::checks::{Check, Kind, SettingsError, names, settings};
+use crate::checks::{Check, Kind, Lists, SettingsError, names, settings};
 use crate::facts::{DnsName, Millis, RecordType};
 use crate::smtp::domain::Host;
 
@@ -154,8 +154,9 @@ impl Check for Rhsbl {
         }
     }
 
-    fn zones(&self) -> Vec<DnsName> {
-        self.zones.iter().map(|list| list.zone.watched()).collect()
+    fn zones(&self) -> Vec<(DnsName, Lists)> {
+        let zones = self.zones.iter().map(|list| list.zone.watched());
+        zones.map(|zone| (zone, Lists::Names)).collect()
     }
 }
 

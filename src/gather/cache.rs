@@ -137,6 +137,11 @@ impl Answers {
         );
     }
 
+    /// Forgets every answer about names that end in `suffix` (lower case).
+    pub(in crate::gather) fn forget(&self, suffix: &str) {
+        self.kept.retain(|key, _| !key.name.ends_with(suffix));
+    }
+
     /// How many answers are held, those past their time included.
     pub(in crate::gather) fn len(&self) -> usize {
         self.kept.len()
@@ -199,6 +204,17 @@ mod tests {
             answers.get(&Key::new(&secret, RecordType::A)),
             Some(found(1))
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_zone_is_forgotten_alone() {
+        let answers = Answers::new(10);
+        for name in ["2.0.0.127.bl.example", "2.0.0.127.other.example"] {
+            answers.put(key(name), found(1), Duration::from_secs(60));
+        }
+        answers.forget(".bl.example");
+        assert_eq!(answers.get(&key("2.0.0.127.bl.example")), None);
+        assert_eq!(answers.get(&key("2.0.0.127.other.example")), Some(found(1)));
     }
 
     #[tokio::test(start_paused = true)]

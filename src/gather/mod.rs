@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! ask → cache → flight (one lookup per question) → zone, resolver (breakers) → dns (hickory-resolver)
+//! test_entries: is each zone fit to be asked?
 //! ```
 
 mod cache;
@@ -12,6 +13,7 @@ mod dns;
 mod flight;
 pub mod memory;
 mod primary;
+mod test_entries;
 mod zone;
 
 use std::net::SocketAddr;
@@ -35,6 +37,7 @@ use crate::gather::memory::Remembrance;
 use crate::gather::primary::Primaries;
 use crate::gather::zone::{Breaker, Leave, Zones};
 
+pub use crate::gather::test_entries::Fitness;
 pub use crate::gather::zone::{Standing, Zone};
 
 /// Lookups on the wire at one time: each costs a UDP socket.
@@ -152,6 +155,11 @@ impl Gather {
         self.inner.zones.watch(zones);
     }
 
+    /// Tests the watched zones that are due, all at one time (RFC 5782 §5); to be called again every few seconds.
+    pub async fn test_zones(&self) {
+        test_entries::round(&self.inner).await;
+    }
+
     /// Notes how the primary at `addresses` was found by the last look at it.
     pub fn saw_primary(&self, addresses: &str, greets: bool) {
         self.inner.primaries.saw(addresses, greets);
@@ -175,6 +183,11 @@ impl Gather {
     fn ask_dns(&self, name: &DnsName, kind: RecordType) -> BoxFuture<'static, (DnsAnswer, Source)> {
         let inner = &self.inner;
         let key = Key::new(name, kind);
+        let zone = inner.zones.of(key.name());
+        // Before memory is asked: what the zone said earlier does not count either.
+        if zone.as_ref().is_some_and(|zone| zone.is_unfit()) {
+            return now(Failure::Suspended);
+        }
         if let Some(answer) = inner.answers.get(&key) {
             return inner.remembered(answer);
         }
@@ -188,7 +201,7 @@ impl Gather {
                 wait(arrival, inner.timeout)
             }
             Boarding::First(flight, arrival) => {
-                self.start(flight, wire_name);
+                self.start(flight, wire_name, zone);
                 wait(arrival, inner.timeout)
             }
             Boarding::Full => {
@@ -199,8 +212,7 @@ impl Gather {
     }
 
     /// Starts the lookup, unless its zone or the resolver is known to be failing.
-    fn start(&self, flight: Flight, name: Name) {
-        let zone = self.inner.zones.of(flight.key().name());
+    fn start(&self, flight: Flight, name: Name, zone: Option<Arc<Breaker>>) {
         let in_zone = zone.is_some();
         let breaker = zone.unwrap_or_else(|| Arc::clone(&self.inner.resolver));
         let Some(leave) = breaker.leave() else {
@@ -337,6 +349,9 @@ impl LookUp {
         }
         if self.in_zone && answer.a().next().is_some() {
             self.leave.listed(answer.a());
+        }
+        if self.leave.is_unfit() {
+            return self.flight.arrive(DnsAnswer::Failed(Failure::Suspended));
         }
         let time = keep(&answer, ttl);
         self.inner

@@ -1,16 +1,21 @@
 //! Breakers: who failed so often that nobody waits for it, the resolver as a whole and each DNSBL zone by itself
 //! (RFC 5782 zones come and go).
 //!
-//! A breaker counts failures in a row; it does not know what a failure is and keeps no answers. Time is tokio's. Every
+//! A breaker counts failures in a row and keeps what the zone's last test has shown
+//! ([`test_entries`](crate::gather::test_entries)); it does not ask and keeps no answers. Time is tokio's. Every
 //! lookup has one breaker: that of its zone, or, outside of all watched zones, the resolver's. So a zone that is silent
 //! says nothing about the resolver or about another zone; a resolver that is silent shows as every zone being so.
 //! Opening, closing and zone trouble are told in the log, once each.
 
+use std::collections::HashSet;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::checks::Lists;
+use crate::gather::test_entries::{Fitness, advice, is_wrong};
 
 /// Failures in a row that open a breaker.
 const PATIENCE: u32 = 5;
@@ -24,17 +29,29 @@ const BACK_OFF_MOST: Duration = Duration::from_secs(30);
 pub struct Zone {
     suffix: Box<str>,
     shown: Box<str>,
+    lists: Lists,
 }
 
 impl Zone {
     /// The zone whose names end in `asked` (which may hold a secret key) and that is called `shown` toward people.
     #[must_use]
-    pub fn new(asked: &str, shown: &str) -> Self {
+    pub fn new(asked: &str, shown: &str, lists: Lists) -> Self {
         let asked = asked.trim_matches('.').to_ascii_lowercase();
         Self {
             suffix: format!(".{asked}").into(),
             shown: shown.into(),
+            lists,
         }
+    }
+
+    /// What every name in it ends with. Never print it.
+    pub(in crate::gather) fn suffix(&self) -> &str {
+        &self.suffix
+    }
+
+    /// What it lists.
+    pub(in crate::gather) const fn lists(&self) -> Lists {
+        self.lists
     }
 }
 
@@ -59,6 +76,31 @@ pub struct Standing {
     pub suspended: bool,
     /// Answers that no list may give: error codes, or addresses outside 127.0.0.0/8.
     pub trouble: u64,
+    /// What the zone's last test has shown.
+    pub fitness: Fitness,
+    /// How long ago that test was.
+    pub tested: Option<Duration>,
+}
+
+impl Standing {
+    /// How it is doing, in one word.
+    #[must_use]
+    pub const fn state(&self) -> &'static str {
+        match (self.suspended, self.failed_in_a_row) {
+            (true, _) => "suspended",
+            (false, 1..) => "failing",
+            (false, 0) => "up",
+        }
+    }
+
+    /// Why it is so, in one word.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        if self.failed_in_a_row > 0 && !self.fitness.is_unfit() {
+            return "no_answer";
+        }
+        self.fitness.label()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -70,6 +112,9 @@ struct State {
     trouble: u64,
     /// Whether the trouble has been told and no proper listing has come since.
     troubled: bool,
+    fitness: Fitness,
+    tested: Option<Instant>,
+    test_due: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -129,8 +174,52 @@ impl Breaker {
             answered: state.answered,
             failed: state.failed,
             failed_in_a_row: state.in_a_row,
-            suspended: state.open.is_some(),
+            suspended: state.open.is_some() || state.fitness.is_unfit(),
             trouble: state.trouble,
+            fitness: state.fitness,
+            tested: state.tested.map(|tested| tested.elapsed()),
+        }
+    }
+
+    /// Whether the last test has shown that its answers must not count.
+    pub(in crate::gather) fn is_unfit(&self) -> bool {
+        self.lock().fitness.is_unfit()
+    }
+
+    /// Whether it is time for a test.
+    pub(in crate::gather) fn is_test_due(&self) -> bool {
+        self.lock().test_due.is_none_or(|due| due <= Instant::now())
+    }
+
+    /// Whether the next test should come soon: it is suspended, or there is nothing to go by yet.
+    pub(in crate::gather) fn is_doubtful(&self) -> bool {
+        let state = self.lock();
+        let silent = state.open.is_some() || state.in_a_row > 0;
+        silent || state.fitness.is_unfit() || state.fitness == Fitness::Untested
+    }
+
+    /// The next test is due in `pause`.
+    pub(in crate::gather) fn test_in(&self, pause: Duration) {
+        self.lock().test_due = Some(Instant::now() + pause);
+    }
+
+    /// Notes what a test has shown. What is news is told.
+    pub(in crate::gather) fn tested(&self, found: Fitness) {
+        let mut state = self.lock();
+        let before = std::mem::replace(&mut state.fitness, found);
+        state.tested = Some(Instant::now());
+        match (before.is_unfit(), found) {
+            (_, Fitness::Wrong(_)) => {
+                state.trouble = state.trouble.saturating_add(1);
+                // Told below.
+                state.troubled = true;
+            }
+            (true, _) => state.troubled = false,
+            (false, _) => {}
+        }
+        drop(state);
+        if before != found {
+            found.tell(&self.name, before);
         }
     }
 
@@ -156,10 +245,7 @@ impl Leave {
     /// A positive answer came from a list; `answers` are its A records. What no list may answer is zone trouble
     /// (RFC 5782 §2.1): 127.255.255.0/24 are the operators' error codes, others come from zones given up and sold.
     pub(in crate::gather) fn listed(&mut self, answers: impl Iterator<Item = Ipv4Addr>) {
-        let wrong = answers.into_iter().find(|answer| {
-            let [first, second, third, _] = answer.octets();
-            first != 127 || (second, third) == (255, 255)
-        });
+        let wrong = answers.into_iter().find(|answer| is_wrong(*answer));
         let mut state = self.breaker.lock();
         let Some(wrong) = wrong else {
             state.troubled = false;
@@ -170,13 +256,13 @@ impl Leave {
             return;
         }
         drop(state);
-        let hint = match wrong.octets() {
-            [127, 255, 255, _] => {
-                "it refuses this resolver: use one of your own, or the zone's name is wrong"
-            }
-            _ => "it is no list any more: take it out of the configuration",
-        };
+        let hint = advice(wrong);
         tracing::warn!(zone = %self.breaker.name, answer = %wrong, "zone trouble, its answers do not count: {hint}");
+    }
+
+    /// Whether a test has shown meanwhile that the answers must not count.
+    pub(in crate::gather) fn is_unfit(&self) -> bool {
+        self.breaker.is_unfit()
     }
 
     /// It failed. Lookups that were let through before it opened do not lengthen the back-off.
@@ -221,12 +307,16 @@ pub(in crate::gather) struct Zones {
     watched: Mutex<Arc<[Watched]>>,
 }
 
-type Watched = (Zone, Arc<Breaker>);
+/// A zone with its breaker.
+pub(in crate::gather) type Watched = (Zone, Arc<Breaker>);
 
 impl Zones {
-    /// Watches `zones` from now on; those that were watched before keep their standing.
-    pub(in crate::gather) fn watch(&self, zones: Vec<Zone>) {
+    /// Watches `zones` from now on, each once; those that were watched before keep their standing.
+    pub(in crate::gather) fn watch(&self, mut zones: Vec<Zone>) {
         let before = self.all();
+        // A list of addresses and of names has one standing.
+        let mut seen = HashSet::new();
+        zones.retain(|zone| seen.insert(zone.suffix.clone()));
         let watched = zones.into_iter().map(|zone| {
             let known = before.iter().find(|(known, _)| *known == zone);
             let breaker = known.map_or_else(
@@ -257,96 +347,11 @@ impl Zones {
             .collect()
     }
 
-    fn all(&self) -> Arc<[Watched]> {
+    /// All of them.
+    pub(in crate::gather) fn all(&self) -> Arc<[Watched]> {
         Arc::clone(&self.watched.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fail(breaker: &Arc<Breaker>, times: u32) {
-        for _ in 0..times {
-            breaker.leave().unwrap().failed();
-        }
-    }
-
-    async fn after(seconds: u64) {
-        tokio::time::advance(Duration::from_secs(seconds)).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn five_failures_in_a_row_open_it_and_an_answer_closes_it() {
-        let breaker = Breaker::new("x");
-        fail(&breaker, 4);
-        breaker.leave().unwrap().answered();
-        fail(&breaker, 5);
-        assert!(breaker.leave().is_none());
-        after(1).await;
-        let mut probe = breaker.leave().unwrap();
-        assert!(breaker.leave().is_none(), "one probe at a time");
-        probe.answered();
-        assert!(breaker.leave().is_some());
-        let standing = breaker.standing();
-        assert_eq!(
-            (standing.answered, standing.failed, standing.suspended),
-            (2, 9, false)
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn back_off_doubles_up_to_half_a_minute() {
-        let breaker = Breaker::new("x");
-        fail(&breaker, 5);
-        for seconds in [1, 2, 4, 8, 16, 30, 30] {
-            after(seconds - 1).await;
-            assert!(breaker.leave().is_none(), "{seconds}");
-            after(1).await;
-            fail(&breaker, 1);
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_probe_that_is_given_up_makes_room_for_the_next() {
-        let breaker = Breaker::new("x");
-        fail(&breaker, 5);
-        after(1).await;
-        drop(breaker.leave().unwrap());
-        assert!(breaker.leave().is_some());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn lookups_from_before_neither_lengthen_the_back_off_nor_are_probes() {
-        let breaker = Breaker::new("x");
-        let mut old = breaker.leave().unwrap();
-        fail(&breaker, 5);
-        old.failed();
-        after(1).await;
-        assert!(breaker.leave().is_some());
-        let mut late = old;
-        late.answered();
-        assert!(!breaker.standing().suspended, "a late answer closes it");
-    }
-
-    #[test]
-    fn names_belong_to_the_longest_zone_and_standing_survives_a_new_list() {
-        let zones = Zones::default();
-        let key = Zone::new("SECRET.dq.example.", "dq.example");
-        zones.watch(vec![Zone::new("example", "all"), key.clone()]);
-        fail(&zones.of("2.0.0.127.secret.dq.example").unwrap(), 2);
-        assert!(zones.of("notexample").is_none());
-        assert!(zones.of("example").is_none());
-        zones.watch(vec![key.clone(), Zone::new("other", "other")]);
-        let standings = zones.standings();
-        assert_eq!(
-            standings.iter().map(|zone| zone.failed).collect::<Vec<_>>(),
-            [2, 0]
-        );
-        assert!(
-            !format!("{key:?}{standings:?}")
-                .to_lowercase()
-                .contains("secret")
-        );
-    }
-}
+mod tests;

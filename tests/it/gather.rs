@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use gatepost::checks::Lists;
 use gatepost::cli::demo::dns::{Code, Control, Manner, Server, Transport, Zone};
 use gatepost::facts::{
     Answer, DnsAnswer, DnsName, Failure, Millis, Question, RecordData, RecordType, Silence, Source,
@@ -23,14 +24,14 @@ fn zone() -> Zone {
     zone
 }
 
-async fn serve(zone: Zone) -> Control {
+pub(crate) async fn serve(zone: Zone) -> Control {
     let server = Server::bind_loopback(zone).await.unwrap();
     let control = server.control();
     tokio::spawn(server.serve());
     control
 }
 
-fn gather(server: SocketAddr, timeout: Duration) -> Arc<Gather> {
+pub(crate) fn gather(server: SocketAddr, timeout: Duration) -> Arc<Gather> {
     let settings = Settings {
         servers: vec![server],
         timeout,
@@ -39,7 +40,7 @@ fn gather(server: SocketAddr, timeout: Duration) -> Arc<Gather> {
     Gather::new(&settings, Arc::new(|task| drop(tokio::spawn(task)))).unwrap()
 }
 
-fn patient(server: SocketAddr) -> Arc<Gather> {
+pub(crate) fn patient(server: SocketAddr) -> Arc<Gather> {
     gather(server, Duration::from_secs(20))
 }
 
@@ -50,14 +51,14 @@ fn question(name: &str, kind: RecordType) -> Question {
     }
 }
 
-async fn ask(gather: &Gather, name: &str, kind: RecordType) -> (DnsAnswer, Source) {
+pub(crate) async fn ask(gather: &Gather, name: &str, kind: RecordType) -> (DnsAnswer, Source) {
     match gather.ask(&question(name, kind)).await {
         (Answer::Dns(answer), source) => (answer, source),
         (other, _) => panic!("{other:?}"),
     }
 }
 
-fn failed(failure: Failure) -> DnsAnswer {
+pub(crate) fn failed(failure: Failure) -> DnsAnswer {
     DnsAnswer::Failed(failure)
 }
 
@@ -238,8 +239,8 @@ async fn a_failing_zone_is_suspended_alone() {
     let control = serve(zone()).await;
     let gather = patient(control.address());
     gather.watch_zones(vec![
-        gather::Zone::new("key.bad.test", "bad.test"),
-        gather::Zone::new("dnsbl.test", "dnsbl.test"),
+        gather::Zone::new("key.bad.test", "bad.test", Lists::Addresses),
+        gather::Zone::new("dnsbl.test", "dnsbl.test", Lists::Addresses),
     ]);
     for number in 0..5 {
         let name = format!("{number}.key.bad.test");

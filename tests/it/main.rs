@@ -22,3 +22,4 @@ mod real_haproxy;
 mod real_rbldnsd;
 mod real_tls;
 mod shield;
+mod zones;

@@ -1,0 +1,44 @@
+//! Watches the zones of DNS lists: tests each, for as long as the process accepts mail (RFC 5782 §5).
+//!
+//! What a test is, and when the next is due, is `gather`'s.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::app::tasks::Tasks;
+use crate::config::Snapshot;
+use crate::gather::{Gather, Zone};
+
+/// How often it is looked whether a test is due.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// Begins to watch every zone that a policy depends on.
+pub(in crate::app) fn begin(
+    tasks: &Tasks,
+    snapshot: &Snapshot,
+    gather: &Arc<Gather>,
+    draining: &CancellationToken,
+) {
+    let checks = snapshot.policies.values().flat_map(|policy| &policy.checks);
+    let zones: Vec<Zone> = checks
+        .flat_map(|check| check.zones())
+        .map(|(name, lists)| Zone::new(name.asked(), name.shown(), lists))
+        .collect();
+    if zones.is_empty() {
+        return;
+    }
+    gather.watch_zones(zones);
+    let (gather, draining) = (Arc::clone(gather), draining.clone());
+    tasks.spawn(async move {
+        let _ = draining.run_until_cancelled(test(&gather)).await;
+    });
+}
+
+async fn test(gather: &Gather) {
+    loop {
+        gather.test_zones().await;
+        tokio::time::sleep(PAUSE).await;
+    }
+}
