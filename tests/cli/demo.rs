@@ -77,9 +77,9 @@ fn six_sessions_are_played_and_judged_as_they_should() {
     );
     // Each finding says once what was seen.
     for line in [
-        "     5  pregreet  spoke before the greeting (after ",
-        "     5  dnsbl     listed by bl.demo.example (127.0.0.2)",
-        "     0  dnsbl     not listed by bl.demo.example\n",
+        "     5  pregreet      spoke before the greeting (after ",
+        "     5  dnsbl         listed by bl.demo.example (127.0.0.2)",
+        "     0  dnsbl         not listed by bl.demo.example\n",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
