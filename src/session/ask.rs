@@ -3,9 +3,9 @@
 //! The only loop of that kind. Answers are collected whenever a session waits for something (the greeting, a verdict);
 //! those that come after the session has ended go to the cache, not here.
 
-use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::time::Instant;
 
 use crate::checks::verdict::Verdict;
@@ -29,6 +29,11 @@ impl Asking {
         }
     }
 
+    /// The next answer, if it is there already. Whoever asks so must wait for [`Asking::next`] afterwards, which is woken.
+    fn ready(&mut self) -> Option<Answered> {
+        self.pending.next().now_or_never().flatten()
+    }
+
     /// Whether any answer is still to come.
     pub(in crate::session) fn is_waiting(&self) -> bool {
         !self.pending.is_empty()
@@ -50,8 +55,16 @@ impl Session {
 
     /// Notes an answer and starts whatever questions follow from it: the text of a listing follows the listing.
     pub(in crate::session) fn collect(&mut self, answered: Answered) {
-        self.note_answer(answered);
+        self.note_answers(answered);
         let _ = self.consult();
+    }
+
+    /// Notes an answer, and with it those that have come as well: the judge looks at all of them at once.
+    pub(in crate::session) fn note_answers(&mut self, answered: Answered) {
+        self.note_answer(answered);
+        while let Some(answered) = self.asking.ready() {
+            self.note_answer(answered);
+        }
     }
 
     /// Asks the judge, and starts whatever questions it has that were not asked before. [`Question::Silence`] is left
@@ -75,7 +88,7 @@ impl Session {
                 Judgement::Ask { .. } => {}
             }
             let answered = self.asking.next().await;
-            self.note_answer(answered);
+            self.note_answers(answered);
         }
     }
 

@@ -114,7 +114,7 @@ impl Session {
                     return Ok(());
                 }
                 let answered = self.asking.next().await;
-                self.note_answer(answered);
+                self.note_answers(answered);
                 continue;
             };
             let question = Question::Silence { wait, teaser };
