@@ -7,6 +7,7 @@
 mod accept;
 pub mod certificates;
 mod clock;
+pub mod control;
 mod descriptors;
 pub mod directories;
 mod log_limit;
@@ -113,6 +114,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
     zones::begin(&tasks, snapshot, &answerer, &draining);
     let connections = descriptors::make_room(config.limits.connections);
     let (writer, journal) = start_journal(&config.journal)?;
+    let gather = Arc::clone(&answerer);
     let shared = Arc::new(Shared {
         hostname: config.hostname.as_str().into(),
         limits: config.limits.clone(),
@@ -143,6 +145,8 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
             tasks.clone(),
         ));
     }
+    let desk = control::Desk::new(gather, &shared, &doors, &addresses);
+    control::begin(&tasks, &control::path(&config.store), desk).await;
     Ok(Running {
         shared,
         tasks,
