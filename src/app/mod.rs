@@ -1,6 +1,6 @@
 //! Floor 8: the process. Starts everything in order, stops it in order; the only floor that spawns and reads the clock.
 //!
-//! Start: resolver → certificates → listeners → journal → backends probed → accepting. Nothing accepts before all of it
+//! Start: resolver → certificates → listeners → journal → backends probed → accepting → control socket. Nothing accepts before all of it
 //! stands; a problem on the way is one [`StartProblem`] and leaves nothing running and nothing written. Stop: no more accepting → sessions end at
 //! their next command boundary outside a transaction, or at the deadline → journal flushed.
 

@@ -103,6 +103,8 @@ fn a_denied_network_is_refused_at_once_and_after_a_restart_until_it_is_forgotten
         );
         assert!(!refused.contains("liar"), "{refused}");
         assert!(house.rcpt("198.51.100.77").starts_with("250"));
+        let explained = house.ok(&["explain", client]);
+        assert!(explained.contains("denied here by network"), "{explained}");
         house.restart();
     }
     let list = house.ok(&["deny", "--list"]);
@@ -149,6 +151,55 @@ fn what_is_allowed_passes_a_block_list_and_names_count_too() {
         house.ok(&["forget", subject]);
     }
     assert!(house.rcpt("192.0.2.77").starts_with("250"));
+}
+
+#[test]
+fn a_session_under_way_hears_of_it_at_its_next_mail() {
+    let house = House::start();
+    let mut client = house.greeted("192.0.2.77");
+    client.command("EHLO mx.sender.test");
+    house.ok(&["deny", "192.0.2.77"]);
+    client.command("MAIL FROM:<ada@elsewhere.test>");
+    let refused = client.command("RCPT TO:<user@example.com>");
+    assert!(refused.contains("denied here by network"), "{refused}");
+    assert!(
+        client
+            .command("RCPT TO:<postmaster@example.com>")
+            .starts_with("250")
+    );
+    house.ok(&["allow", "192.0.2.77"]);
+    client.command("RSET");
+    client.command("MAIL FROM:<ada@elsewhere.test>");
+    assert!(
+        client
+            .command("RCPT TO:<user@example.com>")
+            .starts_with("250")
+    );
+}
+
+/// What a policy makes of an entry is not what whoever adds it may think.
+#[test]
+fn an_entry_without_effect_is_said_to_be() {
+    for (more, note) in [
+        (
+            "mode = \"observe\"",
+            "policy default observes, and refuses nobody",
+        ),
+        (
+            "checks.access.enabled = false",
+            "policy default does not look at it: its check access is off",
+        ),
+    ] {
+        let world = World::new().with("[policy.default]", &format!("[policy.default]\n{more}"));
+        let _running = Running::start(&world, DESCRIPTORS);
+        let said = world.run(&["deny", "192.0.2.77"]);
+        assert_eq!(said.code, Some(0));
+        assert!(
+            said.transcript.contains(&format!("note: {note}\n")),
+            "{}",
+            said.transcript
+        );
+    }
 }
 
 #[test]

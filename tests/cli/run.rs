@@ -111,7 +111,7 @@ impl Client {
         write!(self.0.get_mut(), "{line}\r\n").unwrap();
     }
 
-    fn command(&mut self, line: &str) -> String {
+    pub(crate) fn command(&mut self, line: &str) -> String {
         self.say(line);
         self.reply()
     }
