@@ -99,8 +99,12 @@ fn health(zone: &Zone, paint: Paint) -> String {
         0 => String::new(),
         trouble => format!(", {trouble} answers that no list may give"),
     };
+    let test = match zone.tested {
+        Some(_) => format!(", {}", zone.test.replace('_', " ")),
+        None => String::new(),
+    };
     let (answered, failed) = (zone.answered, zone.failed);
-    format!("{state}, {answered} lookups answered, {failed} failed{trouble}")
+    format!("{state}, {answered} lookups answered, {failed} failed{trouble}{test}")
 }
 
 fn memory(out: &mut impl Write, status: &Status, paint: Paint) -> std::io::Result<()> {

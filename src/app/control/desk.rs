@@ -225,6 +225,8 @@ fn zone(standing: &Standing) -> Zone {
         failed_in_a_row: standing.failed_in_a_row,
         suspended: standing.suspended,
         trouble: standing.trouble,
+        test: standing.fitness.label().to_owned(),
+        tested: standing.tested.map(|ago| ago.as_secs()),
     }
 }
 

@@ -133,6 +133,10 @@ pub struct Zone {
     pub suspended: bool,
     /// Answers that no list may give.
     pub trouble: u64,
+    /// What its last test has shown, as a word.
+    pub test: String,
+    /// Seconds since that test.
+    pub tested: Option<u64>,
 }
 
 /// Lookups in all.
