@@ -1,12 +1,13 @@
 //! Floor 8: the process. Starts everything in order, stops it in order; the only floor that spawns and reads the clock.
 //!
-//! Start: resolver → certificates → listeners → journal → backends probed → accepting. Nothing accepts before all of it
+//! Start: resolver → certificates → listeners → journal → backends probed → accepting → control socket. Nothing accepts before all of it
 //! stands; a problem on the way is one [`StartProblem`] and leaves nothing running and nothing written. Stop: no more accepting → sessions end at
 //! their next command boundary outside a transaction, or at the deadline → journal flushed.
 
 mod accept;
 pub mod certificates;
 mod clock;
+pub mod control;
 mod descriptors;
 pub mod directories;
 mod log_limit;
@@ -113,6 +114,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
     zones::begin(&tasks, snapshot, &answerer, &draining);
     let connections = descriptors::make_room(config.limits.connections);
     let (writer, journal) = start_journal(&config.journal)?;
+    let gather = Arc::clone(&answerer);
     let shared = Arc::new(Shared {
         hostname: config.hostname.as_str().into(),
         limits: config.limits.clone(),
@@ -143,6 +145,8 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
             tasks.clone(),
         ));
     }
+    let desk = control::Desk::new(gather, &shared, &doors, &addresses);
+    control::begin(&tasks, &control::path(&config.store), desk).await;
     Ok(Running {
         shared,
         tasks,

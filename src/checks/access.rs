@@ -4,6 +4,9 @@
 //! the deny list denies outright, and allow beats deny. A network is proven by the connection;
 //! HELO name and sender are only claimed. Names are compared as RFC 5321 §2.4 wants it for domains,
 //! local-parts without regard to case as well, as people mean it in a list.
+//!
+//! Entries that were added by command (`gatepost allow`, `gatepost deny`) come as facts, and count as
+//! those of the configuration.
 
 mod entry;
 
@@ -13,7 +16,7 @@ use crate::checks::examination::Examination;
 use crate::checks::finding::Outcome;
 use crate::checks::points::Points;
 use crate::checks::{Check, Kind, Remark, SettingsError, settings};
-use crate::facts::Facts;
+use crate::facts::{self, Facts, Listed};
 use entry::{Entry, Subject};
 
 pub(in crate::checks) const KIND: Kind = Kind {
@@ -22,6 +25,9 @@ pub(in crate::checks) const KIND: Kind = Kind {
     sample: SAMPLE,
     build,
 };
+
+/// The reason of entries that were added by command.
+const BY_COMMAND: &str = "command";
 
 const SAMPLE: &str = r#"# Clients that are let through whatever the other checks say, and are not made to wait. An entry
 # names one of:
@@ -47,9 +53,6 @@ struct Access {
 
 fn build(table: serde_json::Value) -> Result<Option<Box<dyn Check>>, SettingsError> {
     let check: Access = settings(table)?;
-    if check.allow.is_empty() && check.deny.is_empty() {
-        return Ok(None);
-    }
     Ok(Some(Box::new(check)))
 }
 
@@ -67,10 +70,18 @@ impl Check for Access {
         ];
         for (list, outcome, word) in lists {
             let mut holding = list.iter().filter(|entry| entry.holds(started));
-            if let Some(entry) = holding.find(|entry| matches(entry, facts, outcome)) {
+            if let Some(entry) = holding.find(|entry| matches(&entry.subject, facts, outcome)) {
                 let subject = &entry.subject;
                 let evidence = format!("{word} here by {} {subject}", subject.reason());
                 examination.found(outcome, Points::ZERO, subject.reason(), evidence);
+            }
+        }
+        for (outcome, word) in [(Outcome::Allow, "allowed"), (Outcome::Deny, "denied")] {
+            let allow = outcome == Outcome::Allow;
+            let mut noted = latest(facts).filter(|listed| listed.allow == allow);
+            if let Some(subject) = noted.find_map(|listed| concerns(listed, facts)) {
+                let evidence = format!("{word} here by {} {subject}", subject.reason());
+                examination.found(outcome, Points::ZERO, BY_COMMAND, evidence);
             }
         }
     }
@@ -83,6 +94,41 @@ impl Check for Access {
         all.extend(expired("deny", &self.deny, now));
         all
     }
+}
+
+/// The entries added by command, each as it was noted last: one may have been put in another's place.
+fn latest(facts: &Facts) -> impl Iterator<Item = &Listed> {
+    let noted = facts.listed().enumerate();
+    noted
+        .filter(|(at, listed)| {
+            let mut later = facts.listed().skip(at + 1);
+            !later.any(|later| later.subject == listed.subject)
+        })
+        .map(|(_, listed)| listed)
+}
+
+/// The subject of an entry added by command, if it speaks of this session as it stands.
+fn concerns(listed: &Listed, facts: &Facts) -> Option<Subject> {
+    let outcome = match listed.allow {
+        true => Outcome::Allow,
+        false => Outcome::Deny,
+    };
+    Subject::noted(&listed.subject).filter(|subject| matches(subject, facts, outcome))
+}
+
+/// Whether an entry added by command speaks of this session as it stands.
+#[must_use]
+pub fn speaks_of(listed: &Listed, facts: &Facts) -> bool {
+    concerns(listed, facts).is_some()
+}
+
+/// Reads whom an operator means: a network or address, a name in HELO, or a sender.
+///
+/// # Errors
+///
+/// What is wrong with the text, and what to write.
+pub fn subject(text: &str) -> Result<facts::Subject, String> {
+    Subject::guess(text.trim()).map(|subject| subject.to_note())
 }
 
 fn expired(setting: &'static str, list: &[Entry], now: u64) -> Vec<Remark> {
@@ -99,8 +145,8 @@ fn expired(setting: &'static str, list: &[Entry], now: u64) -> Vec<Remark> {
 
 /// Whether an entry speaks of this session. A HELO name that is denied stays denied after another
 /// HELO; one that is allowed must be the latest.
-fn matches(entry: &Entry, facts: &Facts, outcome: Outcome) -> bool {
-    match &entry.subject {
+fn matches(subject: &Subject, facts: &Facts, outcome: Outcome) -> bool {
+    match subject {
         Subject::Network(network) => facts
             .client()
             .is_some_and(|client| network.contains(&client.ip().to_canonical())),

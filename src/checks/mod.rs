@@ -3,7 +3,7 @@
 //! A new check is one new file, its line in [`ALL`], and its cases in `tests/verdicts/`. Configuration, sample file,
 //! documentation, metric labels and the columns of `explain` derive from [`ALL`].
 
-mod access;
+pub mod access;
 pub mod address;
 mod answer_filter;
 mod conduct;

@@ -3,6 +3,7 @@
 //! The same checks, the same judge and the same questions as in a session; only the silence before the greeting is
 //! assumed, for there is nobody to watch.
 
+mod listed;
 mod listener;
 mod said;
 mod show;
@@ -24,7 +25,8 @@ use crate::checks::{Judgement, judge};
 use crate::cli::output;
 use crate::config::{Backend, ClientAddress};
 use crate::facts::{
-    Answer, Answered, Fact, Facts, Helo, Mail, Millis, Question, Rcpt, Silence, Source, Stage,
+    Answer, Answered, Fact, Facts, Helo, Listed, Mail, Millis, Question, Rcpt, Silence, Source,
+    Stage,
 };
 use crate::gather::{Answerer, Gather};
 use crate::net::backend::may_be_told_of;
@@ -97,6 +99,7 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let address = unmap(SocketAddr::new(arguments.address, 25));
     let mut facts = Facts::new(app::client_now(address, local, name));
+    let listed = listed::all(&snapshot);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -105,7 +108,7 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             &app::gather_settings(&snapshot.config.resolver),
             Tasks::default().spawner(),
         )?;
-        anyhow::Ok(walk(policy, &gather, &mut facts, arguments, &recipient).await)
+        anyhow::Ok(walk(policy, &gather, &mut facts, arguments, &recipient, &listed).await)
     })?;
     let backend = snapshot
         .config
@@ -138,7 +141,9 @@ async fn walk(
     facts: &mut Facts,
     arguments: &Arguments,
     recipient: &ForwardPath,
+    listed: &[Listed],
 ) -> Verdict {
+    listed::note(listed, facts, Stage::Connect);
     settle(policy, gather, facts, Stage::Connect).await;
     if let Some(name) = &arguments.helo {
         let helo = Helo {
@@ -146,6 +151,7 @@ async fn walk(
             name: name.clone(),
         };
         facts.push(Stage::Helo, Millis(0), Fact::Helo(Box::new(helo)));
+        listed::note(listed, facts, Stage::Helo);
     }
     if let Some(path) = &arguments.from {
         let mail = Mail {
@@ -153,6 +159,7 @@ async fn walk(
             size: None,
         };
         facts.push(Stage::Mail, Millis(0), Fact::Mail(Box::new(mail)));
+        listed::note(listed, facts, Stage::Mail);
     }
     facts.push(
         Stage::Rcpt,

@@ -2,11 +2,15 @@
 //!
 //! Exit codes: 0 fine, 1 found problems, 2 usage.
 
+mod ask;
 mod check_config;
 pub mod demo;
 mod explain;
+mod forget;
+mod lists;
 mod output;
 mod run;
+mod status;
 
 use std::process::ExitCode;
 
@@ -28,6 +32,14 @@ enum Command {
     CheckConfig(check_config::Arguments),
     /// Say what a client would get, and why, by asking the live questions
     Explain(explain::Arguments),
+    /// Show how the running gatepost is doing
+    Status(status::Arguments),
+    /// Let a client in, whatever the checks say; counts at once, and after a restart
+    Allow(lists::Arguments),
+    /// Refuse a client at RCPT, whatever the checks say; counts at once, and after a restart
+    Deny(lists::Arguments),
+    /// Take away what was allowed or denied by command, and what is remembered of a client
+    Forget(forget::Arguments),
     /// Show the gate at work: an embedded DNS server and mail store, and six short sessions
     Demo(demo::Arguments),
 }
@@ -40,6 +52,10 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Allow(arguments) => lists::run(true, &arguments),
+        Command::Deny(arguments) => lists::run(false, &arguments),
+        Command::Forget(arguments) => forget::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
     };
     match outcome {

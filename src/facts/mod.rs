@@ -12,6 +12,7 @@ mod client;
 mod ended;
 mod envelope;
 mod identity;
+mod listed;
 mod question;
 mod recall;
 mod stage;
@@ -24,6 +25,7 @@ pub use client::{Client, TlsParameters};
 pub use ended::{Ended, Limit, Side};
 pub use envelope::{Helo, Mail, Rcpt};
 pub use identity::{BadIdentity, Identity};
+pub use listed::{Listed, Subject};
 pub use question::{DnsName, Question, RecordType};
 pub use recall::{Recall, Recalled};
 pub use stage::Stage;
@@ -90,6 +92,8 @@ pub enum Fact {
     Fault(Fault),
     /// A question was answered.
     Answered(Box<Answered>),
+    /// An entry that was added by command speaks of this session.
+    Listed(Box<Listed>),
 }
 
 /// All that is known about one session, in the order it was learnt.
@@ -262,6 +266,14 @@ impl Facts {
     pub fn answers(&self) -> impl Iterator<Item = &Answered> {
         self.entries.iter().filter_map(|entry| match &entry.fact {
             Fact::Answered(answered) => Some(answered.as_ref()),
+            _ => None,
+        })
+    }
+
+    /// The entries added by command that speak of this session, oldest first.
+    pub fn listed(&self) -> impl DoubleEndedIterator<Item = &Listed> {
+        self.entries.iter().filter_map(|entry| match &entry.fact {
+            Fact::Listed(listed) => Some(listed.as_ref()),
             _ => None,
         })
     }

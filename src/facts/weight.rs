@@ -4,7 +4,7 @@
 //! out.
 
 use crate::facts::{
-    Answer, Answered, Client, DnsAnswer, Entry, Fact, Helo, Mail, Rcpt, Record, RecordData,
+    Answer, Answered, Client, DnsAnswer, Entry, Fact, Helo, Listed, Mail, Rcpt, Record, RecordData,
     Silence, TlsParameters,
 };
 
@@ -19,6 +19,7 @@ impl Fact {
             Self::Mail(mail) => size_of::<Mail>() + mail.path.to_string().len(),
             Self::Rcpt(rcpt) => size_of::<Rcpt>() + rcpt.path.to_string().len(),
             Self::Rejected | Self::Reset | Self::Fault(_) => 0,
+            Self::Listed(listed) => size_of::<Listed>() + listed.subject.text(),
             Self::Answered(answered) => size_of::<Answered>() + answer_text(&answered.answer),
         };
         size_of::<Entry>() + own

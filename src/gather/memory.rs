@@ -3,6 +3,8 @@
 //! Between the facts, which speak of ages, and the store, which keeps times: the wall clock is asked here, through a
 //! function that the application gives. It judges nothing.
 
+mod by_command;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -188,6 +188,7 @@ impl Session {
                         size: params.size,
                     })),
                 );
+                self.note_entries();
                 self.envelope.open(path, params);
                 self.drop_if_called_for().await?;
                 self.reply(verb, replies::sender_ok()).await
@@ -227,6 +228,7 @@ impl Session {
         self.abandon_transaction();
         self.stage = Stage::Helo;
         self.note(Stage::Helo, Fact::Helo(Box::new(helo)));
+        self.note_entries();
         // What the name raises is asked now; by the first recipient the answers have had time to come.
         let _ = self.consult();
     }

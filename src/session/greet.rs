@@ -29,6 +29,7 @@ impl Session {
             self.admit().await?;
         }
         self.remember_visit();
+        self.note_entries();
         if self.door.listen.tls == crate::config::TlsMode::Implicit {
             Box::pin(self.implicit_tls()).await?;
         }

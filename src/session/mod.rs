@@ -16,6 +16,7 @@ mod ask;
 pub mod context;
 mod dialogue;
 mod end;
+mod entries;
 mod greet;
 mod log_line;
 mod memory;

@@ -166,6 +166,24 @@ impl Upstream {
         })
     }
 
+    /// Connections open now.
+    #[must_use]
+    pub fn in_use(&self) -> usize {
+        let most = self.backend.max_connections;
+        most.saturating_sub(self.places.available_permits())
+    }
+
+    /// Whether it answered when last asked; `None` before that.
+    #[must_use]
+    pub fn answers(&self) -> Option<bool> {
+        let state = self.state();
+        match (&state.down, &state.offered) {
+            (Some(_), _) => Some(false),
+            (None, Some(_)) => Some(true),
+            (None, None) => None,
+        }
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         // The state is two plain values: a panic elsewhere can not have left it half written.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

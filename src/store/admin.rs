@@ -6,9 +6,9 @@
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use ipnet::IpNet;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+pub use crate::facts::Subject;
 use crate::store::engine::Table;
 use crate::store::key::{Key, Secret};
 use crate::store::value::{Kept, LAST, Reader, write_text, write_time};
@@ -21,18 +21,6 @@ const SUBJECT: usize = 320;
 const COMMENT: usize = 256;
 /// Expiry of entries that have none.
 const NEVER: u64 = LAST;
-
-/// What an entry speaks of; names as they stand in the configuration, lower case.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Subject {
-    /// A client's network.
-    Network(IpNet),
-    /// A name in HELO; `.example.org` for every name below.
-    Helo(Box<str>),
-    /// An address in MAIL; `@example.org`, `@.example.org`.
-    Sender(Box<str>),
-}
 
 impl Subject {
     pub(in crate::store) fn key(&self, secret: &Secret) -> Key {
@@ -52,7 +40,7 @@ impl Subject {
 }
 
 /// An entry of the allow or deny list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// What it speaks of; at most one entry for each.
     pub subject: Subject,

@@ -13,6 +13,7 @@ mod support {
 }
 
 mod check_config;
+mod control;
 mod demo;
 mod explain;
 mod run;

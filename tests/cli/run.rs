@@ -10,14 +10,14 @@ use crate::support::wait;
 use crate::world::{Store, World};
 
 /// A running gatepost, and its process id.
-struct Running {
-    server: Server,
+pub(crate) struct Running {
+    pub(crate) server: Server,
     id: String,
 }
 
 impl Running {
     /// Starts it, with no more than so many descriptors, and waits until it listens.
-    fn start(world: &World, descriptors: u32) -> Self {
+    pub(crate) fn start(world: &World, descriptors: u32) -> Self {
         let gatepost = world.command(&["run"]);
         // The shell becomes gatepost, so the process id is that of both.
         let script = format!("echo id=$$; ulimit -n {descriptors}; exec \"$0\" \"$@\"");
@@ -39,7 +39,7 @@ impl Running {
     }
 
     /// Waits for a line of the log that contains `part`, and returns it.
-    fn logged(&self, part: &str) -> String {
+    pub(crate) fn logged(&self, part: &str) -> String {
         let line = || {
             let log = self.server.output();
             let whole = log.rfind('\n').map_or("", |end| &log[..end]);
@@ -57,12 +57,12 @@ impl Running {
         rest.split_whitespace().next().unwrap().to_owned()
     }
 
-    fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.value("address=").parse().unwrap()
     }
 
     /// Sends it `signal` and waits until it ends.
-    fn signal(&mut self, signal: &str) -> Option<i32> {
+    pub(crate) fn signal(&mut self, signal: &str) -> Option<i32> {
         let sent = Command::new("kill").args([signal, &self.id]).status();
         assert!(sent.unwrap().success());
         let status = wait::until(|| self.server.ended());
@@ -73,7 +73,7 @@ impl Running {
 }
 
 /// An address that nobody listens on, and that no other test gets when it asks for any port.
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 77), 0)).unwrap();
     listener.local_addr().unwrap()
 }
@@ -82,10 +82,10 @@ fn free_address() -> SocketAddr {
 const HEADER: &str = "PROXY TCP4 192.0.2.77 192.0.2.25 51234 25";
 
 /// A client that reads lines.
-struct Client(BufReader<TcpStream>);
+pub(crate) struct Client(pub(crate) BufReader<TcpStream>);
 
 impl Client {
-    fn connect(address: SocketAddr) -> Self {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
         Self::of(TcpStream::connect(address).unwrap())
     }
 
@@ -95,7 +95,7 @@ impl Client {
     }
 
     /// A whole reply.
-    fn reply(&mut self) -> String {
+    pub(crate) fn reply(&mut self) -> String {
         let mut reply = String::new();
         loop {
             let mut line = String::new();
@@ -111,7 +111,7 @@ impl Client {
         write!(self.0.get_mut(), "{line}\r\n").unwrap();
     }
 
-    fn command(&mut self, line: &str) -> String {
+    pub(crate) fn command(&mut self, line: &str) -> String {
         self.say(line);
         self.reply()
     }

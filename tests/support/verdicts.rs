@@ -6,9 +6,9 @@ use std::time::Duration;
 use gatepost::checks::policy::{Mode, Policy};
 use gatepost::checks::shield::{self, Shield};
 use gatepost::checks::verdict::{Action, Verdict};
-use gatepost::checks::{ALL, Judgement, judge};
+use gatepost::checks::{ALL, Judgement, access, judge};
 use gatepost::facts::{
-    Answer, Answered, Client, DnsAnswer, Fact, Facts, Failure, Helo, Mail, Millis, Primary,
+    Answer, Answered, Client, DnsAnswer, Fact, Facts, Failure, Helo, Listed, Mail, Millis, Primary,
     Question, Rcpt, Recalled, Record, RecordData, Silence, Source, Stage,
 };
 use gatepost::smtp::fault::Fault;
@@ -90,6 +90,9 @@ struct Session {
     /// `here 90s ago`, `passed 3d ago`, `pass 3d ago`, `tried 5m ago`, `60 refused 3 accepted`, `pending`.
     #[serde(default)]
     memory: BTreeMap<String, String>,
+    /// Entries added by command, noted when they speak of the session: `deny 192.0.2.0/24`.
+    #[serde(default)]
+    listed: Vec<String>,
     /// How the primary is: `up` (as where it is not written), `down`, `unknown`, `pending`.
     #[serde(default)]
     primary: Option<String>,
@@ -257,6 +260,7 @@ impl Session {
             if let Some(fact) = fact {
                 facts.push(stage, Millis(1), fact);
             }
+            self.note_listed(stage, &mut facts);
             let verdict = self.settle(policy, &mut facts, stage, &mut outcome);
             let dropped = verdict.enforced() == Action::Drop;
             let recipient = facts
@@ -273,6 +277,20 @@ impl Session {
             }
         }
         outcome
+    }
+
+    fn note_listed(&self, stage: Stage, facts: &mut Facts) {
+        for text in &self.listed {
+            let (word, subject) = text.split_once(' ').unwrap();
+            let listed = Listed {
+                allow: word == "allow",
+                subject: access::subject(subject).unwrap(),
+            };
+            let noted = facts.listed().any(|noted| *noted == listed);
+            if !noted && access::speaks_of(&listed, facts) {
+                facts.push(stage, Millis(1), Fact::Listed(Box::new(listed)));
+            }
+        }
     }
 
     fn client(&self) -> Client {

@@ -9,6 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de};
 
+use crate::facts;
 use crate::smtp::domain::{Domain, Host};
 use crate::smtp::path::Mailbox;
 
@@ -85,6 +86,45 @@ impl Subject {
             Self::Network(_) => "network",
             Self::Helo(_) => "helo",
             Self::Sender(_) => "sender",
+        }
+    }
+}
+
+impl Subject {
+    /// What an operator means who writes `text` in a command: whatever has an `@` is a sender, what looks like an address a
+    /// network, anything else a name.
+    pub(super) fn guess(text: &str) -> Result<Self, String> {
+        let is_numeric = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'/');
+        let subject = match text {
+            _ if text.contains('@') => Senders::parse(text).map(Self::Sender),
+            _ if text.contains(['/', ':']) && !text.contains('[') => {
+                Some(Self::Network(network_of(text)?))
+            }
+            _ if text.bytes().all(is_numeric) => Some(Self::Network(network_of(text)?)),
+            _ => Names::parse(text).map(Self::Helo),
+        };
+        subject.ok_or_else(|| match text.contains('@') {
+            true => bad_sender(text),
+            false => format!("{text:?} is neither a network nor a host name nor a sender"),
+        })
+    }
+
+    /// As facts have it; `None` for what no command can have added.
+    pub(super) fn noted(subject: &facts::Subject) -> Option<Self> {
+        match subject {
+            facts::Subject::Network(network) => Some(Self::Network(*network)),
+            facts::Subject::Helo(text) => Names::parse(text).map(Self::Helo),
+            facts::Subject::Sender(text) => Senders::parse(text).map(Self::Sender),
+        }
+    }
+
+    /// As facts want it.
+    pub(super) fn to_note(&self) -> facts::Subject {
+        let text = || self.to_string().to_ascii_lowercase().into();
+        match self {
+            Self::Network(network) => facts::Subject::Network(*network),
+            Self::Helo(_) => facts::Subject::Helo(text()),
+            Self::Sender(_) => facts::Subject::Sender(text()),
         }
     }
 }
@@ -295,6 +335,40 @@ mod tests {
         assert!(!sender("@example.org", "anyone@mail.example.org"));
         assert!(sender("@.example.org", "anyone@mail.example.org"));
         assert!(sender("@[192.0.2.1]", "anyone@[192.0.2.1]"));
+    }
+
+    #[test]
+    fn what_a_command_means() {
+        for (text, meant) in [
+            ("192.0.2.1", "network 192.0.2.1/32"),
+            ("::ffff:192.0.2.1", "network 192.0.2.1/32"),
+            ("192.0.2.0/24", "network 192.0.2.0/24"),
+            ("2001:db8::/32", "network 2001:db8::/32"),
+            ("MX.example.org", "helo mx.example.org"),
+            (".example.org", "helo .example.org"),
+            ("[192.0.2.1]", "helo [192.0.2.1]"),
+            ("[IPv6:2001:db8::1]", "helo [ipv6:2001:db8::1]"),
+            ("Ada@example.org", "sender Ada@example.org"),
+            ("@.example.org", "sender @.example.org"),
+            ("a@[IPv6:2001:db8::1]", "sender a@[IPv6:2001:db8::1]"),
+        ] {
+            let subject = Subject::guess(text).unwrap();
+            assert_eq!(format!("{} {subject}", subject.reason()), meant, "{text}");
+            let noted = Subject::noted(&subject.to_note()).unwrap();
+            assert_eq!(noted.to_note(), subject.to_note(), "{text}");
+        }
+        for text in [
+            "",
+            "192.0.2.1/24",
+            "192.0.2",
+            "a b",
+            "a@",
+            "1/2/3",
+            "spf:x",
+            "<>",
+        ] {
+            assert!(Subject::guess(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
+use crate::facts::{Listed, Subject};
 
 struct World {
     now: Arc<AtomicU64>,
@@ -135,4 +136,43 @@ async fn recipients_are_counted_and_visits_seen() {
     assert_eq!(world.recall(&tried("backup")).await, Recalled::Nothing);
     world.after(TRIED);
     assert_eq!(world.recall(&tried("mx")).await, Recalled::Nothing);
+}
+
+#[tokio::test]
+async fn an_entry_holds_for_its_time_and_the_latest_of_a_subject_counts() {
+    let world = World::new();
+    let remembrance = &world.remembrance;
+    let listed = |allow| Listed {
+        allow,
+        subject: Subject::Network("192.0.2.0/24".parse().unwrap()),
+    };
+    let held = || remembrance.entries(|_| true);
+    let week = Duration::from_secs(7 * DAY);
+    let _ = remembrance.keep_entry(&listed(false), Some(week), "liar");
+    let entry = held().pop().unwrap();
+    assert_eq!((entry.allow, &*entry.comment), (false, "liar"));
+    world.after(week - Duration::from_secs(1));
+    assert_eq!(held().len(), 1);
+    world.after(Duration::from_secs(1));
+    assert!(held().is_empty());
+
+    let _ = remembrance.keep_entry(&listed(false), None, "");
+    let _ = remembrance.keep_entry(&listed(true), None, "");
+    world.after(week * 1000);
+    assert!(matches!(held().as_slice(), [entry] if entry.allow));
+    assert!(remembrance.remove_entry(&listed(true).subject));
+    assert!(!remembrance.remove_entry(&listed(true).subject));
+    assert!(held().is_empty());
+}
+
+#[tokio::test]
+async fn forgetting_says_whether_anything_was_known() {
+    let world = World::new();
+    let identity: Identity = "192.0.2.77/32".parse().unwrap();
+    assert!(!world.remembrance.forget(&identity).await);
+    world.remembrance.earned(std::slice::from_ref(&identity));
+    assert!(world.remembrance.forget(&identity).await);
+    let pass = Recall::Pass(identity.clone());
+    assert_eq!(world.recall(&pass).await, Recalled::Nothing);
+    assert!(!world.remembrance.forget(&identity).await);
 }

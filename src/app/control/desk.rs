@@ -1,0 +1,255 @@
+//! Answers requests: looks at what the process shares, and changes what it remembers.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::clock;
+use crate::app::control::message::{
+    Answer, Backend, Entries, Listener, Lookups, Memory, Request, Sessions, Status, Zone,
+};
+use crate::checks::policy::Mode;
+use crate::checks::{access, identity};
+use crate::facts::{Identity, Listed, Subject};
+use crate::gather::memory::Remembrance;
+use crate::gather::{Gather, Standing};
+use crate::session::context::{Door, Shared};
+use crate::session::upstream::Upstream;
+use crate::store;
+
+/// An entry that is to hold longer than this may as well hold for good.
+pub const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
+
+/// What requests are answered from.
+pub struct Desk {
+    gather: Arc<Gather>,
+    pub(super) shared: Arc<Shared>,
+    doors: Vec<Arc<Door>>,
+    addresses: Vec<(String, SocketAddr)>,
+    started: u64,
+}
+
+impl Desk {
+    /// A process that begins now.
+    pub(in crate::app) fn new(
+        gather: Arc<Gather>,
+        shared: &Arc<Shared>,
+        doors: &BTreeMap<String, Arc<Door>>,
+        addresses: &[(String, SocketAddr)],
+    ) -> Self {
+        Self {
+            gather,
+            shared: Arc::clone(shared),
+            doors: doors.values().cloned().collect(),
+            addresses: addresses.to_owned(),
+            started: clock::seconds().unwrap_or_default(),
+        }
+    }
+
+    /// Does what is asked.
+    pub(super) async fn answer(&self, request: Request) -> Answer {
+        let memory = match (&request, &self.shared.memory) {
+            (Request::Status {}, _) => return Answer::Status(Box::new(self.status())),
+            (_, Some(memory)) => memory,
+            (_, None) => return Answer::Refused("there is no memory to change".to_owned()),
+        };
+        let done = match request {
+            Request::Forget { what } => forget(memory, &what).await,
+            Request::Keep {
+                allow,
+                subject,
+                seconds,
+                comment,
+            } => self.keep(memory, allow, &subject, seconds, &comment).await,
+            Request::Status {} | Request::Entries {} => {
+                Ok(Answer::Entries(memory.entries(|_| true)))
+            }
+        };
+        done.unwrap_or_else(Answer::Refused)
+    }
+
+    async fn keep(
+        &self,
+        memory: &Remembrance,
+        allow: bool,
+        subject: &str,
+        seconds: Option<u64>,
+        comment: &str,
+    ) -> Result<Answer, String> {
+        let subject = access::subject(subject)?;
+        let lifetime = seconds.map(Duration::from_secs);
+        if lifetime.is_some_and(|lifetime| lifetime.is_zero() || lifetime > LONGEST) {
+            return Err("an entry holds for a second at least and a hundred years at most".into());
+        }
+        let listed = Listed { allow, subject };
+        let entry = memory.keep_entry(&listed, lifetime, comment);
+        let entry = entry.ok_or_else(|| {
+            format!(
+                "there is no room: at most {} entries can be added by command",
+                store::MOST_ENTRIES
+            )
+        })?;
+        let mut notes = self.notes(allow);
+        if !memory.flush().await {
+            notes.push("it is kept in memory, and gone after a restart".to_owned());
+        }
+        tracing::info!(subject = %entry.subject, allow, comment, "an entry was added by command");
+        Ok(Answer::Kept {
+            entry: Box::new(entry),
+            notes,
+        })
+    }
+
+    /// Where an entry has less effect than whoever adds it may think.
+    fn notes(&self, allow: bool) -> Vec<String> {
+        let mut notes: Vec<String> = Vec::new();
+        for policy in self.doors.iter().map(|door| &door.policy) {
+            let looks = policy.checks.iter().any(|check| check.name() == "access");
+            let note = match policy.mode {
+                _ if !looks => format!(
+                    "policy {} does not look at it: its check access is off",
+                    policy.name
+                ),
+                Mode::Observe if !allow => {
+                    format!("policy {} observes, and refuses nobody", policy.name)
+                }
+                _ => continue,
+            };
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
+        notes
+    }
+
+    fn status(&self) -> Status {
+        let health = self.gather.health();
+        let (ended, delivered, refused) = self.shared.tally.totals();
+        let memory = self.shared.memory.as_ref();
+        let now = clock::seconds().unwrap_or_default();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: self.started,
+            uptime: now.saturating_sub(self.started),
+            listeners: self.listeners(),
+            backends: self.backends(),
+            resolver: zone(&health.resolver),
+            zones: health.zones.iter().map(zone).collect(),
+            lookups: Lookups {
+                under_way: health.under_way,
+                kept: health.kept,
+                from_cache: health.from_cache,
+                joined: health.joined,
+                overloaded: health.overloaded,
+            },
+            sessions: Sessions {
+                open: self.shared.tally.open(),
+                ended,
+                delivered,
+                refused,
+            },
+            memory: memory.map(|memory| remembered(&memory.standing())),
+            entries: memory.map(entries).unwrap_or_default(),
+        }
+    }
+
+    fn listeners(&self) -> Vec<Listener> {
+        let listener = |(name, address): &(String, SocketAddr)| {
+            let door = self.doors.iter().find(|door| *door.name == **name)?;
+            Some(Listener {
+                name: name.clone(),
+                address: *address,
+                policy: door.policy.name.to_string(),
+                mode: door.policy.mode.label().to_owned(),
+                backend: door.upstream.name.to_string(),
+            })
+        };
+        self.addresses.iter().filter_map(listener).collect()
+    }
+
+    fn backends(&self) -> Vec<Backend> {
+        let upstreams = self
+            .doors
+            .iter()
+            .map(|door| (&*door.upstream.name, &*door.upstream));
+        let upstreams: BTreeMap<&str, &Upstream> = upstreams.collect();
+        let backend = |(name, upstream): (&str, &Upstream)| Backend {
+            name: name.to_owned(),
+            up: upstream.answers(),
+            connections: upstream.in_use(),
+            max_connections: upstream.backend.max_connections,
+        };
+        upstreams.into_iter().map(backend).collect()
+    }
+}
+
+async fn forget(memory: &Remembrance, what: &str) -> Result<Answer, String> {
+    let what = what.trim();
+    let (subject, identities) = match what.parse::<Identity>() {
+        Ok(identity @ (Identity::Spf(_) | Identity::Name(_))) => (None, vec![identity]),
+        _ => {
+            let subject = access::subject(what)?;
+            let identities = identities(&subject);
+            (Some(subject), identities)
+        }
+    };
+    let entry = subject.is_some_and(|subject| memory.remove_entry(&subject));
+    let mut client = false;
+    for identity in &identities {
+        client |= memory.forget(identity).await;
+    }
+    memory.flush().await;
+    tracing::info!(what, entry, client, "forgotten by command");
+    Ok(Answer::Forgotten { entry, client })
+}
+
+/// Under what a subject's client may be remembered.
+fn identities(subject: &Subject) -> Vec<Identity> {
+    match subject {
+        Subject::Network(network) if network.prefix_len() == network.max_prefix_len() => vec![
+            Identity::Network(*network),
+            identity::address(network.addr()),
+        ],
+        Subject::Network(network) => vec![Identity::Network(*network)],
+        Subject::Helo(name) => vec![Identity::Spf(name.clone()), Identity::Name(name.clone())],
+        Subject::Sender(_) => Vec::new(),
+    }
+}
+
+fn zone(standing: &Standing) -> Zone {
+    Zone {
+        name: standing.name.to_string(),
+        answered: standing.answered,
+        failed: standing.failed,
+        failed_in_a_row: standing.failed_in_a_row,
+        suspended: standing.suspended,
+        trouble: standing.trouble,
+        test: standing.fitness.label().to_owned(),
+        tested: standing.tested.map(|ago| ago.as_secs()),
+    }
+}
+
+fn remembered(standing: &store::Standing) -> Memory {
+    let kept = standing.kept.iter();
+    Memory {
+        on_disk: standing.on_disk,
+        kept: kept
+            .map(|(table, count)| ((*table).to_owned(), *count))
+            .collect(),
+        waiting: standing.waiting,
+        dropped: standing.dropped,
+        evicted: standing.evicted,
+        expired: standing.expired,
+        failures: standing.failures,
+    }
+}
+
+fn entries(memory: &Remembrance) -> Entries {
+    let all = memory.entries(|_| true);
+    let allow = all.iter().filter(|entry| entry.allow).count();
+    Entries {
+        allow,
+        deny: all.len() - allow,
+    }
+}

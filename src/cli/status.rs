@@ -1,0 +1,136 @@
+//! `gatepost status`: how the running process is doing.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::app::control::message::{Answer, Backend, Request, Status, Zone};
+use crate::cli::ask::{Where, amiss, ask};
+use crate::cli::output::{self, Paint};
+
+/// Arguments of `gatepost status`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// Write JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// Shows it.
+pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let snapshot = match output::load(&arguments.place.config) {
+        Ok(snapshot) => snapshot,
+        Err(code) => return Ok(code),
+    };
+    let Answer::Status(status) = ask(&snapshot, &Request::Status {})? else {
+        return amiss();
+    };
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        serde_json::to_writer_pretty(&mut out, &status)?;
+        writeln!(out)?;
+    } else {
+        show(&mut out, &status, Paint::stdout())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(out: &mut impl Write, status: &Status, paint: Paint) -> std::io::Result<()> {
+    let up = humantime::format_duration(Duration::from_secs(status.uptime));
+    let title = format!("gatepost {}", status.version);
+    writeln!(out, "{}, up {up}", paint.bold(&title))?;
+    writeln!(out, "\n{}", paint.dim("listeners"))?;
+    for listener in &status.listeners {
+        writeln!(
+            out,
+            "  {:<14} {:<28} policy {} ({}), backend {}",
+            listener.name,
+            listener.address.to_string(),
+            listener.policy,
+            listener.mode,
+            listener.backend
+        )?;
+    }
+    writeln!(out, "\n{}", paint.dim("backends"))?;
+    for backend in &status.backends {
+        let Backend {
+            connections,
+            max_connections,
+            ..
+        } = backend;
+        let up = match backend.up {
+            Some(true) => paint.good("up"),
+            Some(false) => paint.bad("down"),
+            None => "not asked yet".to_owned(),
+        };
+        let name = &backend.name;
+        writeln!(
+            out,
+            "  {name:<14} {up}, {connections} of {max_connections} connections in use"
+        )?;
+    }
+    writeln!(out, "\n{}", paint.dim("DNS"))?;
+    for zone in std::iter::once(&status.resolver).chain(&status.zones) {
+        writeln!(out, "  {:<30} {}", zone.name, health(zone, paint))?;
+    }
+    let sessions = &status.sessions;
+    writeln!(out, "\n{}", paint.dim("sessions"))?;
+    writeln!(
+        out,
+        "  {} open, {} ended; {} messages delivered, {} recipients refused",
+        sessions.open, sessions.ended, sessions.delivered, sessions.refused
+    )?;
+    writeln!(out, "\n{}", paint.dim("memory"))?;
+    memory(out, status, paint)
+}
+
+fn health(zone: &Zone, paint: Paint) -> String {
+    let state = match zone {
+        zone if zone.suspended => paint.bad("suspended"),
+        zone if zone.failed_in_a_row > 0 => {
+            paint.bad(&format!("failed {} times in a row", zone.failed_in_a_row))
+        }
+        zone if zone.answered == 0 => "not asked yet".to_owned(),
+        _ => paint.good("answers"),
+    };
+    let trouble = match zone.trouble {
+        0 => String::new(),
+        trouble => format!(", {trouble} answers that no list may give"),
+    };
+    let test = match zone.tested {
+        Some(_) => format!(", {}", zone.test.replace('_', " ")),
+        None => String::new(),
+    };
+    let (answered, failed) = (zone.answered, zone.failed);
+    format!("{state}, {answered} lookups answered, {failed} failed{trouble}{test}")
+}
+
+fn memory(out: &mut impl Write, status: &Status, paint: Paint) -> std::io::Result<()> {
+    let Some(memory) = &status.memory else {
+        return writeln!(out, "  none");
+    };
+    let place = match memory.on_disk {
+        true => "on disk".to_owned(),
+        false => paint.bad("not on disk: gone after a restart"),
+    };
+    let kept = memory.kept.iter();
+    let kept: Vec<String> = kept
+        .map(|(table, count)| format!("{count} {table}"))
+        .collect();
+    writeln!(out, "  {place}; {}", kept.join(", "))?;
+    if memory.dropped + memory.failures > 0 {
+        writeln!(
+            out,
+            "  {} changes lost, {} failures of the disk",
+            memory.dropped, memory.failures
+        )?;
+    }
+    let entries = &status.entries;
+    writeln!(
+        out,
+        "  by command: {} allowed, {} denied",
+        entries.allow, entries.deny
+    )
+}
