@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::checks::ALL;
 use crate::config::place::{Key, Place, Places, key, key_text};
 use crate::config::policy::PolicySettings;
-use crate::config::{Config, reference};
+use crate::config::{Config, defaults};
 
 /// One value as it holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -65,7 +65,7 @@ fn policy(name: &str, settings: &PolicySettings, places: &Places<'_>, all: &mut 
     if let Some(checks) = value.get_mut("checks").and_then(Value::as_object_mut) {
         for kind in ALL {
             let set = checks.remove(kind.name);
-            let mut table = reference::defaults(kind);
+            let mut table = defaults::defaults(kind);
             table.extend(
                 set.and_then(|set| set.as_object().cloned())
                     .unwrap_or_default(),

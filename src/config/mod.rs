@@ -8,6 +8,7 @@
 //! Key names are promises. Durations, sizes, rates, addresses and networks are text (`units`).
 
 mod backend;
+mod defaults;
 mod effective;
 mod found;
 mod journal;

@@ -4,10 +4,6 @@
 //! The text of each section stands beside its structure, that of each check beside the check; a test keeps file and
 //! code equal.
 
-use figment::Provider;
-use figment::providers::{Format, Toml};
-use serde_json::{Map, Value};
-
 use crate::checks::{ALL, Kind};
 use crate::config::{
     backend, journal, limits, listen, log, mail_data, policy, resolver, store, tls,
@@ -51,17 +47,4 @@ fn check(kind: &Kind) -> String {
         kind.name, kind.summary, kind.name
     );
     head + kind.sample.trim() + "\n"
-}
-
-/// A check's settings as its sample has them: the defaults.
-pub(in crate::config) fn defaults(kind: &Kind) -> Map<String, Value> {
-    let text = format!("enabled = true\n{}", kind.sample);
-    let layers = Toml::string(&text).data().unwrap_or_default();
-    let values = layers
-        .into_values()
-        .next()
-        .and_then(|dict| serde_json::to_value(dict).ok());
-    values
-        .and_then(|values| values.as_object().cloned())
-        .unwrap_or_default()
 }

@@ -8,11 +8,11 @@ use serde_json::Value;
 use crate::checks::policy::Policy;
 use crate::checks::shield::Shield;
 use crate::checks::{ALL, Check, Kind};
+use crate::config::defaults::defaults;
 use crate::config::found::describe_json;
 use crate::config::place::{key, key_from_text, original};
 use crate::config::policy::{PolicySettings, PolicyTable};
 use crate::config::problem::Complaint;
-use crate::config::reference::defaults;
 use crate::config::report::Report;
 
 /// How serde begins when it does not know a key.

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::checks::ALL;
+use crate::config::defaults::defaults;
 use crate::config::policy::PolicySettings;
-use crate::config::reference::defaults;
 use crate::smtp::domain::Domain;
 
 /// The setting.
