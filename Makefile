@@ -19,6 +19,7 @@ test: test-tools
 	$(CARGO) test --locked $(ARGS)
 
 bench: build-tools
+	@tools/need haproxy=haproxy
 	$(CARGO) bench --locked $(ARGS)
 
 demo-exim:
