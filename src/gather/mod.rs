@@ -10,6 +10,7 @@
 
 mod cache;
 mod dns;
+mod fitness;
 mod flight;
 pub mod memory;
 mod primary;
@@ -37,7 +38,7 @@ use crate::gather::memory::Remembrance;
 use crate::gather::primary::Primaries;
 use crate::gather::zone::{Breaker, Leave, Zones};
 
-pub use crate::gather::test_entries::Fitness;
+pub use crate::gather::fitness::Fitness;
 pub use crate::gather::zone::{Standing, Zone};
 
 /// Lookups on the wire at one time: each costs a UDP socket.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::checks::Lists;
-use crate::gather::test_entries::{Fitness, advice, is_wrong};
+use crate::gather::fitness::{Fitness, advice, is_wrong};
 
 /// Failures in a row that open a breaker.
 const PATIENCE: u32 = 5;

@@ -1,5 +1,6 @@
 //! What tests show, when the next is due, and what a breaker makes of them, on a paused clock.
 
+use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 
 use super::*;
