@@ -1,11 +1,11 @@
-//! Floor 6: answers questions. Today these are DNS questions; memory will answer here too.
+//! Floor 6: answers questions: of the DNS, of what is remembered, and of how the primary of a secondary MX is.
 //!
 //! [`Gather`] looks into the cache, joins a lookup that is under way, or starts one as a task that belongs to nobody, so
 //! that an answer nobody waits for any more still reaches the cache. It never judges an answer: a failure is an answer.
 //!
 //! ```text
 //! ask → cache → flight (one lookup per question) → zone, resolver (breakers) → dns (hickory-resolver)
-//! test_entries: is each zone fit to be asked?
+//! test_entries: is each zone fit to be asked?     memory: what the store knows     primary: does it greet?
 //! ```
 
 mod cache;

@@ -7,7 +7,7 @@
 //! 4 relay      first cleared RCPT: backend opened; its replies
 //! 5 transfer   354 · mail data to the backend · its final reply
 //! 6 dialogue   the next transaction, or QUIT
-//! 7 end        farewell · one log line · one record
+//! 7 end        farewell · one log line · what is remembered · one record
 //! ```
 //!
 //! No policy is decided here and no reply is worded here. Timers are tokio's; nothing is spawned.
