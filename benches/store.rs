@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use gatepost::store::{Harvest, Identity, Memory, Store, open};
+use gatepost::facts::Identity;
+use gatepost::store::{Harvest, Memory, Store, open};
 
 const NOW: u64 = 1_800_000_000;
 const MONTH: Duration = Duration::from_secs(30 * 86400);
@@ -66,7 +67,7 @@ fn recipient(number: u32) -> String {
 }
 
 fn name(number: u32) -> Identity {
-    Identity::name("spf", &format!("mail{number}.example.net"))
+    Identity::spf(&format!("mail{number}.example.net"))
 }
 
 /// Every other one over IPv6; spread, as clients are.

@@ -11,7 +11,6 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::checks::finding::{Finding, Outcome};
-use crate::checks::identity;
 use crate::checks::points::Points;
 use crate::facts::{
     Answer, Answered, DnsAnswer, DnsName, Facts, Identity, Millis, Primary, Question, Recall,
@@ -299,7 +298,7 @@ impl<'a> Examination<'a> {
     /// Whether the client has a pass, as its address or as whom it is known by now; `None` after noting what must be asked.
     pub fn has_pass(&mut self) -> Option<bool> {
         let client = self.facts.client()?.ip();
-        let mut identities = vec![identity::address(client)];
+        let mut identities = vec![Identity::client(client)];
         identities.append(&mut self.identities.clone());
         let mut all_known = true;
         for identity in identities {

@@ -8,12 +8,6 @@ use ipnet::IpNet;
 
 use crate::facts::{Facts, Identity};
 
-/// The client's own address: IPv4 alone, IPv6 as its /64, which one customer holds whole.
-#[must_use]
-pub fn address(client: IpAddr) -> Identity {
-    Identity::Network(network(client, 32, 64))
-}
-
 /// Who a triplet belongs to: a name that vouches for the client, for its next host has the same, or else the network that it
 /// shares with its like.
 #[must_use]
@@ -26,7 +20,7 @@ pub fn to_greylist(facts: &Facts, known_as: &[Identity]) -> Option<Identity> {
 /// All that earn or lose trust together with this client.
 #[must_use]
 pub fn all(facts: &Facts, known_as: &[Identity]) -> Vec<Identity> {
-    let own = facts.client().map(|client| address(client.ip()));
+    let own = facts.client().map(|client| Identity::client(client.ip()));
     own.into_iter().chain(known_as.iter().cloned()).collect()
 }
 
@@ -36,7 +30,7 @@ pub fn all(facts: &Facts, known_as: &[Identity]) -> Vec<Identity> {
 pub fn named(host: &str) -> Option<Identity> {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     let domain = psl::domain_str(&host)?;
-    Some(Identity::Name(domain.into()))
+    Some(Identity::name(domain))
 }
 
 /// The network that a client shares with its like: the /24 of an IPv4 address, the /64 of an IPv6 address.

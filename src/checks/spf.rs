@@ -223,9 +223,8 @@ impl Check for Spf {
         });
         let evidence = identity.evidence(&evaluation, words.flatten().as_deref());
         let (outcome, points) = self.weigh(evaluation.result);
-        if outcome == Outcome::Pass && evaluation.result == SpfResult::Pass {
-            let domain = identity.domain.to_lowercase();
-            examination.vouch(crate::facts::Identity::Spf(domain.into()));
+        if evaluation.result == SpfResult::Pass {
+            examination.vouch(crate::facts::Identity::spf(&identity.domain));
         }
         examination.found(outcome, points, evaluation.result.label(), evidence);
     }

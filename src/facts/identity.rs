@@ -1,6 +1,7 @@
 //! Who a client is remembered as: its network, or a name that vouches for it and is the same for its next host.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -15,6 +16,34 @@ pub enum Identity {
     Spf(Box<str>),
     /// By the domain of its confirmed reverse name (RFC 8601 §2.7.3).
     Name(Box<str>),
+}
+
+impl Identity {
+    /// The network that is one client: an IPv4 address, or the /64 of an IPv6 address, which one customer holds whole.
+    #[must_use]
+    pub fn client(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        let length = if address.is_ipv4() { 32 } else { 64 };
+        let network = IpNet::new(address, length).unwrap_or_else(|_| IpNet::from(address));
+        Self::Network(network.trunc())
+    }
+
+    /// A domain that SPF has passed. Case and a final dot do not count.
+    #[must_use]
+    pub fn spf(domain: &str) -> Self {
+        Self::Spf(plain(domain))
+    }
+
+    /// The domain of a confirmed reverse name. Case and a final dot do not count.
+    #[must_use]
+    pub fn name(domain: &str) -> Self {
+        Self::Name(plain(domain))
+    }
+}
+
+fn plain(domain: &str) -> Box<str> {
+    let domain = domain.strip_suffix('.').unwrap_or(domain);
+    domain.to_ascii_lowercase().into()
 }
 
 impl fmt::Display for Identity {
@@ -36,7 +65,7 @@ impl FromStr for Identity {
     type Err = BadIdentity;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let named = |domain: &str| (!domain.is_empty()).then(|| domain.into());
+        let named = |domain: &str| Some(plain(domain)).filter(|domain| !domain.is_empty());
         let identity = match (text.strip_prefix("spf:"), text.strip_prefix("name:")) {
             (Some(domain), _) => named(domain).map(Self::Spf),
             (_, Some(domain)) => named(domain).map(Self::Name),
@@ -56,5 +85,34 @@ impl<'de> Deserialize<'de> for Identity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_client_is_one_identity_however_it_is_written() {
+        for (identity, text) in [
+            (Identity::spf("Example.ORG."), "spf:example.org"),
+            (Identity::name("Example.ORG"), "name:example.org"),
+            (Identity::client([192, 0, 2, 1].into()), "192.0.2.1/32"),
+            (
+                Identity::client("2001:db8:1:2:3::9".parse().unwrap()),
+                "2001:db8:1:2::/64",
+            ),
+            (
+                Identity::client("::ffff:192.0.2.1".parse().unwrap()),
+                "192.0.2.1/32",
+            ),
+        ] {
+            assert_eq!(identity.to_string(), text);
+            assert_eq!(text.parse(), Ok(identity));
+        }
+        assert_eq!("spf:EXAMPLE.org.".parse(), Ok(Identity::spf("example.org")));
+        for nobody in ["", "spf:", "name:.", "192.0.2.1", "example.org"] {
+            assert_eq!(nobody.parse::<Identity>(), Err(BadIdentity), "{nobody}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use futures_util::future::{BoxFuture, ready};
 use ipnet::IpNet;
 
 use crate::facts::{Identity, Recall, Recalled};
-use crate::store::{self, Harvest, Memory};
+use crate::store::{Harvest, Memory};
 
 /// A pass lasts so long from the last session that earned it.
 const PASS: Duration = Duration::from_secs(30 * DAY);
@@ -60,13 +60,13 @@ impl Remembrance {
                 recipient,
             } => self.triplet(identity, sender, recipient, now),
             Recall::Harvest(network) => {
-                let counted = self.memory.harvest(&known_as(*network), now);
+                let counted = self.memory.harvest(&Identity::Network(*network), now);
                 counted
                     .map(|Harvest { refused, accepted }| Recalled::Harvest { refused, accepted })
                     .boxed()
             }
             Recall::Tried { network, listener } => {
-                let sightings = self.memory.sightings(&known_as(*network), now);
+                let sightings = self.memory.sightings(&Identity::Network(*network), now);
                 let listener = listener.clone();
                 sightings
                     .map(move |sightings| {
@@ -81,7 +81,7 @@ impl Remembrance {
     }
 
     fn pass(&self, identity: &Identity, now: u64) -> BoxFuture<'static, Recalled> {
-        let found = self.memory.pass(&[stored(identity)], now);
+        let found = self.memory.pass(std::slice::from_ref(identity), now);
         found
             .map(move |found| {
                 found.map_or(Recalled::Nothing, |(_, pass)| Recalled::Pass {
@@ -99,9 +99,7 @@ impl Remembrance {
         recipient: &str,
         now: u64,
     ) -> BoxFuture<'static, Recalled> {
-        let key = self
-            .memory
-            .triplet_key(&stored(identity), sender, recipient);
+        let key = self.memory.triplet_key(identity, sender, recipient);
         let found = self.memory.triplet(key, now);
         let memory = Arc::clone(&self.memory);
         found
@@ -126,54 +124,38 @@ impl Remembrance {
             recipient,
         } = recall
         {
-            let key = self
-                .memory
-                .triplet_key(&stored(identity), sender, recipient);
+            let key = self.memory.triplet_key(identity, sender, recipient);
             self.memory.saw_triplet(key, true, (self.clock)(), KNOWN);
         }
     }
 
     /// A client has delivered clean mail.
     pub fn earned(&self, identities: &[Identity]) {
-        let identities: Vec<_> = identities.iter().map(stored).collect();
-        self.memory.earn(&identities, (self.clock)(), PASS);
+        self.memory.earn(identities, (self.clock)(), PASS);
     }
 
     /// A client has lost what trust it had.
     pub fn lost(&self, identities: &[Identity]) {
-        let identities: Vec<_> = identities.iter().map(stored).collect();
-        self.memory.revoke(&identities);
+        self.memory.revoke(identities);
     }
 
     /// So many recipients of a network were refused and taken by the backend.
     pub fn recipients(&self, network: IpNet, refused: u32, accepted: u32) {
         let counted = Harvest { refused, accepted };
         self.memory
-            .count_recipients(&known_as(network), counted, (self.clock)());
+            .count_recipients(&Identity::Network(network), counted, (self.clock)());
     }
 
     /// A client was at this listener.
     pub fn was_at(&self, network: IpNet, listener: &str) {
         self.memory
-            .sighted(&known_as(network), listener, (self.clock)(), TRIED);
+            .sighted(&Identity::Network(network), listener, (self.clock)(), TRIED);
     }
 }
 
 /// Where there is no memory.
 pub(in crate::gather) fn none() -> BoxFuture<'static, Recalled> {
     ready(Recalled::Unavailable).boxed()
-}
-
-fn known_as(network: IpNet) -> store::Identity {
-    store::Identity::Network(network)
-}
-
-fn stored(identity: &Identity) -> store::Identity {
-    match identity {
-        Identity::Network(network) => known_as(*network),
-        Identity::Spf(domain) => store::Identity::name("spf", domain),
-        Identity::Name(domain) => store::Identity::name("name", domain),
-    }
 }
 
 fn age(then: u64, now: u64) -> u32 {

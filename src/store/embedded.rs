@@ -9,11 +9,12 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use tokio::sync::oneshot;
 
+use crate::facts::Identity;
 use crate::store::admin::{Entry, Subject};
 use crate::store::engine::Place;
 use crate::store::harvest::{Counts, Harvest};
 use crate::store::keeper::{Keeper, Wake};
-use crate::store::key::{Identity, Key, TripletKey};
+use crate::store::key::{Key, TripletKey};
 use crate::store::memory::Memory;
 use crate::store::open::{Opened, Opener};
 use crate::store::overlay::{MOST, Taken, Weight};
@@ -43,7 +44,7 @@ impl Store {
     fn key(&self, identity: &Identity) -> Key {
         match identity {
             Identity::Network(network) => Key::network(network),
-            Identity::Name(_) => self.shared.shelf().secret.identity(identity),
+            _ => self.shared.shelf().secret.identity(identity),
         }
     }
 

@@ -5,53 +5,11 @@
 //! file does not tell who wrote to whom.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use aws_lc_rs::hmac;
 use ipnet::IpNet;
-use serde::Serialize;
 
-/// Who a client is, across its sessions.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Identity {
-    /// A network; of a single client, see [`Identity::client`].
-    Network(IpNet),
-    /// A name that was proved, with what proved it in front: `spf:example.org`, `name:mail.example.org`. ASCII, lower
-    /// case.
-    Name(Box<str>),
-}
-
-impl Identity {
-    /// The network that is one client: an IPv4 address, or the /64 of an IPv6 address, which one customer holds whole.
-    #[must_use]
-    pub fn client(address: IpAddr) -> Self {
-        let address = address.to_canonical();
-        let length = if address.is_ipv4() { 32 } else { 64 };
-        let network = IpNet::new(address, length).unwrap_or_else(|_| IpNet::from(address));
-        Self::Network(network.trunc())
-    }
-
-    /// A domain and what proved it, such as `spf` or `name`. Case and a final dot do not count.
-    #[must_use]
-    pub fn name(proof: &str, domain: &str) -> Self {
-        let domain = domain.strip_suffix('.').unwrap_or(domain);
-        Self::Name(
-            format!("{proof}:{domain}")
-                .to_ascii_lowercase()
-                .into_boxed_str(),
-        )
-    }
-}
-
-impl fmt::Display for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Network(network) => network.fmt(f),
-            Self::Name(name) => f.write_str(name),
-        }
-    }
-}
+use crate::facts::Identity;
 
 /// The key of a greylist triplet: who sent it, from whom, to whom, as one number. See [`crate::store::Memory`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -122,7 +80,7 @@ impl Secret {
     pub(in crate::store) fn identity(&self, identity: &Identity) -> Key {
         match identity {
             Identity::Network(network) => Key::network(network),
-            Identity::Name(name) => self.hash("identity", &[name]),
+            named => self.hash("identity", &[&named.to_string()]),
         }
     }
 

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::store::{Entry, Harvest, Identity, Pass, Sighting, Standing, Subject};
+use crate::facts::Identity;
+use crate::store::{Entry, Harvest, Pass, Sighting, Standing, Subject};
 use crate::store::{Triplet, TripletKey};
 
 /// Remembers clients across sessions and restarts.

@@ -35,7 +35,7 @@ pub use admin::{Entry, MOST_ENTRIES, Subject};
 pub use embedded::Store;
 pub use harvest::Harvest;
 pub use keeper::Keeper;
-pub use key::{Identity, TripletKey};
+pub use key::TripletKey;
 pub use memory::Memory;
 pub use open::open;
 pub use shared::Standing;

@@ -16,6 +16,7 @@ use super::key::Key;
 use super::open::Opener;
 use super::sweep::Eviction;
 use super::*;
+use crate::facts::Identity;
 
 const NOW: u64 = 1_800_000_000;
 const HOUR: Duration = Duration::from_secs(3600);
@@ -89,7 +90,7 @@ fn entry(subject: Subject, comment: &str) -> Entry {
 /// Notes one of each kind, before which nothing is there.
 fn note_all(memory: &dyn Memory) {
     let client = client("192.0.2.1");
-    let name = Identity::name("spf", "Example.ORG.");
+    let name = Identity::spf("Example.ORG.");
     assert_eq!(pass(memory, &name, NOW), None);
     memory.earn(&[client.clone(), name], NOW, HOUR);
     let key = memory.triplet_key(&client, "a@example.org", "b@example.com");
@@ -116,10 +117,7 @@ fn find_all(memory: &dyn Memory) {
         count: 1,
     };
     assert_eq!(pass(memory, &client, NOW), Some(expected));
-    let identities = [
-        Identity::name("spf", "other.example"),
-        Identity::name("spf", "example.org"),
-    ];
+    let identities = [Identity::spf("other.example"), Identity::spf("example.org")];
     assert_eq!(at_once(memory.pass(&identities, NOW)), Some((1, expected)));
     let key = memory.triplet_key(&client, "a@example.org", "b@example.com");
     let triplet = Triplet {
@@ -360,7 +358,7 @@ fn who_is_forgotten_is_forgotten() {
         assert_eq!(pass(memory, &client, NOW), None);
         assert_eq!(at_once(memory.harvest(&client, NOW)), Harvest::default());
         assert!(at_once(memory.sightings(&client, NOW)).is_empty());
-        assert!(pass(memory, &Identity::name("spf", "example.org"), NOW).is_some());
+        assert!(pass(memory, &Identity::spf("example.org"), NOW).is_some());
     };
     gone(&running.store);
     running.close();
@@ -457,7 +455,7 @@ fn many_at_once_lose_nothing() {
                     let shared = client(&format!("192.0.2.{}", round % 4));
                     store.count_recipients(&shared, one, NOW);
                     store.earn(std::slice::from_ref(&shared), NOW, HOUR);
-                    let own = Identity::name("spf", &format!("t{thread}r{round}.example"));
+                    let own = Identity::spf(&format!("t{thread}r{round}.example"));
                     store.earn(std::slice::from_ref(&own), NOW, HOUR);
                     assert_eq!(pass(store, &own, NOW).unwrap().count, 1);
                     if round % 100 == 0 {

@@ -9,8 +9,8 @@ use crate::app::clock;
 use crate::app::control::message::{
     Answer, Backend, Entries, Listener, Lookups, Memory, Request, Sessions, Status, Zone,
 };
+use crate::checks::access;
 use crate::checks::policy::Mode;
-use crate::checks::{access, identity};
 use crate::facts::{Identity, Listed, Subject};
 use crate::gather::memory::Remembrance;
 use crate::gather::{Gather, Standing};
@@ -209,7 +209,7 @@ fn identities(subject: &Subject) -> Vec<Identity> {
     match subject {
         Subject::Network(network) if network.prefix_len() == network.max_prefix_len() => vec![
             Identity::Network(*network),
-            identity::address(network.addr()),
+            Identity::client(network.addr()),
         ],
         Subject::Network(network) => vec![Identity::Network(*network)],
         Subject::Helo(name) => vec![Identity::Spf(name.clone()), Identity::Name(name.clone())],

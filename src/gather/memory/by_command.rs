@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::facts::{Identity, Listed, Subject};
-use crate::gather::memory::{Remembrance, stored};
+use crate::gather::memory::Remembrance;
 use crate::store::{Entry, Standing};
 
 impl Remembrance {
@@ -46,11 +46,10 @@ impl Remembrance {
     /// Forgets what is known of a client under this identity. Says whether anything was.
     pub async fn forget(&self, identity: &Identity) -> bool {
         let now = (self.clock)();
-        let identity = stored(identity);
-        let passed = self.memory.pass(std::slice::from_ref(&identity), now).await;
-        let counted = self.memory.harvest(&identity, now).await;
-        let sighted = self.memory.sightings(&identity, now).await;
-        self.memory.forget(&identity);
+        let passed = self.memory.pass(std::slice::from_ref(identity), now).await;
+        let counted = self.memory.harvest(identity, now).await;
+        let sighted = self.memory.sightings(identity, now).await;
+        self.memory.forget(identity);
         passed.is_some() || counted.refused + counted.accepted > 0 || !sighted.is_empty()
     }
 

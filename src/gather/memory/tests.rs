@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
 use crate::facts::{Listed, Subject};
+use crate::store;
 
 struct World {
     now: Arc<AtomicU64>,

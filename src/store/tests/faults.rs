@@ -165,7 +165,7 @@ fn where_no_directory_can_be_made_it_is_kept_in_memory_until_one_can() {
     assert!(running.store.standing().on_disk);
     // What stands under a network or a name at hand is carried over; hashed keys have a new secret.
     assert!(pass(&running.store, &client("192.0.2.1"), NOW).is_some());
-    assert!(pass(&running.store, &Identity::name("spf", "example.org"), NOW).is_none());
+    assert!(pass(&running.store, &Identity::spf("example.org"), NOW).is_none());
     assert_eq!(running.store.entries().len(), 1);
     running.close();
     let running = Running::begin(Some(&store), 1000);
@@ -192,7 +192,7 @@ fn a_file_that_another_process_uses_is_left_alone_until_it_is_free() {
     first.close();
     second.sweep(NOW, 1);
     assert!(second.store.standing().on_disk);
-    assert!(pass(&second.store, &Identity::name("spf", "example.org"), NOW).is_some());
+    assert!(pass(&second.store, &Identity::spf("example.org"), NOW).is_some());
     assert_eq!(second.store.entries().len(), 2);
     second.close();
     assert!(!aside(directory.path()).exists());
@@ -303,7 +303,7 @@ fn a_full_disk_costs_no_session_anything_and_is_used_again_when_it_has_room() {
     let running = Running::with(trouble.opener(directory.path()), 100_000);
     find_all(&running.store);
     trouble.full(true);
-    let new = Identity::name("spf", "new.example");
+    let new = Identity::spf("new.example");
     running.store.earn(std::slice::from_ref(&new), NOW, HOUR);
     assert!(
         running
@@ -325,12 +325,12 @@ fn a_full_disk_costs_no_session_anything_and_is_used_again_when_it_has_room() {
     running.sweep(NOW + 60, 10);
     assert!(running.store.standing().on_disk);
     // What was there before, and what came meanwhile; what was removed stays so.
-    assert!(pass(&running.store, &Identity::name("spf", "example.org"), NOW).is_some());
+    assert!(pass(&running.store, &Identity::spf("example.org"), NOW).is_some());
     assert!(pass(&running.store, &new, NOW).is_some());
     assert!(running.store.entries().is_empty());
     running.close();
     let running = Running::begin(Some(directory.path()), 100_000);
-    assert!(pass(&running.store, &Identity::name("spf", "example.org"), NOW).is_some());
+    assert!(pass(&running.store, &Identity::spf("example.org"), NOW).is_some());
     assert!(pass(&running.store, &new, NOW).is_some());
     assert!(running.store.entries().is_empty());
     running.close();

@@ -37,7 +37,7 @@ fn identity(who: u8) -> Identity {
     if who.is_multiple_of(2) {
         client(&format!("192.0.2.{who}"))
     } else {
-        Identity::name("spf", &format!("d{who}.example"))
+        Identity::spf(&format!("d{who}.example"))
     }
 }
 
