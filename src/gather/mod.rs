@@ -8,6 +8,7 @@
 //! test_entries: is each zone fit to be asked?     memory: what the store knows     primary: does it greet?
 //! ```
 
+mod breaker;
 mod cache;
 mod dns;
 mod fitness;
@@ -31,15 +32,17 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::facts::{Answer, DnsAnswer, DnsName, Failure, Millis};
 use crate::facts::{Question, RecordData, RecordType, Silence, Source};
+use crate::gather::breaker::{Breaker, Leave};
 use crate::gather::cache::{Answers, Key, keep};
 use crate::gather::dns::{Looked, Wire, wire_name};
 use crate::gather::flight::{Arrival, Boarding, Flight, Flights};
 use crate::gather::memory::Remembrance;
 use crate::gather::primary::Primaries;
-use crate::gather::zone::{Breaker, Leave, Zones};
+use crate::gather::zone::Zones;
 
+pub use crate::gather::breaker::Standing;
 pub use crate::gather::fitness::Fitness;
-pub use crate::gather::zone::{Standing, Zone};
+pub use crate::gather::zone::Zone;
 
 /// Lookups on the wire at one time: each costs a UDP socket.
 const ON_THE_WIRE: usize = 500;

@@ -14,9 +14,10 @@ use tokio::time::{Instant, timeout_at};
 use crate::checks::Lists;
 use crate::facts::{DnsAnswer, RecordType};
 use crate::gather::Inner;
+use crate::gather::breaker::Breaker;
 use crate::gather::dns::wire_name;
 use crate::gather::fitness::{Fitness, is_wrong};
-use crate::gather::zone::{Breaker, Watched, Zone};
+use crate::gather::zone::{Watched, Zone};
 
 /// Longest time between two tests of a zone.
 const PAUSE: Duration = Duration::from_mins(10);

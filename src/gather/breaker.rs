@@ -1,0 +1,263 @@
+//! A breaker: who failed so often that nobody waits for it, the resolver as a whole or one zone.
+//!
+//! It counts failures in a row and keeps what the zone's last test has shown
+//! ([`test_entries`](crate::gather::test_entries)); it does not ask and keeps no answers. Time is tokio's. Opening,
+//! closing and zone trouble are told in the log, once each.
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::gather::fitness::{Fitness, advice, is_wrong};
+
+/// Failures in a row that open a breaker.
+const PATIENCE: u32 = 5;
+/// First back-off; it doubles with each failed probe.
+const BACK_OFF_LEAST: Duration = Duration::from_secs(1);
+/// Longest back-off.
+const BACK_OFF_MOST: Duration = Duration::from_secs(30);
+
+/// How a zone, or the resolver as a whole, is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The zone's name for people; `resolver` for the resolver as a whole.
+    pub name: Box<str>,
+    /// Lookups that were answered.
+    pub answered: u64,
+    /// Lookups that failed.
+    pub failed: u64,
+    /// Failures since the last answer.
+    pub failed_in_a_row: u32,
+    /// Whether it is not asked for a while.
+    pub suspended: bool,
+    /// Answers that no list may give: error codes, or addresses outside 127.0.0.0/8.
+    pub trouble: u64,
+    /// What the zone's last test has shown.
+    pub fitness: Fitness,
+    /// How long ago that test was.
+    pub tested: Option<Duration>,
+}
+
+impl Standing {
+    /// How it is doing, in one word.
+    #[must_use]
+    pub const fn state(&self) -> &'static str {
+        match (self.suspended, self.failed_in_a_row) {
+            (true, _) => "suspended",
+            (false, 1..) => "failing",
+            (false, 0) => "up",
+        }
+    }
+
+    /// Why it is so, in one word.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        if self.failed_in_a_row > 0 && !self.fitness.is_unfit() {
+            return "no_answer";
+        }
+        self.fitness.label()
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    answered: u64,
+    failed: u64,
+    in_a_row: u32,
+    open: Option<Open>,
+    trouble: u64,
+    /// Whether the trouble has been told and no proper listing has come since.
+    troubled: bool,
+    fitness: Fitness,
+    tested: Option<Instant>,
+    test_due: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Open {
+    until: Instant,
+    back_off: Duration,
+    probing: bool,
+}
+
+/// Counts failures in a row; after five it lets one lookup through per back-off, until one is answered.
+#[derive(Debug)]
+pub(in crate::gather) struct Breaker {
+    /// The name for people.
+    name: Box<str>,
+    state: Mutex<State>,
+}
+
+/// Leave to look up. Whoever holds one says how it went; one dropped without a word counts for nothing.
+#[derive(Debug)]
+pub(in crate::gather) struct Leave {
+    breaker: Arc<Breaker>,
+    probe: bool,
+}
+
+impl Breaker {
+    /// A closed one; `name` is shown to people.
+    pub(in crate::gather) fn new(name: &str) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.into(),
+            state: Mutex::default(),
+        })
+    }
+
+    /// Leave to look up, unless it is open.
+    pub(in crate::gather) fn leave(self: &Arc<Self>) -> Option<Leave> {
+        let mut state = self.lock();
+        let probe = match &mut state.open {
+            None => false,
+            Some(open) if open.probing || open.until > Instant::now() => return None,
+            Some(open) => {
+                open.probing = true;
+                true
+            }
+        };
+        drop(state);
+        Some(Leave {
+            breaker: Arc::clone(self),
+            probe,
+        })
+    }
+
+    /// How it is doing.
+    pub(in crate::gather) fn standing(&self) -> Standing {
+        let state = self.lock();
+        Standing {
+            name: self.name.clone(),
+            answered: state.answered,
+            failed: state.failed,
+            failed_in_a_row: state.in_a_row,
+            suspended: state.open.is_some() || state.fitness.is_unfit(),
+            trouble: state.trouble,
+            fitness: state.fitness,
+            tested: state.tested.map(|tested| tested.elapsed()),
+        }
+    }
+
+    /// Whether the last test has shown that its answers must not count.
+    pub(in crate::gather) fn is_unfit(&self) -> bool {
+        self.lock().fitness.is_unfit()
+    }
+
+    /// Whether it is time for a test.
+    pub(in crate::gather) fn is_test_due(&self) -> bool {
+        self.lock().test_due.is_none_or(|due| due <= Instant::now())
+    }
+
+    /// Whether the next test should come soon: it is suspended, or there is nothing to go by yet.
+    pub(in crate::gather) fn is_doubtful(&self) -> bool {
+        let state = self.lock();
+        let silent = state.open.is_some() || state.in_a_row > 0;
+        silent || state.fitness.is_unfit() || state.fitness == Fitness::Untested
+    }
+
+    /// The next test is due in `pause`.
+    pub(in crate::gather) fn test_in(&self, pause: Duration) {
+        self.lock().test_due = Some(Instant::now() + pause);
+    }
+
+    /// Notes what a test has shown. What is news is told.
+    pub(in crate::gather) fn tested(&self, found: Fitness) {
+        let mut state = self.lock();
+        let before = std::mem::replace(&mut state.fitness, found);
+        state.tested = Some(Instant::now());
+        match (before.is_unfit(), found) {
+            (_, Fitness::Wrong(_)) => {
+                state.trouble = state.trouble.saturating_add(1);
+                // Told below.
+                state.troubled = true;
+            }
+            (true, _) => state.troubled = false,
+            (false, _) => {}
+        }
+        drop(state);
+        if before != found {
+            found.tell(&self.name, before);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Leave {
+    /// An answer came, in time or late.
+    pub(in crate::gather) fn answered(&mut self) {
+        let mut state = self.breaker.lock();
+        state.answered = state.answered.saturating_add(1);
+        state.in_a_row = 0;
+        let suspended = state.open.take().is_some();
+        drop(state);
+        self.probe = false;
+        if suspended {
+            tracing::info!(name = %self.breaker.name, "answers again");
+        }
+    }
+
+    /// A positive answer came from a list; `answers` are its A records. What no list may answer is zone trouble
+    /// (RFC 5782 §2.1): 127.255.255.0/24 are the operators' error codes, others come from zones given up and sold.
+    pub(in crate::gather) fn listed(&mut self, answers: impl Iterator<Item = Ipv4Addr>) {
+        let wrong = answers.into_iter().find(|answer| is_wrong(*answer));
+        let mut state = self.breaker.lock();
+        let Some(wrong) = wrong else {
+            state.troubled = false;
+            return;
+        };
+        state.trouble = state.trouble.saturating_add(1);
+        if std::mem::replace(&mut state.troubled, true) {
+            return;
+        }
+        drop(state);
+        let hint = advice(wrong);
+        tracing::warn!(zone = %self.breaker.name, answer = %wrong, "zone trouble, its answers do not count: {hint}");
+    }
+
+    /// Whether a test has shown meanwhile that the answers must not count.
+    pub(in crate::gather) fn is_unfit(&self) -> bool {
+        self.breaker.is_unfit()
+    }
+
+    /// It failed. Lookups that were let through before it opened do not lengthen the back-off.
+    pub(in crate::gather) fn failed(&mut self) {
+        let mut state = self.breaker.lock();
+        state.failed = state.failed.saturating_add(1);
+        state.in_a_row = state.in_a_row.saturating_add(1);
+        let back_off = match &state.open {
+            None if state.in_a_row < PATIENCE => return,
+            None => BACK_OFF_LEAST,
+            Some(open) if self.probe => (open.back_off * 2).min(BACK_OFF_MOST),
+            Some(_) => return,
+        };
+        let news = state.open.is_none();
+        state.open = Some(Open {
+            until: Instant::now() + back_off,
+            back_off,
+            probing: false,
+        });
+        drop(state);
+        self.probe = false;
+        if news {
+            tracing::warn!(name = %self.breaker.name, "does not answer: it is left out until it does, and mail passes");
+        }
+    }
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        if !self.probe {
+            return;
+        }
+        if let Some(open) = &mut self.breaker.lock().open {
+            open.probing = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
