@@ -111,7 +111,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
     let (memory, keeper) = memory::open(&config.store, &tasks, &draining)?;
     answerer.remember_with(memory.clone());
     primary::begin(&tasks, snapshot, &answerer, &draining);
-    zones::begin(&tasks, snapshot, &answerer, &draining);
+    zones::begin(&tasks, snapshot, &answerer, &draining).await;
     let connections = descriptors::make_room(config.limits.connections);
     let (writer, journal) = start_journal(&config.journal)?;
     let gather = Arc::clone(&answerer);

@@ -15,7 +15,7 @@ use crate::gather::{Gather, Zone};
 const PAUSE: Duration = Duration::from_secs(3);
 
 /// Begins to watch every zone that a policy depends on.
-pub(in crate::app) fn begin(
+pub(in crate::app) async fn begin(
     tasks: &Tasks,
     snapshot: &Snapshot,
     gather: &Arc<Gather>,
@@ -29,7 +29,7 @@ pub(in crate::app) fn begin(
     if zones.is_empty() {
         return;
     }
-    gather.watch_zones(zones);
+    gather.watch_zones(zones).await;
     let (gather, draining) = (Arc::clone(gather), draining.clone());
     tasks.spawn(async move {
         let _ = draining.run_until_cancelled(test(&gather)).await;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::gather::fitness::{Fitness, advice, is_wrong};
+use crate::gather::zone_memory::Health;
 
 /// Failures in a row that open a breaker.
 const PATIENCE: u32 = 5;
@@ -178,6 +179,33 @@ impl Breaker {
         drop(state);
         if before != found {
             found.tell(&self.name, before);
+        }
+    }
+
+    /// What of it outlives the process.
+    pub(in crate::gather) fn health(&self) -> Health {
+        let state = self.lock();
+        Health {
+            fitness: state.fitness,
+            silent: state.open.is_some(),
+        }
+    }
+
+    /// It was so when the process before this one ended. What is known by now counts more. One that was silent is asked
+    /// once, while nobody else waits for it.
+    pub(in crate::gather) fn restore(&self, health: Health) {
+        let mut state = self.lock();
+        if state.fitness == Fitness::Untested {
+            state.fitness = health.fitness;
+        }
+        let is_new = state.answered + state.failed == 0;
+        if is_new && health.silent {
+            state.in_a_row = PATIENCE;
+            state.open = Some(Open {
+                until: Instant::now(),
+                back_off: BACK_OFF_LEAST,
+                probing: false,
+            });
         }
     }
 

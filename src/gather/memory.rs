@@ -146,6 +146,16 @@ impl Remembrance {
             .count_recipients(&Identity::Network(network), counted, (self.clock)());
     }
 
+    /// What was kept of a zone.
+    pub(in crate::gather) fn zone(&self, shown: &str) -> BoxFuture<'static, Option<Box<[u8]>>> {
+        self.memory.zone(shown, (self.clock)())
+    }
+
+    /// Keeps something of a zone for so long.
+    pub(in crate::gather) fn keep_zone(&self, shown: &str, kept: &[u8], lifetime: Duration) {
+        self.memory.keep_zone(shown, kept, (self.clock)(), lifetime);
+    }
+
     /// A client was at this listener.
     pub fn was_at(&self, network: IpNet, listener: &str) {
         self.memory

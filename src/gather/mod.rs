@@ -17,6 +17,7 @@ pub mod memory;
 mod primary;
 mod test_entries;
 mod zone;
+mod zone_memory;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -154,14 +155,23 @@ impl Gather {
         let _ = self.memory.set(memory);
     }
 
-    /// Watches `zones` from now on, each with a breaker of its own; those watched before keep their standing.
-    pub fn watch_zones(&self, zones: Vec<Zone>) {
+    /// Watches `zones` from now on, each with a breaker of its own; those watched before keep their standing, and of the
+    /// others what is remembered of an earlier process holds until their first test.
+    pub async fn watch_zones(&self, zones: Vec<Zone>) {
         self.inner.zones.watch(zones);
+        if let Some(memory) = self.memory.get() {
+            zone_memory::restore(&self.inner, memory).await;
+        }
     }
 
     /// Tests the watched zones that are due, all at one time (RFC 5782 §5); to be called again every few seconds.
     pub async fn test_zones(&self) {
-        test_entries::round(&self.inner).await;
+        let tested = test_entries::round(&self.inner).await;
+        if let Some(memory) = self.memory.get()
+            && tested
+        {
+            zone_memory::keep(&self.inner, memory);
+        }
     }
 
     /// Notes how the primary at `addresses` was found by the last look at it.

@@ -35,11 +35,12 @@ impl Zone {
     }
 }
 
-/// Tests every zone that is due.
-pub(in crate::gather) async fn round(inner: &Inner) {
+/// Tests every zone that is due. Says whether any was.
+pub(in crate::gather) async fn round(inner: &Inner) -> bool {
     let zones = inner.zones.all();
     let due = zones.iter().filter(|(_, breaker)| breaker.is_test_due());
-    join_all(due.map(|watched| test(inner, watched))).await;
+    let tests = join_all(due.map(|watched| test(inner, watched))).await;
+    !tests.is_empty()
 }
 
 async fn test(inner: &Inner, (zone, breaker): &Watched) {

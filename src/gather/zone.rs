@@ -34,6 +34,11 @@ impl Zone {
         &self.suffix
     }
 
+    /// What it is called toward people.
+    pub(in crate::gather) fn shown(&self) -> &str {
+        &self.shown
+    }
+
     /// What it lists.
     pub(in crate::gather) const fn lists(&self) -> Lists {
         self.lists

@@ -238,10 +238,11 @@ async fn a_dead_resolver_is_not_waited_for_after_five_failures() {
 async fn a_failing_zone_is_suspended_alone() {
     let control = serve(zone()).await;
     let gather = patient(control.address());
-    gather.watch_zones(vec![
+    let zones = vec![
         gather::Zone::new("key.bad.test", "bad.test", Lists::Addresses),
         gather::Zone::new("dnsbl.test", "dnsbl.test", Lists::Addresses),
-    ]);
+    ];
+    gather.watch_zones(zones).await;
     for number in 0..5 {
         let name = format!("{number}.key.bad.test");
         control.treat(&name, Manner::Refuse(Code::Refused));

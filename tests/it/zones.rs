@@ -8,7 +8,9 @@ use std::time::Duration;
 use gatepost::checks::Lists;
 use gatepost::cli::demo::dns::{Control, Manner, Server, Transport, Zone};
 use gatepost::facts::{DnsAnswer, Failure, RecordType, Source};
+use gatepost::gather::memory::Remembrance;
 use gatepost::gather::{self, Fitness, Gather, Standing};
+use gatepost::store;
 use tokio::runtime::Runtime;
 
 use crate::gather::{ask, failed, gather, patient, serve};
@@ -33,11 +35,12 @@ fn zone(listed: &[&str], answer: Ipv4Addr) -> Zone {
     zone
 }
 
-fn watch(gather: &Gather, lists: Lists) {
-    gather.watch_zones(vec![
+async fn watch(gather: &Gather, lists: Lists) {
+    let zones = vec![
         gather::Zone::new(ASKED, SHOWN, lists),
         gather::Zone::new("other.test", "other.test", Lists::Addresses),
-    ]);
+    ];
+    gather.watch_zones(zones).await;
 }
 
 fn standing(gather: &Gather) -> Standing {
@@ -69,7 +72,7 @@ fn asked(control: &Control) -> [u64; 2] {
 async fn a_healthy_zone_is_tested_at_once_and_every_ten_minutes() {
     let control = serve(zone(&[MUST, CLIENT], LISTING)).await;
     let gather = patient(control.address());
-    watch(&gather, Lists::Addresses);
+    watch(&gather, Lists::Addresses).await;
     assert_eq!(says(&gather), ("up", "untested"));
 
     gather.test_zones().await;
@@ -93,7 +96,7 @@ async fn a_zone_that_lists_everything_is_suspended_until_it_is_mended() {
     ] {
         let control = serve(zone(&[must_not, CLIENT], LISTING)).await;
         let gather = patient(control.address());
-        watch(&gather, lists);
+        watch(&gather, lists).await;
         assert_eq!(client(&gather).await.0.a().count(), 1);
 
         gather.test_zones().await;
@@ -120,7 +123,7 @@ async fn an_answer_that_comes_after_the_suspension_does_not_count() {
     let control = serve(zone(&[MUST_NOT, CLIENT], LISTING)).await;
     control.treat(CLIENT, Manner::Hold);
     let gather = patient(control.address());
-    watch(&gather, Lists::Addresses);
+    watch(&gather, Lists::Addresses).await;
     let question = gatepost::facts::Question::Dns {
         name: gatepost::facts::DnsName::new(CLIENT),
         kind: RecordType::A,
@@ -138,7 +141,7 @@ async fn a_dead_zone_is_suspended_by_its_breaker_and_not_by_one_silence() {
     let control = serve(zone(&[MUST], LISTING)).await;
     control.treat(MUST_NOT, Manner::Drop);
     let gather = gather(control.address(), Duration::from_millis(100));
-    watch(&gather, Lists::Addresses);
+    watch(&gather, Lists::Addresses).await;
     for round in 1..=5 {
         gather.test_zones().await;
         let state = if round < 5 { "failing" } else { "suspended" };
@@ -157,13 +160,65 @@ async fn a_zone_that_refuses_this_resolver_is_suspended() {
     for name in [MUST, MUST_NOT] {
         let control = serve(zone(&[name], code)).await;
         let gather = patient(control.address());
-        watch(&gather, Lists::Addresses);
+        watch(&gather, Lists::Addresses).await;
         gather.test_zones().await;
         assert_eq!(says(&gather), ("suspended", "error_code"));
         assert_eq!(standing(&gather).fitness, Fitness::Wrong(code));
         assert_eq!(standing(&gather).trouble, 1);
         assert_eq!(client(&gather).await.0, failed(Failure::Suspended));
     }
+}
+
+/// A gatherer that begins now and remembers what one before it has kept.
+async fn restarted(server: SocketAddr, memory: &Remembrance) -> std::sync::Arc<Gather> {
+    let gather = gather(server, Duration::from_millis(500));
+    gather.remember_with(memory.clone());
+    watch(&gather, Lists::Addresses).await;
+    gather
+}
+
+#[tokio::test]
+async fn what_a_test_has_shown_holds_after_a_restart_until_the_next() {
+    let (store, keeper) = store::open(None, 1000);
+    let keeper = std::thread::spawn(move || keeper.run());
+    let memory = Remembrance::new(
+        std::sync::Arc::new(store),
+        std::sync::Arc::new(|| 1_800_000_000),
+    );
+    let control = serve(zone(&[MUST, MUST_NOT, CLIENT], LISTING)).await;
+    let first = restarted(control.address(), &memory).await;
+    first.test_zones().await;
+    assert_eq!(says(&first), ("suspended", "lists_everything"));
+
+    let second = restarted(control.address(), &memory).await;
+    assert_eq!(says(&second), ("suspended", "lists_everything"));
+    assert_eq!(standing(&second).tested, None, "not by this one");
+    assert_eq!(client(&second).await.0, failed(Failure::Suspended));
+    control.change(|zone| zone.remove(MUST_NOT));
+    second.test_zones().await;
+    assert_eq!(says(&second), ("up", "tested"));
+    assert_eq!(
+        says(&*restarted(control.address(), &memory).await),
+        ("up", "tested")
+    );
+
+    control.treat(MUST_NOT, Manner::Drop);
+    for _ in 0..5 {
+        after(600).await;
+        second.test_zones().await;
+    }
+    assert_eq!(says(&second), ("suspended", "no_answer"));
+    let third = restarted(control.address(), &memory).await;
+    assert_eq!(
+        says(&third),
+        ("suspended", "no_answer"),
+        "nobody waits for it"
+    );
+    control.release(MUST_NOT);
+    third.test_zones().await;
+    assert_eq!(says(&third), ("up", "tested"));
+    drop((first, second, third, memory));
+    keeper.join().unwrap();
 }
 
 #[test]
