@@ -17,7 +17,7 @@ pub mod probe;
 pub mod remarks;
 mod session_id;
 pub mod tasks;
-mod zones;
+pub mod zones;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -21,11 +21,7 @@ pub(in crate::app) async fn begin(
     gather: &Arc<Gather>,
     draining: &CancellationToken,
 ) {
-    let checks = snapshot.policies.values().flat_map(|policy| &policy.checks);
-    let zones: Vec<Zone> = checks
-        .flat_map(|check| check.zones())
-        .map(|(name, lists)| Zone::new(name.asked(), name.shown(), lists))
-        .collect();
+    let zones = watched(snapshot);
     if zones.is_empty() {
         return;
     }
@@ -34,6 +30,16 @@ pub(in crate::app) async fn begin(
     tasks.spawn(async move {
         let _ = draining.run_until_cancelled(test(&gather)).await;
     });
+}
+
+/// Every zone that a policy depends on.
+#[must_use]
+pub fn watched(snapshot: &Snapshot) -> Vec<Zone> {
+    let checks = snapshot.policies.values().flat_map(|policy| &policy.checks);
+    checks
+        .flat_map(|check| check.zones())
+        .map(|(name, lists)| Zone::new(name.asked(), name.shown(), lists))
+        .collect()
 }
 
 async fn test(gather: &Gather) {

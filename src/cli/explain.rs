@@ -7,15 +7,14 @@ mod listed;
 mod listener;
 mod said;
 mod show;
+mod world;
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context;
-use futures_util::future::join_all;
 use serde::Serialize;
 
 use crate::app::{self, tasks::Tasks};
@@ -24,16 +23,14 @@ use crate::checks::verdict::{Action, Verdict};
 use crate::checks::{Judgement, judge};
 use crate::cli::output;
 use crate::config::{Backend, ClientAddress};
-use crate::facts::{
-    Answer, Answered, Fact, Facts, Helo, Listed, Mail, Millis, Question, Rcpt, Silence, Source,
-    Stage,
-};
-use crate::gather::{Answerer, Gather};
+use crate::facts::{Fact, Facts, Helo, Listed, Mail, Millis, Rcpt, Stage};
+use crate::gather::Gather;
 use crate::net::backend::may_be_told_of;
 use crate::net::unmap;
 use crate::smtp::domain::HeloName;
 use crate::smtp::path::{ForwardPath, ReversePath};
 use crate::smtp::reply::Reply;
+use world::World;
 
 /// Arguments of `gatepost explain`.
 #[derive(Debug, clap::Args)]
@@ -100,6 +97,8 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let address = unmap(SocketAddr::new(arguments.address, 25));
     let mut facts = Facts::new(app::client_now(address, local, name));
     let listed = listed::all(&snapshot);
+    let process = listed.is_some().then_some(&snapshot);
+    let listed = listed.unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -108,7 +107,8 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             &app::gather_settings(&snapshot.config.resolver),
             Tasks::default().spawner(),
         )?;
-        anyhow::Ok(walk(policy, &gather, &mut facts, arguments, &recipient, &listed).await)
+        let world = World::new(gather, process, &snapshot).await;
+        anyhow::Ok(walk(policy, &world, &mut facts, arguments, &recipient, &listed).await)
     })?;
     let backend = snapshot
         .config
@@ -137,14 +137,14 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 /// Walks the stages of a session with what is known, asking the live questions on the way.
 async fn walk(
     policy: &Policy,
-    gather: &Arc<Gather>,
+    world: &World<'_>,
     facts: &mut Facts,
     arguments: &Arguments,
     recipient: &ForwardPath,
     listed: &[Listed],
 ) -> Verdict {
     listed::note(listed, facts, Stage::Connect);
-    settle(policy, gather, facts, Stage::Connect).await;
+    settle(policy, world, facts, Stage::Connect).await;
     if let Some(name) = &arguments.helo {
         let helo = Helo {
             extended: true,
@@ -168,11 +168,11 @@ async fn walk(
             path: recipient.clone(),
         })),
     );
-    settle(policy, gather, facts, Stage::Rcpt).await
+    settle(policy, world, facts, Stage::Rcpt).await
 }
 
 /// Asks until nothing is left to ask: unlike a session it waits for every answer, since people want to see them all.
-async fn settle(policy: &Policy, gather: &Arc<Gather>, facts: &mut Facts, stage: Stage) -> Verdict {
+async fn settle(policy: &Policy, world: &World<'_>, facts: &mut Facts, stage: Stage) -> Verdict {
     loop {
         let judgement = judge(policy, facts);
         let questions = judgement.questions().to_vec();
@@ -182,29 +182,9 @@ async fn settle(policy: &Policy, gather: &Arc<Gather>, facts: &mut Facts, stage:
                 Judgement::Ask { so_far, .. } => so_far,
             };
         }
-        for answered in join_all(questions.iter().map(|question| answer(gather, question))).await {
+        for answered in world.answers(&questions).await {
             facts.push(stage, Millis(0), Fact::Answered(Box::new(answered)));
         }
-    }
-}
-
-async fn answer(gather: &Arc<Gather>, question: &Question) -> Answered {
-    if let Question::Silence { wait, .. } = question {
-        let answer = Answer::Silence(Silence::Silent { watched: *wait });
-        return Answered {
-            question: question.clone(),
-            answer,
-            took: Millis(0),
-            source: Source::Session,
-        };
-    }
-    let started = tokio::time::Instant::now();
-    let (answer, source) = gather.ask(question).await;
-    Answered {
-        question: question.clone(),
-        answer,
-        took: started.elapsed().into(),
-        source,
     }
 }
 

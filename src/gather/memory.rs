@@ -13,7 +13,7 @@ use futures_util::future::{BoxFuture, ready};
 use ipnet::IpNet;
 
 use crate::facts::{Identity, Recall, Recalled};
-use crate::store::{Harvest, Memory};
+use crate::store::{Harvest, Memory, TripletKey};
 
 /// A pass lasts so long from the last session that earned it.
 const PASS: Duration = Duration::from_secs(30 * DAY);
@@ -52,13 +52,28 @@ impl Remembrance {
     /// What is remembered. Being asked about a triplet is being here: the first time is noted.
     pub(in crate::gather) fn recall(&self, recall: &Recall) -> BoxFuture<'static, Recalled> {
         let now = (self.clock)();
+        let Some(key) = self.triplet_key(recall) else {
+            return self.look(recall);
+        };
+        let memory = Arc::clone(&self.memory);
+        let note = move |found: Recalled| {
+            if found == Recalled::Nothing {
+                memory.saw_triplet(key, false, now, WINDOW);
+            }
+            found
+        };
+        self.triplet(key, now).map(note).boxed()
+    }
+
+    /// What is remembered, for somebody who is not the client: nothing is noted.
+    pub(in crate::gather) fn look(&self, recall: &Recall) -> BoxFuture<'static, Recalled> {
+        let now = (self.clock)();
+        if let Some(key) = self.triplet_key(recall) {
+            return self.triplet(key, now);
+        }
         match recall {
             Recall::Pass(identity) => self.pass(identity, now),
-            Recall::Triplet {
-                identity,
-                sender,
-                recipient,
-            } => self.triplet(identity, sender, recipient, now),
+            Recall::Triplet { .. } => none(),
             Recall::Harvest(network) => {
                 let counted = self.memory.harvest(&Identity::Network(*network), now);
                 counted
@@ -92,39 +107,33 @@ impl Remembrance {
             .boxed()
     }
 
-    fn triplet(
-        &self,
-        identity: &Identity,
-        sender: &str,
-        recipient: &str,
-        now: u64,
-    ) -> BoxFuture<'static, Recalled> {
-        let key = self.memory.triplet_key(identity, sender, recipient);
+    fn triplet(&self, key: TripletKey, now: u64) -> BoxFuture<'static, Recalled> {
         let found = self.memory.triplet(key, now);
-        let memory = Arc::clone(&self.memory);
         found
-            .map(move |found| match found {
-                Some(triplet) => Recalled::Triplet {
+            .map(move |found| {
+                found.map_or(Recalled::Nothing, |triplet| Recalled::Triplet {
                     since: age(triplet.first_seen, now),
                     passed: triplet.passed,
-                },
-                None => {
-                    memory.saw_triplet(key, false, now, WINDOW);
-                    Recalled::Nothing
-                }
+                })
             })
             .boxed()
     }
 
-    /// A triplet has waited and was let through.
-    pub fn has_waited(&self, recall: &Recall) {
-        if let Recall::Triplet {
+    fn triplet_key(&self, recall: &Recall) -> Option<TripletKey> {
+        let Recall::Triplet {
             identity,
             sender,
             recipient,
         } = recall
-        {
-            let key = self.memory.triplet_key(identity, sender, recipient);
+        else {
+            return None;
+        };
+        Some(self.memory.triplet_key(identity, sender, recipient))
+    }
+
+    /// A triplet has waited and was let through.
+    pub fn has_waited(&self, recall: &Recall) {
+        if let Some(key) = self.triplet_key(recall) {
             self.memory.saw_triplet(key, true, (self.clock)(), KNOWN);
         }
     }

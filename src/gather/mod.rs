@@ -32,7 +32,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::facts::{Answer, DnsAnswer, DnsName, Failure, Millis};
-use crate::facts::{Question, RecordData, RecordType, Silence, Source};
+use crate::facts::{Question, Recalled, RecordData, RecordType, Silence, Source};
 use crate::gather::breaker::{Breaker, Leave};
 use crate::gather::cache::{Answers, Key, keep};
 use crate::gather::dns::{Looked, Wire, wire_name};
@@ -177,6 +177,21 @@ impl Gather {
     /// Notes how the primary at `addresses` was found by the last look at it.
     pub fn saw_primary(&self, addresses: &str, greets: bool) {
         self.inner.primaries.saw(addresses, greets);
+    }
+
+    /// What this process knows by itself about `question`, for somebody who is not the client: nothing is noted, and nobody
+    /// is asked. `None` for a question to others.
+    pub async fn known(&self, question: &Question) -> Option<Answer> {
+        match (question, self.memory.get()) {
+            (Question::Memory(recall), Some(memory)) => {
+                Some(Answer::Memory(memory.look(recall).await))
+            }
+            (Question::Memory(_), None) => Some(Answer::Memory(Recalled::Unavailable)),
+            (Question::Primary(addresses), _) => {
+                Some(Answer::Primary(self.inner.primaries.of(addresses)))
+            }
+            (Question::Dns { .. } | Question::Silence { .. }, _) => None,
+        }
     }
 
     /// How it is doing.

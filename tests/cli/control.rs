@@ -216,6 +216,9 @@ fn a_pass_is_forgotten() {
     let ended = || (house.status()["sessions"]["ended"] == 1).then_some(());
     wait::until(ended).unwrap();
 
+    let explained = house.ok(&["explain", "192.0.2.77"]);
+    assert!(explained.contains(", clean sessions: 1"), "{explained}");
+
     let (code, said) = house.says(&["forget", "192.0.2.77"]);
     assert_eq!(
         (code, said.as_str()),

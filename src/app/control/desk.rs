@@ -11,7 +11,7 @@ use crate::app::control::message::{
 };
 use crate::checks::access;
 use crate::checks::policy::Mode;
-use crate::facts::{Identity, Listed, Subject};
+use crate::facts::{Identity, Listed, Question, Subject};
 use crate::gather::memory::Remembrance;
 use crate::gather::{Gather, Standing};
 use crate::session::context::{Door, Shared};
@@ -51,6 +51,7 @@ impl Desk {
     pub(super) async fn answer(&self, request: Request) -> Answer {
         let memory = match (&request, &self.shared.memory) {
             (Request::Status {}, _) => return Answer::Status(Box::new(self.status())),
+            (Request::Known { questions }, _) => return self.known(questions).await,
             (_, Some(memory)) => memory,
             (_, None) => return Answer::Refused("there is no memory to change".to_owned()),
         };
@@ -62,11 +63,22 @@ impl Desk {
                 seconds,
                 comment,
             } => self.keep(memory, allow, &subject, seconds, &comment).await,
-            Request::Status {} | Request::Entries {} => {
+            Request::Status {} | Request::Known { .. } | Request::Entries {} => {
                 Ok(Answer::Entries(memory.entries(|_| true)))
             }
         };
         done.unwrap_or_else(Answer::Refused)
+    }
+
+    async fn known(&self, questions: &[Question]) -> Answer {
+        let mut answers = Vec::with_capacity(questions.len());
+        for question in questions {
+            match self.gather.known(question).await {
+                Some(answer) => answers.push(answer),
+                None => return Answer::Refused(format!("{question}: ask somebody else")),
+            }
+        }
+        Answer::Known(answers)
     }
 
     async fn keep(

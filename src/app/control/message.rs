@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::facts::{self, Question};
 use crate::store::Entry;
 
 /// What is asked of a running process.
@@ -17,6 +18,11 @@ pub enum Request {
     Status {},
     /// The entries that were added by command.
     Entries {},
+    /// What it knows by itself that a session would ask: memory, the primary.
+    Known {
+        /// The questions.
+        questions: Vec<Question>,
+    },
     /// Add an entry.
     Keep {
         /// Whether it lets in or keeps out.
@@ -38,13 +44,15 @@ pub enum Request {
 }
 
 /// What it says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// To [`Request::Status`].
     Status(Box<Status>),
     /// To [`Request::Entries`].
     Entries(Vec<Entry>),
+    /// To [`Request::Known`]: an answer for each question.
+    Known(Vec<facts::Answer>),
     /// The entry was added.
     Kept {
         /// As it is kept.

@@ -7,24 +7,24 @@ use crate::cli::{ask, output};
 use crate::config::Snapshot;
 use crate::facts::{Fact, Facts, Listed, Millis, Stage};
 
-/// All of them. Where a process runs that does not tell, that is said.
-pub(super) fn all(snapshot: &Snapshot) -> Vec<Listed> {
+/// All of them; `None` if no process tells. Where one runs that does not, that is said.
+pub(super) fn all(snapshot: &Snapshot) -> Option<Vec<Listed>> {
     match ask::ask(snapshot, &Request::Entries {}) {
         Ok(Answer::Entries(entries)) => {
             let listed = entries.into_iter().map(|entry| Listed {
                 allow: entry.allow,
                 subject: entry.subject,
             });
-            listed.collect()
+            Some(listed.collect())
         }
         Err(error) if !matches!(path(&snapshot.config.store).try_exists(), Ok(false)) => {
             let error = output::in_one_line(&error);
             output::complain(&format!(
-                "note: entries that were added by command are not counted: {error}"
+                "note: entries that were added by command, and what is remembered, do not count: {error}"
             ));
-            Vec::new()
+            None
         }
-        _ => Vec::new(),
+        _ => None,
     }
 }
 

@@ -1,6 +1,9 @@
 //! How an explanation looks to people: what was asked, what was found, the sum, the verdict and the reply.
 
 use std::io::Write;
+use std::time::Duration;
+
+use humantime::format_duration;
 
 use crate::checks::address::is_public;
 use crate::checks::finding::{Finding, Outcome};
@@ -120,9 +123,7 @@ fn told(answered: &Answered) -> String {
         Answer::Silence(Silence::Silent { .. }) => "assumed silent".to_owned(),
         Answer::Silence(other) => format!("{other:?}"),
         Answer::Primary(primary) => format!("{primary:?}").to_lowercase(),
-        Answer::Memory(Recalled::Nothing) => "not remembered".to_owned(),
-        Answer::Memory(Recalled::Unavailable) => "no memory".to_owned(),
-        Answer::Memory(recalled) => format!("{recalled:?}"),
+        Answer::Memory(recalled) => remembered(recalled),
         Answer::Dns(DnsAnswer::NoName) => "no such name".to_owned(),
         Answer::Dns(DnsAnswer::NoData) => "no such record".to_owned(),
         Answer::Dns(DnsAnswer::Failed(failure)) => format!("failed: {failure:?}").to_lowercase(),
@@ -130,6 +131,23 @@ fn told(answered: &Answered) -> String {
             let data: Vec<String> = records.iter().map(|record| data(&record.data)).collect();
             data.join(" ")
         }
+    }
+}
+
+fn remembered(recalled: &Recalled) -> String {
+    let ago = |seconds: u32| format_duration(Duration::from_secs(seconds.into()));
+    match recalled {
+        Recalled::Nothing => "not remembered".to_owned(),
+        Recalled::Unavailable => "no memory".to_owned(),
+        Recalled::Pass { since, visits } => {
+            format!("for {}, clean sessions: {visits}", ago(*since))
+        }
+        Recalled::Triplet { since, passed } => {
+            let passed = if *passed { ", let through" } else { "" };
+            format!("first here {} ago{passed}", ago(*since))
+        }
+        Recalled::Harvest { refused, accepted } => format!("{refused} refused, {accepted} taken"),
+        Recalled::Tried { since } => format!("{} ago", ago(*since)),
     }
 }
 

@@ -177,3 +177,19 @@ async fn forgetting_says_whether_anything_was_known() {
     assert_eq!(world.recall(&pass).await, Recalled::Nothing);
     assert!(!world.remembrance.forget(&identity).await);
 }
+
+#[tokio::test]
+async fn who_only_looks_leaves_no_trace() {
+    let world = World::new();
+    let triplet = triplet("user@example.com");
+    for _ in 0..2 {
+        assert_eq!(world.remembrance.look(&triplet).await, Recalled::Nothing);
+    }
+    assert_eq!(world.recall(&triplet).await, Recalled::Nothing);
+    world.after(Duration::from_secs(60));
+    let seen = Recalled::Triplet {
+        since: 60,
+        passed: false,
+    };
+    assert_eq!(world.remembrance.look(&triplet).await, seen);
+}
