@@ -166,6 +166,7 @@ impl Conduct {
                 "made too many errors",
                 self.too_many_errors,
             ),
+            // Others are no one's fault, or told from a bad hand only when they come too often.
             _ => return None,
         };
         let each = reason == "out_of_order";

@@ -270,6 +270,13 @@ impl Facts {
         })
     }
 
+    /// Whether the client has a pass, as far as that has been asked.
+    #[must_use]
+    pub fn is_remembered(&self) -> bool {
+        self.answers()
+            .any(|answered| matches!(answered.answer, Answer::Memory(Recalled::Pass { .. })))
+    }
+
     /// The entries added by command that speak of this session, oldest first.
     pub fn listed(&self) -> impl DoubleEndedIterator<Item = &Listed> {
         self.entries.iter().filter_map(|entry| match &entry.fact {

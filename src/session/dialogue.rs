@@ -247,6 +247,8 @@ impl Session {
             smtputf8: backend.smtputf8,
             dsn: backend.dsn,
             enhanced_status_codes: true,
+            // Who has shown that it can wait need not: it is still held to the order within a group.
+            pipelining: self.facts.is_remembered(),
             starttls: self.door.acceptor.is_some() && !self.stream.is_tls(),
             ..Extensions::default()
         });
@@ -255,6 +257,11 @@ impl Session {
     /// A fault becomes a fact and an answer; some end the session.
     async fn reproach(&mut self, fault: Fault) -> Result<(), Ended> {
         self.command_begun = None;
+        if let Fault::InVain(verb) = fault {
+            self.count_in_vain().await?;
+            let reply = self.sign(fault.reply());
+            return self.object(verb, reply).await;
+        }
         self.note_fault(fault);
         self.drop_if_called_for().await?;
         let reply = self.sign(fault.reply());
@@ -289,6 +296,15 @@ impl Session {
             }
             _ => Ok(()),
         }
+    }
+
+    /// As many commands as a transaction may have recipients can be lost with it, and one DATA.
+    async fn count_in_vain(&mut self) -> Result<(), Ended> {
+        self.notes.in_vain += 1;
+        if self.notes.in_vain <= self.shared.limits.recipients.saturating_add(1) {
+            return Ok(());
+        }
+        Err(self.give_up().await)
     }
 
     /// One more command that has brought nothing.
@@ -328,6 +344,7 @@ const fn concerned(fault: Fault) -> Verb {
         | Fault::UnknownParameter(verb)
         | Fault::BadParameter(verb)
         | Fault::OutOfOrder(verb)
+        | Fault::InVain(verb)
         | Fault::NotOffered(verb) => verb,
         _ => Verb::Noop,
     }

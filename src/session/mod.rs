@@ -132,6 +132,8 @@ struct Notes {
     delivered: u64,
     faults: u32,
     idle_commands: u32,
+    /// Commands of a group that had lost what they build on, since a message was delivered.
+    in_vain: u32,
     bytes_in: u64,
     bytes_out: u64,
 }

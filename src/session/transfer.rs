@@ -65,6 +65,7 @@ impl Session {
         if delivered {
             self.notes.delivered += 1;
             self.notes.idle_commands = 0;
+            self.notes.in_vain = 0;
         }
         self.keep_message(MessageOutcome::new(ending.size, &ending.reply));
         self.reply(Verb::EndOfData, ending.reply).await?;

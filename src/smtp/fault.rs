@@ -37,6 +37,9 @@ pub enum Fault {
     BadParameter(Verb),
     /// A verb that is not legal in this phase.
     OutOfOrder(Verb),
+    /// A verb whose command group has lost what it builds on: with PIPELINING it was sent before the client could read
+    /// that MAIL, or every recipient, was refused (RFC 2920 §3.1). No fault of the client.
+    InVain(Verb),
     /// A verb that is known but not offered.
     NotOffered(Verb),
     /// Not SMTP at all.
@@ -113,6 +116,7 @@ impl Fault {
             Self::UnknownParameter(_) => "unknown_parameter",
             Self::BadParameter(_) => "bad_parameter",
             Self::OutOfOrder(_) => "out_of_order",
+            Self::InVain(_) => "in_vain",
             Self::NotOffered(_) => "not_offered",
             Self::Foreign(protocol) => protocol.label(),
             Self::Pipelining => "pipelining",
@@ -163,7 +167,7 @@ impl Fault {
                 (5, 5, 4),
                 "Parameter has a bad value or was given twice",
             ),
-            Self::OutOfOrder(verb) => (503, (5, 5, 1), out_of_order(*verb)),
+            Self::OutOfOrder(verb) | Self::InVain(verb) => (503, (5, 5, 1), out_of_order(*verb)),
             Self::NotOffered(_) => (502, (5, 5, 1), "Command not available here"),
             Self::Foreign(_) => (521, (5, 5, 1), "This is an SMTP server, closing connection"),
             Self::Pipelining => (

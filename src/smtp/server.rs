@@ -182,7 +182,10 @@ impl Server {
         let command = Command::parse(line)?;
         let verb = command.verb();
         if !self.phase.allows(verb) || (verb == Verb::Auth && self.authenticated) {
-            return Err(Fault::OutOfOrder(verb));
+            return Err(match self.is_in_vain(verb) {
+                true => Fault::InVain(verb),
+                false => Fault::OutOfOrder(verb),
+            });
         }
         if !self.is_offered(verb) {
             return Err(Fault::NotOffered(verb));
@@ -192,6 +195,15 @@ impl Server {
             self.smtputf8 = params.smtputf8;
         }
         Ok(command)
+    }
+
+    /// Whether what `verb` builds on may have been refused in the same command group.
+    const fn is_in_vain(&self, verb: Verb) -> bool {
+        let lost = matches!(
+            (self.phase, verb),
+            (Phase::Ready, Verb::Rcpt | Verb::Data) | (Phase::Mail, Verb::Data)
+        );
+        lost && self.offers_pipelining()
     }
 
     /// EXPN never is (RFC 5321 §7.3).

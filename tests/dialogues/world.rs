@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use gatepost::config::{self, Layers, TlsMode};
 use gatepost::facts::{
-    Answer, DnsAnswer, Failure, Question, Recalled, Record, RecordData, RecordType, Source,
+    Answer, DnsAnswer, Failure, Question, Recall, Recalled, Record, RecordData, RecordType, Source,
 };
 use gatepost::gather::Answerer;
 use gatepost::net::admission::{Admission, Limits};
@@ -57,6 +57,8 @@ pub(crate) struct Scene {
     checks: Vec<String>,
     limits: Vec<String>,
     zones: BTreeMap<String, Zone>,
+    /// Whether the client has a pass.
+    remembered: bool,
 }
 
 /// How a zone answers about every client.
@@ -86,6 +88,7 @@ impl Scene {
             checks: Vec::new(),
             limits: Vec::new(),
             zones: BTreeMap::new(),
+            remembered: false,
         };
         for (key, value) in &dialogue.settings {
             scene
@@ -105,6 +108,7 @@ impl Scene {
         match key {
             "client" => self.client.set_ip(value.parse().ok()?),
             "proxied" => self.proxied = true,
+            "remembered" => self.remembered = true,
             "clock" if value == "still" => self.still = true,
             "pipe" => self.pipe = value.parse().ok()?,
             "tls" => self.tls = value.to_owned(),
@@ -226,7 +230,10 @@ enabled = false
             tarpit: Arc::new(Semaphore::new(limits.tarpit)),
             limits,
             bare_newline: snapshot.config.mail_data.bare_newline,
-            answerer: Arc::new(Answers(self.zones.clone())),
+            answerer: Arc::new(Answers {
+                zones: self.zones.clone(),
+                remembered: self.remembered,
+            }),
             memory: None,
             journal: None,
             draining: CancellationToken::new(),
@@ -250,17 +257,27 @@ fn pairs(text: &str) -> Option<Vec<String>> {
 }
 
 /// The scripted DNS.
-struct Answers(BTreeMap<String, Zone>);
+struct Answers {
+    zones: BTreeMap<String, Zone>,
+    remembered: bool,
+}
 
 impl Answerer for Answers {
     fn ask(&self, question: &Question) -> BoxFuture<'static, (Answer, Source)> {
-        if let Question::Memory(_) = question {
-            return std::future::ready((Answer::Memory(Recalled::Nothing), Source::Live)).boxed();
+        if let Question::Memory(recall) = question {
+            let recalled = match recall {
+                Recall::Pass(_) if self.remembered => Recalled::Pass {
+                    since: 86_400,
+                    visits: 3,
+                },
+                _ => Recalled::Nothing,
+            };
+            return std::future::ready((Answer::Memory(recalled), Source::Memory)).boxed();
         }
         let Question::Dns { name, kind } = question else {
             panic!("only a session can watch its socket: {question}")
         };
-        let mut zones = self.0.iter();
+        let mut zones = self.zones.iter();
         let zone = zones.find(|(zone, _)| name.asked().ends_with(&format!(".{zone}")));
         let Some((_, zone)) = zone else {
             panic!("nobody has scripted an answer: {question}")

@@ -41,6 +41,7 @@ fn all() -> Vec<Fault> {
         Fault::UnknownParameter,
         Fault::BadParameter,
         Fault::OutOfOrder,
+        Fault::InVain,
         Fault::NotOffered,
     ];
     let verbs = Verb::ALL

@@ -118,6 +118,11 @@ fn order() {
     ];
     for (before, line, verb) in cases {
         let mut server = greeted();
+        let offer = Extensions {
+            pipelining: false,
+            ..server.offer().clone()
+        };
+        server.set_offer(offer);
         talk(&mut server, before);
         assert_eq!(
             say(&mut server, line),
@@ -127,18 +132,39 @@ fn order() {
     }
 }
 
+/// In the same group something may have been refused that the client has not read about yet (RFC 2920 §3.1).
+#[test]
+fn with_pipelining_what_lost_its_transaction_is_no_fault() {
+    let ehlo = "EHLO c.example";
+    let cases: [(&[&str], &str, Fault); 8] = [
+        (&[ehlo], RCPT, Fault::InVain(Verb::Rcpt)),
+        (&[ehlo], "DATA", Fault::InVain(Verb::Data)),
+        (&[ehlo, MAIL], "DATA", Fault::InVain(Verb::Data)),
+        (&[ehlo, MAIL], MAIL, Fault::OutOfOrder(Verb::Mail)),
+        (&[ehlo, MAIL], "STARTTLS", Fault::OutOfOrder(Verb::StartTls)),
+        (&[], RCPT, Fault::OutOfOrder(Verb::Rcpt)),
+        (&["HELO c"], RCPT, Fault::OutOfOrder(Verb::Rcpt)),
+        (&["HELO c", MAIL], "DATA", Fault::OutOfOrder(Verb::Data)),
+    ];
+    for (before, line, fault) in cases {
+        let mut server = greeted();
+        talk(&mut server, before);
+        assert_eq!(say(&mut server, line), Err(fault), "{before:?} {line}");
+    }
+}
+
 #[test]
 fn refused_commands_do_not_move() {
     let mut server = greeted();
     talk(&mut server, &["EHLO c.example"]);
     say(&mut server, MAIL).unwrap();
     answer(&mut server, Verb::Mail, 451);
-    assert_eq!(say(&mut server, RCPT), Err(Fault::OutOfOrder(Verb::Rcpt)));
+    assert_eq!(say(&mut server, RCPT), Err(Fault::InVain(Verb::Rcpt)));
     talk(&mut server, &[MAIL]);
     say(&mut server, RCPT).unwrap();
     answer(&mut server, Verb::Rcpt, 550);
     let fault = say(&mut server, "DATA").unwrap_err();
-    assert_eq!(fault, Fault::OutOfOrder(Verb::Data));
+    assert_eq!(fault, Fault::InVain(Verb::Data));
     let mut out = Vec::new();
     server.refuse(&fault.reply(), &mut out);
     assert!(out.starts_with(b"503 5.5.1 "), "{}", out.escape_ascii());
