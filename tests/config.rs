@@ -70,7 +70,7 @@ fn each_mistake_behind_a_good_file_gets_its_one_line() {
         ),
         (
             "[policy.default]\ngreet_wiat = \"6s\"\n",
-            "g.toml:8:1: policy.default.greet_wiat: unknown key, did you mean \"greet_wait\"? allowed here: checks, \
+            "g.toml:8:1: policy.default.greet_wiat: unknown key, did you mean \"greet_wait\"? allowed here: add_header, checks, \
           deny_points, drop_points, exempt_recipients, greet_wait, greylist_points, inherit, mode, primary, shield, tarpit, tarpit_drip",
         ),
         (
@@ -107,6 +107,10 @@ fn each_mistake_behind_a_good_file_gets_its_one_line() {
             "g.toml:9:1: listen.s.role: \"submission\" is not built yet; write \"mx\"",
         ),
         // words
+        (
+            "[policy.default]\nadd_header = [\"x-gatepost\", \"recieved\"]\n",
+            "g.toml:8:29: policy.default.add_header[1]: the word \"recieved\" is unknown, did you mean \"received\"? allowed: \"x-gatepost\", \"authentication-results\", \"received\"",
+        ),
         (
             "[backend.b]\naddress = \"127.0.0.1:26\"\nclient_address = \"proxy_v2\"\n",
             "g.toml:9:1: backend.b.client_address: the word \"proxy_v2\" is unknown, did you mean \"proxy-v2\"? allowed: \

@@ -27,6 +27,7 @@ mod secondary_mx;
 mod sender_domain;
 pub mod shield;
 pub mod spf;
+pub mod trace;
 pub mod verdict;
 
 use crate::checks::examination::Examination;

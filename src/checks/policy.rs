@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::checks::Check;
 use crate::checks::points::Points;
 use crate::checks::shield::Shield;
+use crate::checks::trace::Field;
 use crate::facts::Rcpt;
 use crate::smtp::path::ForwardPath;
 
@@ -57,6 +58,8 @@ pub struct Policy {
     pub tarpit: Duration,
     /// Whether that time is spent octet by octet instead of before the reply.
     pub tarpit_drip: bool,
+    /// The fields that are put before each message, in this order.
+    pub add_header: Vec<Field>,
     /// The checks that are switched on, in the order of [`crate::checks::ALL`].
     pub checks: Vec<Box<dyn Check>>,
 }
@@ -75,6 +78,7 @@ impl Default for Policy {
             shield: Shield::default(),
             tarpit: Duration::ZERO,
             tarpit_drip: false,
+            add_header: Vec::new(),
             checks: Vec::new(),
         }
     }

@@ -29,7 +29,7 @@ use crate::checks::examination::Examination;
 use crate::checks::finding::Outcome;
 use crate::checks::points::Points;
 use crate::checks::{Check, Kind, SettingsError, address, settings};
-use crate::facts::{DnsAnswer, RecordType};
+use crate::facts::{DnsAnswer, Facts, RecordType};
 use evaluate::{Evaluator, Halt};
 use identity::Identity;
 use macros::DomainSpec;
@@ -52,6 +52,13 @@ permerror = 0.5
 # The DNS did not answer.
 temperror = 0
 "#;
+
+/// Whom the check judges: the property of RFC 8601 §2.7.2, `mailfrom` or `helo`, and the domain in A-labels, empty if
+/// there is none.
+pub(in crate::checks) fn identity(facts: &Facts) -> Option<(&'static str, Cow<'_, str>)> {
+    let identity = Identity::of(facts)?;
+    Some((identity.property(), identity.domain))
+}
 
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -93,6 +93,12 @@ impl Verdict {
         judged && (found(Outcome::Deny) || self.points >= deny_points)
     }
 
+    /// The findings that bring points, or take some away.
+    pub fn counted(&self) -> impl Iterator<Item = &Finding> {
+        let counts = |finding: &&Finding| finding.points != Points::ZERO;
+        self.findings.iter().filter(counts)
+    }
+
     /// The finding that weighs most: a deny entry, else the one with most points.
     #[must_use]
     pub fn governing(&self) -> Option<&Finding> {

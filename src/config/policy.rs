@@ -18,6 +18,7 @@ use crate::checks::ALL;
 use crate::checks::points::Points;
 use crate::checks::policy::Mode;
 use crate::checks::shield;
+use crate::checks::trace::Field;
 use crate::config::place::key;
 use crate::config::problem::Complaint;
 use crate::config::report::Report;
@@ -42,6 +43,7 @@ pub(in crate::config) struct PolicyTable {
     #[serde(with = "units::optional")]
     tarpit: Option<Duration>,
     tarpit_drip: Option<bool>,
+    add_header: Option<Vec<Field>>,
     checks: BTreeMap<String, Map<String, Value>>,
 }
 
@@ -60,6 +62,7 @@ pub(in crate::config) struct PolicySettings {
     #[serde(with = "units::text")]
     pub(in crate::config) tarpit: Duration,
     pub(in crate::config) tarpit_drip: bool,
+    pub(in crate::config) add_header: Vec<Field>,
     pub(in crate::config) checks: BTreeMap<String, Map<String, Value>>,
     /// The policy itself and those it inherits from, nearest first.
     #[serde(skip)]
@@ -79,6 +82,7 @@ impl Default for PolicySettings {
             primary: Vec::new(),
             tarpit: Duration::ZERO,
             tarpit_drip: false,
+            add_header: Vec::new(),
             checks: BTreeMap::new(),
             chain: Vec::new(),
         }
@@ -103,6 +107,7 @@ impl PolicySettings {
         set(&mut self.primary, &table.primary);
         set(&mut self.tarpit, &table.tarpit);
         set(&mut self.tarpit_drip, &table.tarpit_drip);
+        set(&mut self.add_header, &table.add_header);
         for (name, settings) in &table.checks {
             let merged = self.checks.entry(name.clone()).or_default();
             merged.extend(settings.clone());
@@ -138,6 +143,10 @@ primary = []
 tarpit = "0s"
 # Whether a reply comes octet by octet in that time, instead of at its end.
 tarpit_drip = false
+# Header fields that are put before each message, in this order: "x-gatepost" (session id, points and findings),
+# "authentication-results" (SPF and the reverse name, RFC 8601), "received". A field in the message that claims to be one of
+# the first two from here is taken out.
+add_header = []
 "#;
 
 /// The names that a listener may use: those written and `default`.

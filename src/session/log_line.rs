@@ -94,11 +94,8 @@ fn cut(text: &str) -> &str {
 
 /// The findings that count, as `check:reason:points`.
 fn findings_line(verdict: &Verdict) -> String {
-    let counted = verdict
-        .findings
-        .iter()
-        .filter(|finding| finding.points != crate::checks::points::Points::ZERO);
-    let words: Vec<String> = counted
+    let words: Vec<String> = verdict
+        .counted()
         .map(|f| format!("{}:{}:{}", f.check, f.reason, f.points))
         .collect();
     words.join(",")

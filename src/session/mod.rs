@@ -27,6 +27,7 @@ mod replies;
 mod say;
 mod starttls;
 mod tarpit;
+mod trace;
 mod transfer;
 pub mod upstream;
 

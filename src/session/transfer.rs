@@ -4,6 +4,8 @@
 //! goes wrong before the dot cuts the backend connection, which makes the backend forget the message; the rest of the
 //! data is read to its true end and answered there, so that it can never be taken for commands.
 
+use std::borrow::Cow;
+
 use tokio::time::{Instant, timeout_at};
 
 use crate::facts::{Ended, Stage};
@@ -11,6 +13,7 @@ use crate::journal::MessageOutcome;
 use crate::session::Session;
 use crate::session::replies;
 use crate::smtp::fault::Fault;
+use crate::smtp::header_filter::HeaderFilter;
 use crate::smtp::reply::{Reply, ReplyClass};
 use crate::smtp::server::Event;
 use crate::smtp::verb::Verb;
@@ -23,6 +26,43 @@ struct Ending {
     /// Octets of mail data, the final dot not counted.
     size: u64,
     reply: Reply,
+}
+
+/// A message on its way.
+struct Message {
+    /// Octets of mail data so far.
+    size: u64,
+    /// Set when it can no longer be accepted: what its end will be answered with.
+    spoilt: Option<Reply>,
+    /// What is put before it, until that has been passed on.
+    trace: Vec<u8>,
+    /// Takes out of its header what claims to be ours.
+    filter: Option<HeaderFilter>,
+}
+
+impl Message {
+    /// The chunk as the backend gets it.
+    fn edit<'a>(&mut self, chunk: &'a [u8]) -> Cow<'a, [u8]> {
+        let Some(filter) = &mut self.filter else {
+            return Cow::Borrowed(chunk);
+        };
+        let passed = filter.filter(chunk);
+        if self.trace.is_empty() {
+            return passed;
+        }
+        let mut out = std::mem::take(&mut self.trace);
+        out.extend_from_slice(&passed);
+        Cow::Owned(out)
+    }
+
+    /// The last chunk, with whatever of the header was held back to its end.
+    fn end<'a>(&mut self, chunk: &'a [u8]) -> Cow<'a, [u8]> {
+        let chunk = self.edit(chunk);
+        match self.filter.take() {
+            None => chunk,
+            Some(filter) => [chunk.as_ref(), &filter.finish()].concat().into(),
+        }
+    }
 }
 
 /// What one look at the input brought.
@@ -82,12 +122,18 @@ impl Session {
     async fn carry(&mut self) -> Result<Ending, Ended> {
         let begun = Instant::now();
         let mut received: u64 = 0;
-        let mut size: u64 = 0;
-        // Set when the message can no longer be accepted: what its end will be answered with.
-        let mut spoilt: Option<Reply> = None;
+        let mut message = Message {
+            size: 0,
+            spoilt: None,
+            trace: self.trace(),
+            filter: self.header_filter(),
+        };
         loop {
-            match self.look(&mut size, &mut spoilt).await {
-                Seen::End(Ok(reply) | Err(reply)) => return Ok(Ending { size, reply }),
+            match self.look(&mut message).await {
+                Seen::End(Ok(reply) | Err(reply)) => {
+                    let size = message.size;
+                    return Ok(Ending { size, reply });
+                }
                 Seen::More { progress: true } => continue,
                 Seen::More { progress: false } => {}
             }
@@ -130,7 +176,7 @@ impl Session {
     }
 
     /// Examines what has been read and passes on what is clean.
-    async fn look(&mut self, size: &mut u64, spoilt: &mut Option<Reply>) -> Seen {
+    async fn look(&mut self, message: &mut Message) -> Seen {
         let backend = &self.door.upstream.backend;
         let (block, last) = (backend.data_block_timeout, backend.final_reply_timeout);
         let step = self.server.next(&self.input);
@@ -138,18 +184,22 @@ impl Session {
         let Event::Body(body) = step.event else {
             return Seen::More { progress: false };
         };
-        *size = self.server.data_size();
+        message.size = self.server.data_size();
         let end = body.end;
         let mut fault = body.refused;
-        if fault.is_none() && *size > self.shared.limits.message_size.as_u64() {
+        if fault.is_none() && message.size > self.shared.limits.message_size.as_u64() {
             fault = Some(Fault::MessageTooBig);
         }
         let trouble = match (&mut self.relay, fault) {
-            _ if spoilt.is_some() => None,
+            _ if message.spoilt.is_some() => None,
             (_, Some(_)) => None,
             (None, None) => Some(super::Trouble::Lost("connection closed".to_owned())),
-            (Some(relay), None) if !end => relay.pass(&body.chunk, block).await.err(),
-            (Some(relay), None) => match relay.finish(&body.chunk, block, last).await {
+            (Some(relay), None) if !end => {
+                let chunk = message.edit(&body.chunk);
+                relay.pass(&chunk, block).await.err()
+            }
+            (Some(relay), None) => match relay.finish(&message.end(&body.chunk), block, last).await
+            {
                 Ok(reply) => {
                     self.consume_last(consumed);
                     return Seen::End(Ok(reply));
@@ -158,14 +208,14 @@ impl Session {
             },
         };
         self.consume_data(consumed);
-        if spoilt.is_none() {
-            *spoilt = match (fault, trouble) {
+        if message.spoilt.is_none() {
+            message.spoilt = match (fault, trouble) {
                 (Some(fault), _) => Some(self.spoil(fault)),
                 (None, Some(trouble)) => Some(self.backend_failed(&trouble)),
                 (None, None) => None,
             };
         }
-        match (end, spoilt) {
+        match (end, &message.spoilt) {
             (true, Some(reply)) => {
                 self.consume_last(0);
                 Seen::End(Err(reply.clone()))

@@ -27,6 +27,7 @@ pub mod command;
 pub mod domain;
 pub mod extension;
 pub mod fault;
+pub mod header_filter;
 pub mod limits;
 pub mod line;
 pub mod params;

@@ -114,6 +114,10 @@ impl Scene {
             "tls" => self.tls = value.to_owned(),
             "greet_wait" => self.policy.push(format!("greet_wait = \"{value}\"")),
             "policy" => self.policy.extend(pairs(value)?),
+            "add_header" => {
+                let fields: Vec<&str> = value.split(' ').collect();
+                self.policy.push(format!("add_header = {fields:?}"));
+            }
             "pregreet" => self.check("pregreet", &[format!("mode = \"{value}\"")]),
             "conduct" => self.check("conduct", &pairs(value)?),
             "allow" | "deny" => {

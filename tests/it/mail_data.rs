@@ -4,7 +4,7 @@ use crate::house::House;
 use crate::support::client::Client;
 use crate::support::exim::Exim;
 use crate::support::gatepost::{Gatepost, Setup};
-use crate::support::rbldnsd::Rbldnsd;
+use crate::support::rbldnsd::{self, Rbldnsd};
 use crate::support::wait;
 
 const CLEAN: &str = "192.0.2.77";
@@ -189,4 +189,36 @@ fn bare_line_feeds_can_be_normalized() {
 
     let delivered = exim.delivered(1);
     assert_eq!(delivered[0].body(), b"One.\r\n.two\r\n");
+}
+
+#[test]
+fn fields_before_a_message_are_ours_and_not_forged() {
+    let exim = Exim::start();
+    let rbldnsd = Rbldnsd::start();
+    let mut setup = Setup::new(exim.address(), rbldnsd.address()).zones(&[(
+        rbldnsd::ZONE,
+        "127.0.0.[2..11]",
+        2,
+    )]);
+    setup.policy = r#"add_header = ["received", "authentication-results", "x-gatepost"]"#.into();
+    let gatepost = Gatepost::start(&setup);
+    let mut client = Client::greeted(gatepost.proxied(), rbldnsd::LISTED);
+    let message = b"X-Gatepost: id=forged; points=-9\r\nSubject: traced\r\nX-GATEPOST:\r\n id=folded\r\n\r\nX-Gatepost: body\r\n";
+    client.mail(&["user@example.com"], message).expect(250);
+
+    let delivered = exim.delivered(1).remove(0);
+    let text = delivered.text();
+    let (header, body) = text.split_once("\r\n\r\n").unwrap();
+    assert_eq!(body, "X-Gatepost: body\r\n");
+    assert_eq!(header.matches("X-Gatepost:").count(), 1, "{header}");
+    assert!(
+        !header.contains("forged") && !header.contains("folded"),
+        "{header}"
+    );
+    assert!(header.contains("\r\n\tdnsbl=listed(2)"), "{header}");
+    assert!(header.contains("\r\nAuthentication-Results: "), "{header}");
+    assert!(
+        header.contains(&format!("({})\r\n\tby ", rbldnsd::LISTED)),
+        "{header}"
+    );
 }

@@ -52,6 +52,11 @@ impl<'f> Identity<'f> {
         Some(identity)
     }
 
+    /// Its property in RFC 8601 §2.7.2.
+    pub(super) const fn property(&self) -> &'static str {
+        if self.is_helo { "helo" } else { "mailfrom" }
+    }
+
     /// What was found, behind the client's address: `192.0.2.1 may not send for example.org (-all)`.
     pub(super) fn evidence(&self, evaluation: &Evaluation<'_>, words: Option<&str>) -> String {
         let domain = match self.domain.as_ref() {

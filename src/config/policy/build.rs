@@ -49,6 +49,7 @@ pub(in crate::config) fn build(
             },
             tarpit: settings.tarpit,
             tarpit_drip: settings.tarpit_drip,
+            add_header: settings.add_header.clone(),
             checks,
         };
         (name.clone(), Arc::new(policy))
