@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use memchr::memchr3;
 
 use super::fault::Fault;
+use super::rewrite::Rewrite;
 
 /// What to do about a bare LF.
 #[derive(
@@ -132,11 +133,7 @@ impl BodyReader {
 
     /// Reads as much of `input` as can be judged. After the end nothing more is used.
     pub fn read<'a>(&mut self, input: &'a [u8]) -> BodyRead<'a> {
-        let mut output = Output {
-            input,
-            copied: 0,
-            owned: Vec::new(),
-        };
+        let mut output = Rewrite::of(input);
         let mut at = 0;
         let mut text_end = 0;
         while let Some(rest) = input.get(at..)
@@ -171,7 +168,7 @@ impl BodyReader {
     }
 
     /// A dot at the beginning of a line. Returns the octets used, 0 for "more is needed".
-    fn read_dot(&mut self, rest: &[u8], at: usize, output: &mut Output<'_>) -> usize {
+    fn read_dot(&mut self, rest: &[u8], at: usize, output: &mut Rewrite<'_>) -> usize {
         match self.dot(rest) {
             Dot::Open => return 0,
             Dot::End => {
@@ -198,7 +195,7 @@ impl BodyReader {
     }
 
     /// Text up to and with the next CR, LF or NUL. Returns the octets used, 0 for "more is needed".
-    fn read_line(&mut self, rest: &[u8], at: usize, output: &mut Output<'_>) -> usize {
+    fn read_line(&mut self, rest: &[u8], at: usize, output: &mut Rewrite<'_>) -> usize {
         let Some(text) = memchr3(b'\r', b'\n', 0, rest) else {
             self.place = Place::InLine;
             self.grow(rest.len());
@@ -247,42 +244,5 @@ impl BodyReader {
     /// The first fault stays.
     fn refuse(&mut self, fault: Fault) {
         self.refused.get_or_insert(fault);
-    }
-}
-
-/// What is passed on: a piece of the input as long as nothing was rewritten, a copy from then on.
-struct Output<'a> {
-    input: &'a [u8],
-    /// Octets of the input that are in `owned` already.
-    copied: usize,
-    owned: Vec<u8>,
-}
-
-impl<'a> Output<'a> {
-    /// Writes the LF at `at` as CRLF.
-    fn line_end(&mut self, at: usize) {
-        self.copy_to(at);
-        self.owned.extend_from_slice(b"\r\n");
-        self.copied = at + 1;
-    }
-
-    /// Puts a dot in front of the one at `at`.
-    fn stuff(&mut self, at: usize) {
-        self.copy_to(at);
-        self.owned.push(b'.');
-    }
-
-    fn copy_to(&mut self, end: usize) {
-        self.owned
-            .extend_from_slice(self.input.get(self.copied..end).unwrap_or_default());
-        self.copied = end;
-    }
-
-    fn finish(mut self, end: usize) -> Cow<'a, [u8]> {
-        if self.owned.is_empty() {
-            return Cow::Borrowed(self.input.get(..end).unwrap_or_default());
-        }
-        self.copy_to(end);
-        Cow::Owned(self.owned)
     }
 }

@@ -16,12 +16,13 @@
 //! | RFC 1870, 6152, 6531, 3461, 4954 §5 | SIZE, BODY, SMTPUTF8, RET ENVID NOTIFY ORCPT, AUTH | `params`, `xtext`, `extension` |
 //! | RFC 2034, 3463, 5248 | enhanced status codes | `reply`, `fault` |
 //! | RFC 2920 | pipelining, command groups | `verb`, `server` |
-//! | RFC 3030 | BDAT (spelling only; BINARYMIME never) | `command` |
+//! | RFC 3030 | BDAT; BINARYMIME never | `command`, `chunk` |
 //! | RFC 3207 | STARTTLS | `server` |
 //! | RFC 4954 | AUTH | `command`, `line` (length), `server` |
 //! | RFC 7504 | 521 | `fault` |
 
 pub mod body;
+pub mod chunk;
 pub mod client;
 pub mod command;
 pub mod domain;
@@ -35,6 +36,7 @@ pub mod path;
 pub mod phase;
 mod protocol;
 pub mod reply;
+mod rewrite;
 pub mod server;
 mod text;
 pub mod verb;
