@@ -119,6 +119,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
         hostname: config.hostname.as_str().into(),
         limits: config.limits.clone(),
         bare_newline: config.mail_data.bare_newline,
+        chunking: config.mail_data.chunking,
         answerer,
         memory: Some(memory),
         admission: Admission::new(admission_limits(&config.limits, connections)),

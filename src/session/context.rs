@@ -42,6 +42,8 @@ pub struct Shared {
     pub limits: config::Limits,
     /// What becomes of bare newlines in mail data.
     pub bare_newline: crate::smtp::body::BareNewline,
+    /// Whether CHUNKING is offered.
+    pub chunking: bool,
     /// Who answers questions.
     pub answerer: Arc<dyn Answerer>,
     /// What outlives a session, where anything does.

@@ -12,7 +12,6 @@ use crate::session::{Session, replies};
 use crate::smtp::command::Command;
 use crate::smtp::extension::Extensions;
 use crate::smtp::fault::Fault;
-use crate::smtp::phase::Phase;
 use crate::smtp::server::Event;
 use crate::smtp::verb::Verb;
 
@@ -69,7 +68,7 @@ impl Session {
 
     /// Waits for more input. The deadline is that of a whole command: a client that drips octets gains nothing.
     async fn listen(&mut self) -> Result<(), Ended> {
-        let idle = !matches!(self.server.phase(), Phase::Mail | Phase::Rcpt);
+        let idle = !self.server.phase().in_transaction();
         let deadline = self.command_deadline();
         let patience = self.door.upstream.backend.idle_timeout;
         if deadline <= Instant::now() {
@@ -217,10 +216,9 @@ impl Session {
                 Err(Ended::Quit)
             }
             Command::StartTls => self.start_tls().await,
+            Command::Bdat { size, last } => Box::pin(self.chunk(size, last)).await,
             // Never offered, so the machine has already called them faults.
-            Command::Expn | Command::Auth { .. } | Command::Bdat { .. } => {
-                self.reproach(Fault::NotOffered(verb)).await
-            }
+            Command::Expn | Command::Auth { .. } => self.reproach(Fault::NotOffered(verb)).await,
         }
     }
 
@@ -249,6 +247,7 @@ impl Session {
             enhanced_status_codes: true,
             // Who has shown that it can wait need not: it is still held to the order within a group.
             pipelining: self.facts.is_remembered(),
+            chunking: self.shared.chunking,
             starttls: self.door.acceptor.is_some() && !self.stream.is_tls(),
             ..Extensions::default()
         });

@@ -13,6 +13,7 @@
 //! No policy is decided here and no reply is worded here. Timers are tokio's; nothing is spawned.
 
 mod ask;
+mod chunks;
 pub mod context;
 mod dialogue;
 mod end;
@@ -50,6 +51,7 @@ use crate::session::ask::Asking;
 use crate::session::context::{Arrival, Door, Shared};
 use crate::session::memory::Memory;
 use crate::session::relay::{Envelope, Relay};
+use crate::session::transfer::Message;
 use crate::smtp::server::Server;
 
 pub use relay::{Trouble, probe};
@@ -105,6 +107,8 @@ pub(in crate::session) struct Session {
     command_begun: Option<Instant>,
     envelope: Envelope,
     relay: Option<Box<Relay>>,
+    /// A message of which chunks have come, but not the last.
+    message: Option<Box<Message>>,
     permit: Option<Permit>,
     memory: Memory,
     /// A place in the tarpit.
@@ -179,6 +183,7 @@ impl Session {
             command_begun: None,
             envelope: Envelope::default(),
             relay: None,
+            message: None,
             permit,
             memory: Memory::default(),
             tarpit: None,

@@ -169,6 +169,9 @@ impl Session {
 
     /// Says goodbye to the backend, if it is connected.
     pub(in crate::session) async fn part_with_backend(&mut self) {
+        if self.message.take().is_some() {
+            self.relay = None;
+        }
         if let Some(relay) = self.relay.take() {
             relay.part().await;
         }
@@ -205,6 +208,10 @@ impl Session {
 
     /// Ends the transaction without a message: RSET, EHLO, STARTTLS.
     pub(in crate::session) fn abandon_transaction(&mut self) {
+        // In the midst of mail data there is no other way to make the backend forget it.
+        if self.message.take().is_some() {
+            self.relay = None;
+        }
         if let Some(relay) = &mut self.relay {
             relay.needs_reset |= self.envelope.opened;
         }

@@ -58,6 +58,11 @@ pub(in crate::session) fn ok() -> Reply {
     Reply::new(250, Some((2, 0, 0)), "OK")
 }
 
+/// To a chunk that is not the last.
+pub(in crate::session) fn chunk_read(size: u64) -> Reply {
+    Reply::new(250, Some((2, 0, 0)), format!("{size} octets received"))
+}
+
 /// To HELP.
 pub(in crate::session) fn help() -> Reply {
     Reply::new(

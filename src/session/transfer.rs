@@ -1,4 +1,5 @@
-//! DATA: the mail data from the client to the backend, and the backend's word back (RFC 5321 §4.1.1.4).
+//! DATA: the mail data from the client to the backend, and the backend's word back (RFC 5321 §4.1.1.4). What comes in chunks
+//! is carried by the same hands ([`chunks`](crate::session::chunks)).
 //!
 //! Streamed, never held whole. The client hears 2xx only when the backend has said 2xx to this very message. Whatever
 //! goes wrong before the dot cuts the backend connection, which makes the backend forget the message; the rest of the
@@ -22,18 +23,18 @@ use crate::smtp::verb::Verb;
 const DATA_READ: usize = 64 * 1024;
 
 /// How the mail data ended.
-struct Ending {
+pub(in crate::session) struct Ending {
     /// Octets of mail data, the final dot not counted.
     size: u64,
     reply: Reply,
 }
 
 /// A message on its way.
-struct Message {
+pub(in crate::session) struct Message {
     /// Octets of mail data so far.
     size: u64,
     /// Set when it can no longer be accepted: what its end will be answered with.
-    spoilt: Option<Reply>,
+    pub(in crate::session) spoilt: Option<Reply>,
     /// What is put before it, until that has been passed on.
     trace: Vec<u8>,
     /// Takes out of its header what claims to be ours.
@@ -41,6 +42,16 @@ struct Message {
 }
 
 impl Message {
+    /// One that is refused before it has begun.
+    pub(in crate::session) const fn lost(reply: Reply) -> Self {
+        Self {
+            size: 0,
+            spoilt: Some(reply),
+            trace: Vec::new(),
+            filter: None,
+        }
+    }
+
     /// The chunk as the backend gets it.
     fn edit<'a>(&mut self, chunk: &'a [u8]) -> Cow<'a, [u8]> {
         let Some(filter) = &mut self.filter else {
@@ -67,40 +78,58 @@ impl Message {
 
 /// What one look at the input brought.
 enum Seen {
-    More { progress: bool },
-    End(Result<Reply, Reply>),
+    More {
+        progress: bool,
+    },
+    /// The end of a chunk that is not the last.
+    Chunk,
+    End(Reply),
 }
 
 impl Session {
     /// Carries one message, from DATA to its final reply.
     pub(in crate::session) async fn transfer(&mut self) -> Result<(), Ended> {
-        self.stage = Stage::Predata;
-        let within = self.door.upstream.backend.data_initiation_timeout;
-        let answer = match &mut self.relay {
-            Some(relay) => relay.data(within).await,
-            // The backend was lost after it had taken recipients.
-            None => {
-                let reply = self.sign(replies::backend_lost());
-                self.reply(Verb::Data, reply).await?;
-                return self.count_fruitless().await;
-            }
-        };
-        let go_ahead = match answer {
-            Ok(reply) => reply,
-            Err(trouble) => self.backend_failed(&trouble),
-        };
+        let go_ahead = self.go_ahead().await;
         let proceeds = go_ahead.class() == ReplyClass::Intermediate;
         self.reply(Verb::Data, go_ahead).await?;
         self.keep_in_step();
         if !proceeds {
             return self.count_fruitless().await;
         }
-        self.stage = Stage::Data;
-        let ending = self.carry().await?;
-        self.conclude(ending).await
+        let mut message = self.message();
+        match self.carry(&mut message, true).await? {
+            Some(ending) => self.conclude(ending).await,
+            None => Ok(()),
+        }
     }
 
-    async fn conclude(&mut self, ending: Ending) -> Result<(), Ended> {
+    /// The backend's answer to DATA.
+    pub(in crate::session) async fn go_ahead(&mut self) -> Reply {
+        self.stage = Stage::Predata;
+        let within = self.door.upstream.backend.data_initiation_timeout;
+        let answer = match &mut self.relay {
+            Some(relay) => relay.data(within).await,
+            // The backend was lost after it had taken recipients.
+            None => return self.sign(replies::backend_lost()),
+        };
+        match answer {
+            Ok(reply) => reply,
+            Err(trouble) => self.backend_failed(&trouble),
+        }
+    }
+
+    /// A message that begins.
+    pub(in crate::session) fn message(&mut self) -> Message {
+        self.stage = Stage::Data;
+        Message {
+            size: 0,
+            spoilt: None,
+            trace: self.trace(),
+            filter: self.header_filter(),
+        }
+    }
+
+    pub(in crate::session) async fn conclude(&mut self, ending: Ending) -> Result<(), Ended> {
         let delivered = ending.reply.class() == ReplyClass::Positive;
         if delivered {
             self.notes.delivered += 1;
@@ -118,22 +147,21 @@ impl Session {
         Ok(())
     }
 
-    /// Moves mail data until its end.
-    async fn carry(&mut self) -> Result<Ending, Ended> {
+    /// Moves mail data until the end of what is under way, and with the last of it to the end of the message.
+    pub(in crate::session) async fn carry(
+        &mut self,
+        message: &mut Message,
+        last: bool,
+    ) -> Result<Option<Ending>, Ended> {
         let begun = Instant::now();
         let mut received: u64 = 0;
-        let mut message = Message {
-            size: 0,
-            spoilt: None,
-            trace: self.trace(),
-            filter: self.header_filter(),
-        };
         loop {
-            match self.look(&mut message).await {
-                Seen::End(Ok(reply) | Err(reply)) => {
+            match self.look(message, last).await {
+                Seen::End(reply) => {
                     let size = message.size;
-                    return Ok(Ending { size, reply });
+                    return Ok(Some(Ending { size, reply }));
                 }
+                Seen::Chunk => return Ok(None),
                 Seen::More { progress: true } => continue,
                 Seen::More { progress: false } => {}
             }
@@ -176,16 +204,18 @@ impl Session {
     }
 
     /// Examines what has been read and passes on what is clean.
-    async fn look(&mut self, message: &mut Message) -> Seen {
+    async fn look(&mut self, message: &mut Message, last: bool) -> Seen {
         let backend = &self.door.upstream.backend;
-        let (block, last) = (backend.data_block_timeout, backend.final_reply_timeout);
+        let block = backend.data_block_timeout;
+        let patience = backend.final_reply_timeout;
         let step = self.server.next(&self.input);
         let consumed = step.consumed;
         let Event::Body(body) = step.event else {
             return Seen::More { progress: false };
         };
         message.size = self.server.data_size();
-        let end = body.end;
+        let end = body.end && last;
+        let of_chunk = body.end && !last;
         let mut fault = body.refused;
         if fault.is_none() && message.size > self.shared.limits.message_size.as_u64() {
             fault = Some(Fault::MessageTooBig);
@@ -198,11 +228,13 @@ impl Session {
                 let chunk = message.edit(&body.chunk);
                 relay.pass(&chunk, block).await.err()
             }
-            (Some(relay), None) => match relay.finish(&message.end(&body.chunk), block, last).await
+            (Some(relay), None) => match relay
+                .finish(&message.end(&body.chunk), block, patience)
+                .await
             {
                 Ok(reply) => {
                     self.consume_last(consumed);
-                    return Seen::End(Ok(reply));
+                    return Seen::End(reply);
                 }
                 Err(trouble) => Some(trouble),
             },
@@ -218,7 +250,11 @@ impl Session {
         match (end, &message.spoilt) {
             (true, Some(reply)) => {
                 self.consume_last(0);
-                Seen::End(Err(reply.clone()))
+                Seen::End(reply.clone())
+            }
+            _ if of_chunk => {
+                self.consume_last(0);
+                Seen::Chunk
             }
             _ => Seen::More {
                 progress: consumed > 0 && !self.input.is_empty(),

@@ -28,7 +28,7 @@ enum Place {
 }
 
 /// Reads the chunks of one message. Any split of a chunk's octets gives the same result.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct ChunkReader {
     bare: BareNewline,
     line_max: Option<usize>,

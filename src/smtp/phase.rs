@@ -2,8 +2,7 @@
 //!
 //! The phase moves on the reply, never on the command, so that the machine toward the client and the
 //! one toward the backend, which see the same replies, stay equal. RFC 5321 §3.3, §4.1.4 (order),
-//! §4.3.2 (codes), §4.5.3.2 (timers), RFC 3207 §4.2, RFC 4954 §3. BDAT is not offered: its 2xx moves
-//! nothing.
+//! §4.3.2 (codes), §4.5.3.2 (timers), RFC 3207 §4.2, RFC 4954 §3, RFC 3030 §2 (chunks).
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +27,8 @@ pub enum Phase {
     Rcpt,
     /// After 354, up to the reply to the final dot.
     Data,
+    /// Between two chunks of a message.
+    Chunks,
     /// After 221, 421 or 521: nothing more is read.
     Closed,
 }
@@ -43,15 +44,17 @@ impl Phase {
         match (self, verb, class) {
             (Self::Connect, Verb::Connect, Positive) => Self::Start,
             (
-                Self::Start | Self::Ready | Self::Mail | Self::Rcpt,
+                Self::Start | Self::Ready | Self::Mail | Self::Rcpt | Self::Chunks,
                 Verb::Helo | Verb::Ehlo,
                 Positive,
             ) => Self::Ready,
-            (Self::Mail | Self::Rcpt, Verb::Rset, Positive) => Self::Ready,
+            (Self::Mail | Self::Rcpt | Self::Chunks, Verb::Rset, Positive) => Self::Ready,
             (Self::Ready, Verb::Mail, Positive) => Self::Mail,
             (Self::Mail | Self::Rcpt, Verb::Rcpt, Positive) => Self::Rcpt,
             (Self::Rcpt, Verb::Data, Intermediate) => Self::Data,
-            (Self::Data, Verb::EndOfData, _) => Self::Ready,
+            // A chunk that was refused leaves its message open, until RSET or the last chunk.
+            (Self::Rcpt | Self::Chunks, Verb::Bdat, _) => Self::Chunks,
+            (Self::Data | Self::Rcpt | Self::Chunks, Verb::EndOfData, _) => Self::Ready,
             (Self::Ready, Verb::StartTls, Positive) if code == 220 => Self::Start,
             (_, Verb::Quit, Positive) => Self::Closed,
             _ => self,
@@ -70,25 +73,31 @@ impl Phase {
             | Verb::Vrfy
             | Verb::Expn
             | Verb::Help => {
-                matches!(self, Self::Start | Self::Ready | Self::Mail | Self::Rcpt)
+                matches!(
+                    self,
+                    Self::Start | Self::Ready | Self::Mail | Self::Rcpt | Self::Chunks
+                )
             }
             Verb::Mail | Verb::StartTls | Verb::Auth => matches!(self, Self::Ready),
             Verb::Rcpt => matches!(self, Self::Mail | Self::Rcpt),
-            Verb::Data | Verb::Bdat => matches!(self, Self::Rcpt),
-            Verb::EndOfData => matches!(self, Self::Data),
+            Verb::Data => matches!(self, Self::Rcpt),
+            // Its chunk follows in any case, so it is read and then refused where there is nobody to send it to.
+            Verb::Bdat => matches!(self, Self::Ready | Self::Mail | Self::Rcpt | Self::Chunks),
+            // The dot, or the end of the last chunk.
+            Verb::EndOfData => matches!(self, Self::Data | Self::Rcpt | Self::Chunks),
         }
     }
 
     /// True between an accepted MAIL and the end of its transaction.
     pub const fn in_transaction(self) -> bool {
-        matches!(self, Self::Mail | Self::Rcpt | Self::Data)
+        matches!(self, Self::Mail | Self::Rcpt | Self::Data | Self::Chunks)
     }
 
     /// The timer of a server that waits for the client in this phase.
     pub const fn timer(self) -> Timer {
         match self {
             Self::Connect => Timer::Greeting,
-            Self::Data => Timer::DataBlock,
+            Self::Data | Self::Chunks => Timer::DataBlock,
             _ => Timer::Command,
         }
     }
@@ -131,13 +140,14 @@ impl Timer {
 mod tests {
     use super::*;
 
-    const PHASES: [Phase; 7] = [
+    const PHASES: [Phase; 8] = [
         Phase::Connect,
         Phase::Start,
         Phase::Ready,
         Phase::Mail,
         Phase::Rcpt,
         Phase::Data,
+        Phase::Chunks,
         Phase::Closed,
     ];
 
@@ -179,6 +189,16 @@ mod tests {
             (Verb::Data, 451, Phase::Rcpt),
             (Verb::Data, 354, Phase::Data),
             (Verb::EndOfData, 550, Phase::Ready),
+            (Verb::Bdat, 503, Phase::Ready),
+            (Verb::Mail, 250, Phase::Mail),
+            (Verb::Bdat, 503, Phase::Mail),
+            (Verb::Rcpt, 250, Phase::Rcpt),
+            (Verb::Bdat, 250, Phase::Chunks),
+            (Verb::Bdat, 550, Phase::Chunks),
+            (Verb::EndOfData, 250, Phase::Ready),
+            (Verb::Mail, 250, Phase::Mail),
+            (Verb::Rcpt, 250, Phase::Rcpt),
+            (Verb::EndOfData, 250, Phase::Ready),
             (Verb::Quit, 221, Phase::Closed),
         ];
         let mut phase = Phase::default();

@@ -10,6 +10,7 @@ mod tests;
 
 use super::{
     body::{BareNewline, BodyRead, BodyReader},
+    chunk::ChunkReader,
     command::Command,
     extension::Extensions,
     fault::Fault,
@@ -38,7 +39,8 @@ pub enum Event<'a> {
     Command(Command),
     /// Something that is wrong. The session answers it and goes on, unless the fault is fatal.
     Fault(Fault),
-    /// Mail data. When it is at its end the reply to [`Verb::EndOfData`] is due.
+    /// Mail data. When it is at its end the reply to [`Verb::EndOfData`] is due; to [`Verb::Bdat`], if it came in a chunk
+    /// that is not the last.
     Body(BodyRead<'a>),
     /// A line of an AUTH exchange, after the session answered 334.
     AuthLine(Line<'a>),
@@ -60,7 +62,18 @@ pub struct Server {
     lines: LineReader,
     bare_newline: BareNewline,
     body_line_max: Option<usize>,
-    body: BodyReader,
+    reader: Reader,
+    /// Whether a chunk is under way.
+    in_chunk: bool,
+}
+
+/// Who reads the mail data of this transaction.
+#[derive(Debug)]
+enum Reader {
+    /// Of DATA.
+    Body(BodyReader),
+    /// Of BDAT.
+    Chunks(ChunkReader),
 }
 
 impl Default for Server {
@@ -82,7 +95,8 @@ impl Server {
             lines: LineReader::new(),
             bare_newline: BareNewline::Reject,
             body_line_max: None,
-            body: BodyReader::new(BareNewline::Reject),
+            reader: Reader::Body(BodyReader::new(BareNewline::Reject)),
+            in_chunk: false,
         }
     }
 
@@ -129,7 +143,10 @@ impl Server {
 
     /// Octets of mail data of this transaction so far, as SIZE counts them (RFC 1870 §3).
     pub const fn data_size(&self) -> u64 {
-        self.body.size()
+        match &self.reader {
+            Reader::Body(body) => body.size(),
+            Reader::Chunks(chunks) => chunks.size(),
+        }
     }
 
     /// Reads at most one event from the start of `input`.
@@ -140,20 +157,24 @@ impl Server {
                 event: Event::NeedMore,
             },
             Phase::Data => self.next_data(input),
+            _ if self.in_chunk => self.next_data(input),
             _ => self.next_line(input),
         }
     }
 
-    /// After the end of data nothing is read until the reply to it was written.
+    /// After the end of data, or of a chunk, nothing is read until the reply to it was written.
     fn next_data<'a>(&mut self, input: &'a [u8]) -> Step<'a> {
-        let read = self.body.read(input);
+        let read = match &mut self.reader {
+            Reader::Body(body) => body.read(input),
+            Reader::Chunks(chunks) => chunks.read(input),
+        };
+        self.in_chunk &= !read.end;
         let consumed = read.consumed;
         Step {
             consumed,
-            event: if consumed == 0 {
-                Event::NeedMore
-            } else {
-                Event::Body(read)
+            event: match consumed == 0 && !read.end {
+                true => Event::NeedMore,
+                false => Event::Body(read),
             },
         }
     }
@@ -194,6 +215,9 @@ impl Server {
         if let Command::Mail(_, params) = &command {
             self.smtputf8 = params.smtputf8;
         }
+        if let Command::Bdat { size, last } = command {
+            self.begin_chunk(size, last);
+        }
         Ok(command)
     }
 
@@ -204,6 +228,18 @@ impl Server {
             (Phase::Ready, Verb::Rcpt | Verb::Data) | (Phase::Mail, Verb::Data)
         );
         lost && self.offers_pipelining()
+    }
+
+    /// What follows is a chunk, whatever becomes of it.
+    const fn begin_chunk(&mut self, size: u64, last: bool) {
+        let fresh = ChunkReader::new(self.bare_newline, self.body_line_max);
+        let mut chunks = match self.reader {
+            Reader::Chunks(chunks) if matches!(self.phase, Phase::Chunks) => chunks,
+            _ => fresh,
+        };
+        chunks.begin(size, last);
+        self.reader = Reader::Chunks(chunks);
+        self.in_chunk = true;
     }
 
     /// EXPN never is (RFC 5321 §7.3).
@@ -246,7 +282,8 @@ impl Server {
             (Verb::Ehlo, ReplyClass::Positive) => self.extended = true,
             (Verb::Helo, ReplyClass::Positive) => self.extended = false,
             (Verb::Data, ReplyClass::Intermediate) => {
-                self.body = BodyReader::new(self.bare_newline).with_line_max(self.body_line_max);
+                let body = BodyReader::new(self.bare_newline).with_line_max(self.body_line_max);
+                self.reader = Reader::Body(body);
             }
             (Verb::Auth, class) => {
                 self.in_auth = class == ReplyClass::Intermediate;

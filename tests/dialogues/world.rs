@@ -59,6 +59,8 @@ pub(crate) struct Scene {
     zones: BTreeMap<String, Zone>,
     /// Whether the client has a pass.
     remembered: bool,
+    /// Whether CHUNKING is offered.
+    chunking: bool,
 }
 
 /// How a zone answers about every client.
@@ -89,6 +91,7 @@ impl Scene {
             limits: Vec::new(),
             zones: BTreeMap::new(),
             remembered: false,
+            chunking: false,
         };
         for (key, value) in &dialogue.settings {
             scene
@@ -109,6 +112,7 @@ impl Scene {
             "client" => self.client.set_ip(value.parse().ok()?),
             "proxied" => self.proxied = true,
             "remembered" => self.remembered = true,
+            "chunking" => self.chunking = true,
             "clock" if value == "still" => self.still = true,
             "pipe" => self.pipe = value.parse().ok()?,
             "tls" => self.tls = value.to_owned(),
@@ -234,6 +238,7 @@ enabled = false
             tarpit: Arc::new(Semaphore::new(limits.tarpit)),
             limits,
             bare_newline: snapshot.config.mail_data.bare_newline,
+            chunking: self.chunking,
             answerer: Arc::new(Answers {
                 zones: self.zones.clone(),
                 remembered: self.remembered,

@@ -222,3 +222,62 @@ fn fields_before_a_message_are_ours_and_not_forged() {
         "{header}"
     );
 }
+
+/// What looks like an end of data or a command is nothing but octets in a chunk, for us and for Exim.
+#[test]
+fn chunks_arrive_octet_for_octet() {
+    let house = House::start();
+    let message =
+        b"Subject: chunks\r\n\r\none\r\n.\r\nMAIL FROM:<x@example.org>\r\n.two\r\n..\r\nBDAT 3\r\n";
+    let mut client = Client::greeted(house.gatepost.proxied(), CLEAN);
+    for cuts in [&[][..], &[25, 26, 27, 28, 29]] {
+        client.command("MAIL FROM:<sender@example.net>").expect(250);
+        client.command("RCPT TO:<user@example.com>").expect(250);
+        let mut from = 0;
+        for cut in cuts {
+            client.send(format!("BDAT {}\r\n", cut - from));
+            client.send(&message[from..*cut]);
+            client.reply().expect(250);
+            from = *cut;
+        }
+        client.send(format!("BDAT {} LAST\r\n", message.len() - from));
+        client.send(&message[from..]);
+        client.reply().expect(250);
+    }
+    client.command("QUIT").expect(221);
+    for delivered in house.exim.delivered(2) {
+        assert_eq!(delivered.body(), &message[19..], "{}", delivered.text());
+    }
+}
+
+#[test]
+fn chunks_with_a_flaw_or_without_an_end_deliver_nothing() {
+    let house = House::start();
+    let mut client = Client::greeted(house.gatepost.proxied(), CLEAN);
+    for chunks in [
+        &["BDAT 8 LAST\r\na\n.\r\nb\r\n"][..],
+        &["BDAT 3\r\na\r\n", "BDAT 4 LAST\r\nb\0\r\n"],
+    ] {
+        client.command("MAIL FROM:<sender@example.net>").expect(250);
+        client.command("RCPT TO:<user@example.com>").expect(250);
+        let (last, before) = chunks.split_last().unwrap();
+        for chunk in before {
+            client.send(chunk);
+            client.reply().expect(250);
+        }
+        client.send(last);
+        client.reply().expect(550).containing("5.6.11");
+    }
+    client.command("MAIL FROM:<sender@example.net>").expect(250);
+    client.command("RCPT TO:<user@example.com>").expect(250);
+    client.send("BDAT 3\r\na\r\n");
+    client.reply().expect(250);
+    client.command("QUIT").expect(221);
+    // Exim has written down whatever it took by the time it has taken another.
+    let mut client = Client::greeted(house.gatepost.proxied(), CLEAN);
+    client
+        .mail(&["user@example.com"], b"Subject: x\r\n\r\n")
+        .expect(250);
+    house.exim.delivered(1);
+    assert_eq!(house.exim.accepted(), 1, "{}", house.exim.log());
+}

@@ -44,6 +44,8 @@ fn trust_is_lost_by_what_weighs_three_points() {
     let house = House::start();
     deliver(&house.gatepost, "192.0.2.77");
     let mut client = Client::greeted(house.gatepost.proxied(), "192.0.2.77");
+    // After HELO nothing is offered, PIPELINING neither.
+    client.command("HELO client.example.net").expect(250);
     client.send("MAIL FROM:<a@example.net>\r\nRCPT TO:<user@example.com>\r\nQUIT\r\n");
     client.reply().expect(250);
     client.reply().expect(550);

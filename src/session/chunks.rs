@@ -1,0 +1,62 @@
+//! BDAT: mail data in chunks (RFC 3030 §2), carried to the backend as one message by DATA.
+//!
+//! A chunk follows its command whatever is answered to it, so it is always read to its end first; one that is larger than any
+//! message may be ends the session. Each BDAT gets one reply: 250 for a chunk that is not the last says only that it was
+//! read. What the backend says to the whole message is the reply to the last. RSET, EHLO or a lost client between two
+//! chunks cuts the backend connection before the dot.
+
+use crate::facts::Ended;
+use crate::session::transfer::Message;
+use crate::session::{Session, replies};
+use crate::smtp::fault::Fault;
+use crate::smtp::phase::Phase;
+use crate::smtp::reply::ReplyClass;
+use crate::smtp::verb::Verb;
+
+impl Session {
+    /// Carries one chunk, and replies to it.
+    pub(in crate::session) async fn chunk(&mut self, size: u64, last: bool) -> Result<(), Ended> {
+        if size > self.shared.limits.message_size.as_u64() {
+            let reply = self.sign(Fault::MessageTooBig.reply());
+            self.part(reply).await;
+            return Err(Ended::Fault(Fault::MessageTooBig));
+        }
+        if !matches!(self.server.phase(), Phase::Rcpt | Phase::Chunks) {
+            return self.swallow_chunk(last).await;
+        }
+        let mut message = match self.message.take() {
+            Some(message) => message,
+            None => Box::new(self.begin_message().await),
+        };
+        if let Some(ending) = self.carry(&mut message, last).await? {
+            return self.conclude(ending).await;
+        }
+        let reply = match &message.spoilt {
+            Some(refusal) => refusal.clone(),
+            None => replies::chunk_read(size),
+        };
+        self.message = Some(message);
+        self.reply(Verb::Bdat, reply).await
+    }
+
+    /// A chunk without recipients to send it to. With PIPELINING the client could not know (RFC 3030 §4.2).
+    async fn swallow_chunk(&mut self, last: bool) -> Result<(), Ended> {
+        let reply = self.sign(Fault::InVain(Verb::Bdat).reply());
+        self.carry(&mut Message::lost(reply.clone()), last).await?;
+        self.count_fruitless().await?;
+        self.object(Verb::Bdat, reply).await
+    }
+
+    /// A message that begins, if the backend takes one.
+    async fn begin_message(&mut self) -> Message {
+        let go_ahead = self.go_ahead().await;
+        match go_ahead.class() {
+            ReplyClass::Intermediate => self.message(),
+            _ => {
+                // Its recipients are lost with it.
+                self.relay = None;
+                Message::lost(go_ahead)
+            }
+        }
+    }
+}
