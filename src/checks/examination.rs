@@ -311,10 +311,13 @@ impl<'a> Examination<'a> {
         all_known.then_some(false)
     }
 
-    /// Says whether the recipient is put off. Who puts off all is not overruled.
+    /// Says whether the recipient is put off. Who puts off all is not overruled, but what has been asked is waited for: the
+    /// wait of a recipient in doubt begins with the question.
     pub fn put_off(&mut self, put_off: PutOff) {
-        if self.put_off != PutOff::All {
-            self.put_off = put_off;
+        match (self.put_off, put_off) {
+            (PutOff::All, PutOff::Asked) => self.hold(),
+            (PutOff::All, _) => {}
+            _ => self.put_off = put_off,
         }
     }
 
