@@ -39,8 +39,7 @@ pub(crate) enum Mx {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sender {
     pub(crate) name: String,
-    /// Where the timetable is from.
-    #[expect(dead_code, reason = "for whoever reads the table")]
+    /// Where the timetable is from, behind a letter for the evidence.
     source: String,
     /// Times of the retries since the first try.
     #[serde(deserialize_with = "durations")]
@@ -137,6 +136,11 @@ impl Sender {
     /// The domain of the reverse-path; empty for the null one.
     pub(crate) fn domain(&self) -> &str {
         self.from.split_once('@').map_or("", |(_, domain)| domain)
+    }
+
+    /// Whether anybody has seen such a sender, or it has been made up.
+    pub(crate) fn is_real(&self) -> bool {
+        !self.spam && !self.source.starts_with('D')
     }
 
     pub(crate) fn is_lost_in(&self, situation: &Situation) -> bool {

@@ -106,6 +106,9 @@ pub(crate) const SITUATIONS: &[Situation] = &[
     STRICT,
 ];
 
+/// Those that are worth a column in the documentation: in the others it is 0, or the first.
+pub(crate) const TOLD: &[Situation] = &[GREYLIST, TEMPFAIL, TEMPFAIL_LONG];
+
 /// What comes out as in the usual one of that name.
 pub(crate) const VARIANTS: &[Situation] = &[TEMPFAIL_ASKS, STRICT_ASKS];
 

@@ -6,26 +6,20 @@ use std::time::Duration;
 
 use crate::Case;
 use crate::sender::Sender;
-use crate::situation::{SITUATIONS, Situation};
+use crate::situation::{SITUATIONS, Situation, TOLD};
 
 /// Around the table in the documentation.
 const BEGIN: &str = "<!-- delays: UPDATE=1 cargo test --test retries writes this table -->\n";
 const END: &str = "<!-- end of delays -->\n";
 
-/// One sender: the worst delay of all starts, for each situation.
-pub(crate) struct Row<'a> {
-    sender: &'a Sender,
-    cells: Vec<String>,
-}
+/// One sender: its name, and the worst delay of all starts, for each situation.
+type Row<'a> = (&'a str, Vec<String>);
 
-/// The rows of all senders.
-pub(crate) fn rows<'a>(senders: &'a [Sender], cases: &[Case]) -> Vec<Row<'a>> {
-    let row = |sender: &'a Sender| Row {
-        sender,
-        cells: SITUATIONS
-            .iter()
-            .map(|situation| cell(sender, situation, cases))
-            .collect(),
+fn rows<'a>(senders: &[&'a Sender], situations: &[Situation], cases: &[Case]) -> Vec<Row<'a>> {
+    let row = |sender: &&'a Sender| {
+        let cells = situations.iter();
+        let cells = cells.map(|situation| cell(sender, situation, cases));
+        (sender.name.as_str(), cells.collect())
     };
     senders.iter().map(row).collect()
 }
@@ -53,40 +47,34 @@ fn short(delay: Duration) -> String {
     words.join(" ").replace("days", "d").replace("day", "d")
 }
 
-fn text<'a>(rows: impl IntoIterator<Item = &'a Row<'a>>) -> String {
-    let names = SITUATIONS.iter().map(|situation| situation.name);
-    let names: Vec<&str> = names.collect();
-    let mut text = format!("| sender | {} |\n", names.join(" | "));
-    let _ = writeln!(text, "|---|{}", "--:|".repeat(names.len()));
-    for row in rows {
-        let _ = writeln!(text, "| {} | {} |", row.sender.name, row.cells.join(" | "));
-    }
-    text
-}
-
 /// Prints all of it.
 #[allow(clippy::print_stdout, reason = "on demand")]
-pub(crate) fn show(rows: &[Row<'_>]) {
-    let lines = text(rows);
-    let cells = |line: &str| -> Vec<String> {
-        let cells = line.trim_matches('|').split('|');
-        cells.map(|cell| cell.trim().to_owned()).collect()
+pub(crate) fn show(senders: &[Sender], cases: &[Case]) {
+    let line = |name: &str, cells: &[String]| {
+        let cells: String = cells.iter().map(|cell| format!("{cell:>24}")).collect();
+        println!("{name:<72}{cells}");
     };
-    for line in lines.lines().filter(|line| !line.starts_with("|--")) {
-        let cells = cells(line);
-        let (name, rest) = cells.split_first().unwrap();
-        let rest: String = rest.iter().map(|cell| format!("{cell:>24}")).collect();
-        println!("{name:<72}{rest}");
+    let names = SITUATIONS.iter().map(|situation| situation.name.to_owned());
+    line("", &names.collect::<Vec<_>>());
+    let senders: Vec<&Sender> = senders.iter().collect();
+    for (name, cells) in rows(&senders, SITUATIONS, cases) {
+        line(name, &cells);
     }
 }
 
-/// The table in the documentation is the one that was measured, without spam; `UPDATE=1` makes it so.
-pub(crate) fn compare_with_documentation(rows: &[Row<'_>]) {
+/// Real senders' delays in the documentation are those that were measured; `UPDATE=1` makes them so.
+pub(crate) fn compare_with_documentation(senders: &[Sender], cases: &[Case]) {
+    let real: Vec<&Sender> = senders.iter().filter(|sender| sender.is_real()).collect();
+    let names: Vec<&str> = TOLD.iter().map(|situation| situation.name).collect();
+    let mut measured = format!("| sender | {} |\n", names.join(" | "));
+    let _ = writeln!(measured, "|---|{}", "--:|".repeat(names.len()));
+    for (name, cells) in rows(&real, TOLD, cases) {
+        let _ = writeln!(measured, "| {name} | {} |", cells.join(" | "));
+    }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/checks.md");
     let page = std::fs::read_to_string(&path).unwrap();
     let (before, rest) = page.split_once(BEGIN).unwrap();
     let (written, after) = rest.split_once(END).unwrap();
-    let measured = text(rows.iter().filter(|row| !row.sender.spam));
     if std::env::var_os("UPDATE").is_some() {
         let page = [before, BEGIN, &measured, END, after].concat();
         return std::fs::write(path, page).unwrap();

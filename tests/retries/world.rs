@@ -1,7 +1,10 @@
 //! The gate: a primary and a secondary door over one memory, a mail store behind them, and a wall clock that is turned by hand.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -42,6 +45,8 @@ pub(crate) struct Stage {
     store: Arc<MailStore>,
     backend: SocketAddr,
     nobody: Socket,
+    /// By shield, and whether the secondary asks who has tried the primary.
+    snapshots: RefCell<BTreeMap<(&'static str, bool), Rc<Snapshot>>>,
     _maildir: TempDir,
     props: Tasks,
 }
@@ -67,6 +72,7 @@ impl Stage {
             store,
             backend,
             nobody,
+            snapshots: RefCell::default(),
             _maildir: maildir,
             props,
         }
@@ -74,6 +80,18 @@ impl Stage {
 
     pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.runtime.block_on(future)
+    }
+
+    fn snapshot(&self, situation: &Situation) -> Rc<Snapshot> {
+        let shield = situation.shield.unwrap_or("off");
+        let mut snapshots = self.snapshots.borrow_mut();
+        let snapshot = snapshots
+            .entry((shield, situation.asks_who_tried))
+            .or_insert_with(|| {
+                let dead = self.nobody.local_addr().unwrap().as_socket().unwrap();
+                Rc::new(snapshot(situation, self.backend, dead))
+            });
+        Rc::clone(snapshot)
     }
 }
 
@@ -99,8 +117,7 @@ pub(crate) enum Host {
 
 impl<'a> World<'a> {
     pub(crate) fn new(stage: &'a Stage, situation: &Situation, dns: Dns) -> Self {
-        let dead = stage.nobody.local_addr().unwrap().as_socket().unwrap();
-        let snapshot = snapshot(situation, stage.backend, dead);
+        let snapshot = stage.snapshot(situation);
         let (kept, keeper) = store::open(None, 100_000);
         std::thread::spawn(move || keeper.run());
         let memory: Arc<dyn Memory> = Arc::new(kept);
