@@ -311,13 +311,10 @@ impl<'a> Examination<'a> {
         all_known.then_some(false)
     }
 
-    /// Says whether the recipient is put off. Who puts off all is not overruled, but what has been asked is waited for: the
-    /// wait of a recipient in doubt begins with the question.
+    /// Says whether the recipient is put off. Who puts off all is not overruled.
     pub fn put_off(&mut self, put_off: PutOff) {
-        match (self.put_off, put_off) {
-            (PutOff::All, PutOff::Asked) => self.hold(),
-            (PutOff::All, _) => {}
-            _ => self.put_off = put_off,
+        if self.put_off != PutOff::All {
+            self.put_off = put_off;
         }
     }
 
