@@ -8,7 +8,7 @@ use tokio::io::{WriteHalf, split};
 
 use crate::dns::Dns;
 use crate::sender::{Mx, Sender, Try};
-use crate::situation::{GREYLIST, Primary, Situation};
+use crate::situation::{GREYLIST, PAUSE, Primary, SECOND_LOOK, Situation};
 use crate::world::{Host, Stage, World};
 
 /// How long anything may take, on the real clock.
@@ -77,12 +77,19 @@ impl<'a> Play<'a> {
 
     /// Lets time pass, with the looks that the secondary has at the primary.
     pub(crate) fn advance_to(&mut self, now: i64) {
-        // So that the outage begins just after a look.
+        // So that the outage begins a second after a look.
         let mut look = self.next_look.unwrap_or(now - 101 - now.rem_euclid(10));
-        while look <= now {
+        loop {
             let greets = self.situation.primary(look) == Primary::Up;
+            let (takes, pause) = match greets {
+                true => (0, PAUSE),
+                false => (self.situation.look_takes, SECOND_LOOK),
+            };
+            if look + takes > now {
+                break;
+            }
             self.world.looked(greets);
-            look += if greets { 10 } else { 2 };
+            look += takes + pause;
         }
         self.next_look = Some(look);
         self.world.set_clock(now);

@@ -4,8 +4,9 @@ use crate::sender::Mx;
 
 /// The outage, in seconds.
 const OUTAGE: i64 = 3 * 3600;
-/// How long the secondary may take to see it: a look each 10 s, another 2 s after one that failed.
-const UNSEEN: i64 = 11;
+/// The pause between two looks of the secondary at the primary, and before the second at one that has not greeted.
+pub(crate) const PAUSE: i64 = 10;
+pub(crate) const SECOND_LOOK: i64 = 2;
 
 /// How the primary is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub(crate) enum Primary {
 }
 
 /// One situation. Times are seconds since the beginning of the outage.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Situation {
     pub(crate) name: &'static str,
     /// What the policy of the secondary says of its shield; none: there is no secondary.
@@ -27,6 +28,8 @@ pub(crate) struct Situation {
     pub(crate) asks_who_tried: bool,
     /// How the primary is during the outage, and when that ends.
     outage: (Primary, i64),
+    /// How long a look at it takes then; 20 where it does not even refuse connections.
+    pub(crate) look_takes: i64,
     /// When the message is written.
     pub(crate) starts: &'static [i64],
 }
@@ -36,6 +39,7 @@ pub(crate) const GREYLIST: Situation = Situation {
     shield: None,
     asks_who_tried: false,
     outage: (Primary::Up, 0),
+    look_takes: 0,
     starts: &[0],
 };
 
@@ -45,6 +49,7 @@ const TEMPFAIL: Situation = Situation {
     shield: Some("tempfail"),
     asks_who_tried: false,
     outage: (Primary::Gone, 1),
+    look_takes: 0,
     starts: &[0],
 };
 
@@ -66,6 +71,7 @@ const PRIMARY_UP: Situation = Situation {
     shield: Some("when-primary-down"),
     asks_who_tried: false,
     outage: (Primary::Gone, OUTAGE),
+    look_takes: 0,
     starts: &[-86_400, -6 * 3600 - 1],
 };
 
@@ -80,6 +86,13 @@ const PRIMARY_JUST_DOWN: Situation = Situation {
     name: "primary just down",
     starts: &[0, 1],
     ..PRIMARY_UP
+};
+
+/// The same, and it takes longer.
+const PRIMARY_JUST_SILENT: Situation = Situation {
+    look_takes: 20,
+    starts: &[0, 50],
+    ..PRIMARY_JUST_DOWN
 };
 
 pub(crate) const STRICT: Situation = Situation {
@@ -110,7 +123,7 @@ pub(crate) const SITUATIONS: &[Situation] = &[
 pub(crate) const TOLD: &[Situation] = &[GREYLIST, TEMPFAIL, TEMPFAIL_LONG];
 
 /// What comes out as in the usual one of that name.
-pub(crate) const VARIANTS: &[Situation] = &[TEMPFAIL_ASKS, STRICT_ASKS];
+pub(crate) const VARIANTS: &[Situation] = &[TEMPFAIL_ASKS, PRIMARY_JUST_SILENT, STRICT_ASKS];
 
 /// As [`TEMPFAIL_ASKS`], but the first try reaches the primary's gate.
 pub(crate) fn tempfail_while_busy() -> Situation {
@@ -140,6 +153,11 @@ impl Situation {
         }
     }
 
+    /// When the secondary knows of the outage, which begins a second after a look: two looks have failed.
+    fn seen_at(&self) -> i64 {
+        PAUSE - 1 + self.look_takes + SECOND_LOOK + self.look_takes
+    }
+
     /// Whether one of the hosts that `mx` tries can be reached at `now`.
     pub(crate) fn sees(&self, mx: Mx, now: i64) -> bool {
         let up = self.primary(now) == Primary::Up;
@@ -154,7 +172,7 @@ impl Situation {
         let up = self.primary(now) == Primary::Up;
         let primary = up && (has_waited || !doubt);
         let secondary = match self.shield {
-            Some("when-primary-down") => !up && now >= UNSEEN && (has_waited || !doubt),
+            Some("when-primary-down") => !up && now >= self.seen_at() && (has_waited || !doubt),
             Some("strict") => has_waited,
             _ => false,
         };

@@ -27,8 +27,8 @@ fn rows<'a>(senders: &[&'a Sender], situations: &[Situation], cases: &[Case]) ->
 /// Clean, or in doubt where only that is worth a look.
 fn cell(sender: &Sender, situation: &Situation, cases: &[Case]) -> String {
     let is_it = |case: &&Case| {
-        let usual = case.doubt == case.situation.doubts()[0] && !case.situation.asks_who_tried;
-        usual && case.sender.name == sender.name && case.situation.name == situation.name
+        let usual = case.doubt == situation.doubts()[0] && case.situation == situation;
+        usual && case.sender.name == sender.name
     };
     let delays = cases.iter().filter(is_it).map(|case| case.played.delay);
     // Lost is worse than any time.
