@@ -1,8 +1,9 @@
 //! Greylisting: a recipient in doubt is put off until its triplet has waited (RFC 6647 §2.3, §4).
 //!
 //! Only totals between `greylist_points` and `deny_points` are in doubt, so good mail never waits. The triplet is who sends,
-//! from which mailbox, to which: who sends is known by name where a name vouches for it, else by network, so that the next
-//! host of a pool is the same sender; of the mailbox only what stays the same from message to message counts ([`fold`]).
+//! from which mailbox, to which. Who sends is known by its network and by each name that vouches for it, and has waited when
+//! it has waited as one of them: the next host of a pool shares some of them, seldom all. Of the mailbox only what stays the
+//! same from message to message counts ([`fold`]).
 //! Without a memory nobody is put off: a client that is put off without memory is put off for ever.
 
 mod fold;
@@ -86,24 +87,60 @@ impl Check for Greylist {
             }
             Some(false) => {}
         }
-        let Some(triplet) = triplet(examination.facts(), examination.known_as()) else {
-            return;
-        };
-        let Some(recalled) = examination.recall(&triplet, Points::ZERO.span()) else {
-            return examination.put_off(PutOff::Asked);
-        };
-        match recalled {
-            Recalled::Triplet { passed: true, .. } => {
-                examination.found(Outcome::Pass, Points::ZERO, KNOWN, "");
-            }
-            Recalled::Triplet { since, .. } => self.weigh(u64::from(*since), examination),
-            Recalled::Nothing => self.weigh(0, examination),
-            _ => {
+        let triplets = triplets(examination.facts(), examination.known_as());
+        // Each is asked about, for that begins its wait.
+        let recalled: Vec<_> = triplets
+            .iter()
+            .map(|triplet| examination.recall(triplet, Points::ZERO.span()))
+            .collect();
+        match standing(&recalled) {
+            Some(Standing::Nobody) => {}
+            Some(Standing::Known) => examination.found(Outcome::Pass, Points::ZERO, KNOWN, ""),
+            Some(Standing::Here(since)) => self.weigh(since, examination),
+            Some(Standing::NoMemory) => {
                 let evidence = "there is no memory of who has waited";
                 examination.found(Outcome::Unknown, Points::ZERO, "no_memory", evidence);
             }
+            None => examination.put_off(PutOff::Asked),
         }
     }
+}
+
+/// What the triplets of one recipient say together.
+enum Standing {
+    /// There are none.
+    Nobody,
+    /// One of them was let through before.
+    Known,
+    /// The first of them was here so many seconds ago.
+    Here(u64),
+    /// The memory can not tell.
+    NoMemory,
+}
+
+/// `None`: not all is recalled yet.
+fn standing(recalled: &[Option<&Recalled>]) -> Option<Standing> {
+    let mut standing = Standing::Nobody;
+    for recalled in recalled {
+        let since = match (*recalled)? {
+            Recalled::Triplet { passed: true, .. } => {
+                standing = Standing::Known;
+                continue;
+            }
+            Recalled::Triplet { since, .. } => u64::from(*since),
+            Recalled::Nothing => 0,
+            _ => {
+                standing = Standing::NoMemory;
+                continue;
+            }
+        };
+        standing = match standing {
+            Standing::Nobody => Standing::Here(since),
+            Standing::Here(longer) => Standing::Here(longer.max(since)),
+            settled @ (Standing::Known | Standing::NoMemory) => settled,
+        };
+    }
+    Some(standing)
 }
 
 impl Greylist {
@@ -124,25 +161,34 @@ fn shown(seconds: u64) -> String {
     humantime::format_duration(Duration::from_secs(seconds)).to_string()
 }
 
-/// The triplet of the recipient named last, if `verdict` lets it through because it has waited: it is known from then on.
+/// The triplets of the recipient named last, if `verdict` lets it through because one of them has waited: all are known from
+/// then on.
 #[must_use]
-pub fn has_waited(verdict: &Verdict, facts: &Facts) -> Option<Recall> {
+pub fn has_waited(verdict: &Verdict, facts: &Facts) -> Vec<Recall> {
     let waited = |finding: &Finding| {
         finding.check == KIND.name && (finding.reason == WAITED || finding.reason == KNOWN)
     };
-    let cleared = verdict.cleared().is_some() && verdict.findings.iter().any(waited);
-    triplet(facts, &verdict.known_as).filter(|_| cleared)
+    match verdict.cleared().is_some() && verdict.findings.iter().any(waited) {
+        true => triplets(facts, &verdict.known_as),
+        false => Vec::new(),
+    }
 }
 
-/// Who sends, from where, to whom.
-fn triplet(facts: &Facts, known_as: &[Identity]) -> Option<Recall> {
-    let recipient = match &facts.rcpt()?.path {
-        ForwardPath::Postmaster(_) => return None,
-        ForwardPath::Mailbox(mailbox) => mailbox.to_string().to_lowercase(),
+/// Who sends, from where, to whom; one for each identity of who sends.
+fn triplets(facts: &Facts, known_as: &[Identity]) -> Vec<Recall> {
+    let (Some(mail), Some(rcpt)) = (facts.mail(), facts.rcpt()) else {
+        return Vec::new();
     };
-    Some(Recall::Triplet {
-        identity: identity::to_greylist(facts, known_as)?,
-        sender: fold::sender(&facts.mail()?.path).into(),
-        recipient: recipient.into(),
-    })
+    let ForwardPath::Mailbox(mailbox) = &rcpt.path else {
+        return Vec::new();
+    };
+    let sender: Box<str> = fold::sender(&mail.path).into();
+    let recipient: Box<str> = mailbox.to_string().to_lowercase().into();
+    let triplet = |identity| Recall::Triplet {
+        identity,
+        sender: sender.clone(),
+        recipient: recipient.clone(),
+    };
+    let identities = identity::to_greylist(facts, known_as);
+    identities.into_iter().map(triplet).collect()
 }

@@ -8,13 +8,13 @@ use ipnet::IpNet;
 
 use crate::facts::{Facts, Identity};
 
-/// Who a triplet belongs to: a name that vouches for the client, for its next host has the same, or else the network that it
-/// shares with its like.
+/// Whom triplets belong to: the names that vouch for the client, and the network that it shares with its like. Not one of
+/// them alone: the hosts of a pool may have names of several providers under one SPF record, or each its own HELO name.
 #[must_use]
-pub fn to_greylist(facts: &Facts, known_as: &[Identity]) -> Option<Identity> {
-    let client = facts.client()?.ip();
-    let named = known_as.first().cloned();
-    Some(named.unwrap_or_else(|| Identity::Network(neighbours(client))))
+pub fn to_greylist(facts: &Facts, known_as: &[Identity]) -> Vec<Identity> {
+    let network = facts.client().map(|client| neighbours(client.ip()));
+    let network = network.map(Identity::Network);
+    known_as.iter().cloned().chain(network).collect()
 }
 
 /// All that earn or lose trust together with this client.

@@ -27,11 +27,11 @@ impl Session {
         );
         let verdict = self.settle().await;
         self.envelope.forgettable = !self.decide(&verdict);
-        if let (Some(memory), Some(triplet)) = (
-            &self.shared.memory,
-            greylist::has_waited(&verdict, &self.facts),
-        ) {
-            memory.has_waited(&triplet);
+        if let Some(memory) = &self.shared.memory {
+            let triplets = greylist::has_waited(&verdict, &self.facts);
+            triplets
+                .iter()
+                .for_each(|triplet| memory.has_waited(triplet));
         }
         if verdict.enforced() == Action::Drop {
             return Err(self.dismiss(&verdict).await);
