@@ -118,8 +118,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
     let shared = Arc::new(Shared {
         hostname: config.hostname.as_str().into(),
         limits: config.limits.clone(),
-        bare_newline: config.mail_data.bare_newline,
-        chunking: config.mail_data.chunking,
+        mail_data: config.mail_data,
         answerer,
         memory: Some(memory),
         admission: Admission::new(admission_limits(&config.limits, connections)),

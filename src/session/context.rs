@@ -40,10 +40,8 @@ pub struct Shared {
     pub hostname: Box<str>,
     /// Sizes, counts and deadlines.
     pub limits: config::Limits,
-    /// What becomes of bare newlines in mail data.
-    pub bare_newline: crate::smtp::body::BareNewline,
-    /// Whether CHUNKING is offered.
-    pub chunking: bool,
+    /// How mail data may come.
+    pub mail_data: config::MailData,
     /// Who answers questions.
     pub answerer: Arc<dyn Answerer>,
     /// What outlives a session, where anything does.

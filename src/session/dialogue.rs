@@ -247,7 +247,7 @@ impl Session {
             enhanced_status_codes: true,
             // Who has shown that it can wait need not: it is still held to the order within a group.
             pipelining: self.facts.is_remembered(),
-            chunking: self.shared.chunking,
+            chunking: self.shared.mail_data.chunking,
             starttls: self.door.acceptor.is_some() && !self.stream.is_tls(),
             ..Extensions::default()
         });

@@ -167,7 +167,7 @@ impl Session {
             .ok()
             .map(|since| since.as_secs());
         let mut server = Server::new();
-        server.set_bare_newline(shared.bare_newline);
+        server.set_bare_newline(shared.mail_data.bare_newline);
         Self {
             facts: Facts::new(client),
             server,

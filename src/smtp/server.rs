@@ -168,13 +168,15 @@ impl Server {
             Reader::Body(body) => body.read(input),
             Reader::Chunks(chunks) => chunks.read(input),
         };
-        self.in_chunk &= !read.end;
         let consumed = read.consumed;
+        // A chunk can be empty, and is over then.
+        let is_something = consumed > 0 || (self.in_chunk && read.end);
+        self.in_chunk &= !read.end;
         Step {
             consumed,
-            event: match consumed == 0 && !read.end {
-                true => Event::NeedMore,
-                false => Event::Body(read),
+            event: match is_something {
+                true => Event::Body(read),
+                false => Event::NeedMore,
             },
         }
     }

@@ -237,8 +237,10 @@ enabled = false
             }),
             tarpit: Arc::new(Semaphore::new(limits.tarpit)),
             limits,
-            bare_newline: snapshot.config.mail_data.bare_newline,
-            chunking: self.chunking,
+            mail_data: config::MailData {
+                chunking: self.chunking,
+                ..snapshot.config.mail_data
+            },
             answerer: Arc::new(Answers {
                 zones: self.zones.clone(),
                 remembered: self.remembered,

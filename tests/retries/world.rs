@@ -285,7 +285,7 @@ fn shared(snapshot: &Snapshot, answerer: Arc<Answers>, memory: Remembrance) -> S
         }),
         tarpit: Arc::new(Semaphore::new(limits.tarpit)),
         limits,
-        bare_newline: snapshot.config.mail_data.bare_newline,
+        mail_data: snapshot.config.mail_data,
         answerer,
         memory: Some(memory),
         journal: None,

@@ -1,5 +1,6 @@
 //! Tests of the receiving machine.
 
+mod chunks;
 mod splits;
 mod waiting;
 
