@@ -93,3 +93,21 @@ pub(crate) fn read(text: &str) -> Vec<Scenario> {
         .map(|document| Scenario::deserialize(document).unwrap())
         .collect()
 }
+
+/// A case that was made by chance, with its world.
+pub(crate) fn of(case: &serde_json::Value) -> (Scenario, Case) {
+    let text = |key: &str| case[key].as_str().unwrap().to_owned();
+    let zonedata = serde_norway::from_str(&case["zonedata"].to_string()).unwrap();
+    let scenario = Scenario {
+        tests: BTreeMap::new(),
+        zonedata,
+    };
+    let case = Case {
+        helo: text("helo"),
+        host: text("host"),
+        mailfrom: text("mailfrom"),
+        result: Expected::AnyOf(Vec::new()),
+        explanation: None,
+    };
+    (scenario, case)
+}
