@@ -97,7 +97,7 @@ impl Zone {
                     .map(|subject| (self.name_of(*subject), RecordType::A));
                 examination.ask(names, self.points.span());
             }
-            Some((subject, reading)) => self.not_listed(subject, reading, examination),
+            Some((subject, reading)) => self.not_listed(subject, &reading, examination),
             None => {}
         }
     }
@@ -136,12 +136,12 @@ impl Zone {
     fn not_listed(
         &self,
         subject: Subject<'_>,
-        reading: Reading,
+        reading: &Reading,
         examination: &mut Examination<'_>,
     ) {
         let (outcome, reason, evidence) = match reading {
             Reading::Unknown(why) => {
-                let (reason, evidence) = self.unusable(why);
+                let (reason, evidence) = self.unusable(*why);
                 (Outcome::Unknown, reason, evidence)
             }
             Reading::NotCounted(answer) => {
