@@ -1,5 +1,6 @@
-//! What judging costs: a finished session with eight answers, judged once, judged step by step and
-//! replayed from its record. Budget: 1 µs for a judgement, 5 µs for a replayed session.
+//! What judging costs: a finished session, judged once; all judgements of a clean session, one after the other as it
+//! asks for them; a record that is read and replayed. Budget: 1 µs for a judgement, 10 µs for those of a whole session,
+//! 5 µs for a replay.
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 
 use std::hint::black_box;
@@ -36,8 +37,8 @@ fn policy() -> Policy {
     }
 }
 
-/// A mail server as there are many, listed by one of six lists, with an SPF record that includes another.
-fn answer(question: &Question) -> Answer {
+/// A mail server as there are many, with an SPF record that includes another; it may be listed by one of six lists.
+fn answer(question: &Question, listed: bool) -> Answer {
     let found = |data| Answer::Dns(DnsAnswer::Found(vec![Record { ttl: 60, data }]));
     match question {
         Question::Primary(_) => Answer::Primary(Primary::Up),
@@ -72,15 +73,23 @@ fn answer(question: &Question) -> Answer {
             name,
             kind: RecordType::A,
         } if name.shown() == "mail.example.org" => found(RecordData::A([192, 0, 2, 1].into())),
-        Question::Dns { name, .. } if name.shown().ends_with("list3.example") => {
+        Question::Dns { name, .. } if listed && name.shown().ends_with("list3.example") => {
             found(RecordData::A([127, 0, 0, 2].into()))
         }
         Question::Dns { .. } => Answer::Dns(DnsAnswer::NoName),
     }
 }
 
-/// A session to its end, with its decisions at connect, HELO, MAIL and for two recipients.
-fn session(policy: &Policy) -> (Facts, Vec<Decision>) {
+/// A session to its end.
+struct Session {
+    facts: Facts,
+    /// Its decisions at connect, HELO, MAIL and for two recipients.
+    decisions: Vec<Decision>,
+    /// What was known at each judgement: one for each command, and one for each batch of answers.
+    judged: Vec<Facts>,
+}
+
+fn session(policy: &Policy, listed: bool) -> Session {
     let mut facts = Facts::new(Client {
         address: "192.0.2.1:2525".parse().expect("an address"),
         local: "198.51.100.1:25".parse().expect("an address"),
@@ -108,13 +117,14 @@ fn session(policy: &Policy) -> (Facts, Vec<Decision>) {
         (Stage::Rcpt, Some(rcpt("<b@example.com>"))),
         (Stage::Rcpt, Some(rcpt("<abuse@example.com>"))),
     ];
-    let mut decisions = Vec::new();
+    let (mut decisions, mut judged) = (Vec::new(), Vec::new());
     for (stage, fact) in steps {
         if let Some(fact) = fact {
             facts.push(stage, Millis(10), fact);
         }
         loop {
             let judgement = judge(policy, &facts);
+            judged.push(facts.clone());
             let questions = judgement.questions().to_vec();
             if questions.is_empty() {
                 decisions.push(Decision {
@@ -124,7 +134,7 @@ fn session(policy: &Policy) -> (Facts, Vec<Decision>) {
                 break;
             }
             for question in questions {
-                let (answer, took) = (answer(&question), Millis(20));
+                let (answer, took) = (answer(&question, listed), Millis(20));
                 let answered = Answered {
                     question,
                     answer,
@@ -135,12 +145,19 @@ fn session(policy: &Policy) -> (Facts, Vec<Decision>) {
             }
         }
     }
-    (facts, decisions)
+    Session {
+        facts,
+        decisions,
+        judged,
+    }
 }
 
 fn judging(criterion: &mut Criterion) {
     let policy = policy();
-    let (facts, decisions) = session(&policy);
+    let clean = session(&policy, false).judged;
+    let Session {
+        facts, decisions, ..
+    } = session(&policy, true);
     let answers = facts.answers().count();
     assert!((15..40).contains(&answers), "{answers} answers");
     assert_eq!(decisions.len(), 5);
@@ -155,6 +172,17 @@ fn judging(criterion: &mut Criterion) {
             });
         },
     );
+    let name = format!(
+        "all {} judgements of a clean session with cached answers",
+        clean.len()
+    );
+    criterion.bench_function(&name, |bencher| {
+        bencher.iter(|| {
+            for facts in &clean {
+                black_box(judge(black_box(&policy), black_box(facts)));
+            }
+        });
+    });
     criterion.bench_function("replay a session of 5 decisions", |bencher| {
         bencher.iter(|| replay(black_box(&policy), black_box(&facts), black_box(&decisions)));
     });

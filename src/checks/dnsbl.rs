@@ -74,12 +74,9 @@ impl Check for Dnsbl {
         if !self.lookup_private && !address::is_public(client.ip()) {
             return;
         }
-        let subject = Subject {
-            prefix: names::reversed(client.ip()),
-            label: String::new(),
-        };
+        let reversed = names::reversed(client.ip());
         for zone in &self.zones {
-            zone.examine(std::slice::from_ref(&subject), examination);
+            zone.examine(&[Subject::Client(&reversed)], examination);
         }
     }
 

@@ -6,6 +6,8 @@
 //! From these spans [`judge`](crate::checks::judge()) knows when waiting can no longer change
 //! anything. Nothing waits in here.
 
+mod given;
+
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -13,45 +15,12 @@ use std::time::Duration;
 use crate::checks::finding::{Finding, Outcome};
 use crate::checks::points::Points;
 use crate::facts::{
-    Answer, Answered, DnsAnswer, DnsName, Facts, Identity, Millis, Primary, Question, Recall,
-    Recalled, RecordType, Silence,
+    Answer, Answered, DnsAnswer, Facts, Identity, Millis, Primary, Question, Recall, Recalled,
+    RecordType, Silence,
 };
+use given::{Given, Glance};
 
-/// A name in the zone of a list: what is looked up, as the list wants it, in front of the zone.
-/// It is put together only when it must be asked, for every judgement goes through all lists.
-#[derive(Clone, Copy, Debug)]
-pub struct InZone<'a> {
-    /// What is looked up, with its final dot: `2.0.0.127.`.
-    pub prefix: &'a str,
-    /// The zone, which may be secret.
-    pub zone: &'a str,
-    /// What the zone is shown by, if it is secret.
-    pub shown: Option<&'a str>,
-}
-
-impl<'a> InZone<'a> {
-    /// A name that is in no zone of a list, in lower case.
-    #[must_use]
-    pub const fn plain(name: &'a str) -> Self {
-        Self {
-            prefix: "",
-            zone: name,
-            shown: None,
-        }
-    }
-
-    fn is(&self, name: &DnsName) -> bool {
-        name.shown().strip_prefix(self.prefix) == Some(self.shown.unwrap_or(self.zone))
-    }
-
-    fn name(&self) -> DnsName {
-        let asked = [self.prefix, self.zone].concat();
-        match self.shown {
-            None => DnsName::new(asked),
-            Some(shown) => DnsName::secret(asked, [self.prefix, shown].concat()),
-        }
-    }
-}
+pub use given::InZone;
 
 /// Whether a recipient is put off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +44,7 @@ pub struct Examination<'a> {
     /// Whether a recipient in doubt is put off.
     pub(in crate::checks) put_off: PutOff,
     /// The answers among the facts, gathered once: they are searched for every question.
-    answers: Vec<&'a Answered>,
+    answers: Vec<Given<'a>>,
     greet_wait: Duration,
     check: &'static str,
     pub(in crate::checks) findings: Vec<Finding>,
@@ -148,19 +117,9 @@ impl<'a> Examination<'a> {
         self.greet_wait
     }
 
-    /// The DNS answer to `question`, or `None` after noting that it must be asked. `could_bring` is
+    /// The DNS answer to a question, or `None` after noting that it must be asked. `could_bring` is
     /// the span of points that the answer, and whatever is asked because of it, could still add.
     pub fn dns(
-        &mut self,
-        question: Question,
-        could_bring: RangeInclusive<Points>,
-    ) -> Option<&'a DnsAnswer> {
-        self.dns_timed(question, could_bring)
-            .map(|(answer, _)| answer)
-    }
-
-    /// As [`Examination::dns`], for a name that becomes a question only when it must be asked.
-    pub fn dns_named(
         &mut self,
         name: &str,
         kind: RecordType,
@@ -170,22 +129,7 @@ impl<'a> Examination<'a> {
         answer.map(|(answer, _)| answer)
     }
 
-    /// As [`Examination::dns`], with the time the answer took.
-    pub fn dns_timed(
-        &mut self,
-        question: Question,
-        could_bring: RangeInclusive<Points>,
-    ) -> Option<(&'a DnsAnswer, Millis)> {
-        match self.find(|asked| *asked == question) {
-            Some(answered) => dns_answer(answered),
-            None => {
-                self.outstanding(question, could_bring);
-                None
-            }
-        }
-    }
-
-    /// As [`Examination::dns_timed`], for a name in a list's zone.
+    /// As [`Examination::dns`], for a name in a list's zone, with the time the answer took.
     pub fn dns_in_zone(
         &mut self,
         name: InZone<'_>,
@@ -225,20 +169,25 @@ impl<'a> Examination<'a> {
     }
 
     fn answered(&self, name: InZone<'_>, kind: RecordType) -> Option<&'a Answered> {
-        self.find(|asked| match asked {
-            Question::Dns {
-                name: asked,
-                kind: asked_kind,
-            } => *asked_kind == kind && name.is(asked),
-            Question::Silence { .. } | Question::Memory(_) | Question::Primary(_) => false,
-        })
+        let glance = name.glance(kind);
+        let mut answers = self.answers.iter();
+        let given = answers.find(|given| given.is(&name, glance))?;
+        Some(given.answered)
     }
 
+    /// The answer to a question that is none of the DNS.
     fn find(&self, is_it: impl Fn(&Question) -> bool) -> Option<&'a Answered> {
-        self.answers
+        let mut answers = self.others();
+        answers.find(|answered| is_it(&answered.question))
+    }
+
+    /// The answers that are none of the DNS.
+    fn others(&self) -> impl Iterator<Item = &'a Answered> {
+        let others = self
+            .answers
             .iter()
-            .copied()
-            .find(|answered| is_it(&answered.question))
+            .filter(|given| given.glance == Glance::OTHER);
+        others.map(|given| given.answered)
     }
 
     /// What the memory knows, or `None` after noting that it must be asked.
@@ -298,10 +247,10 @@ impl<'a> Examination<'a> {
     /// Whether the client has a pass, as its address or as whom it is known by now; `None` after noting what must be asked.
     pub fn has_pass(&mut self) -> Option<bool> {
         let client = self.facts.client()?.ip();
-        let mut identities = vec![Identity::client(client)];
-        identities.append(&mut self.identities.clone());
+        let known_as = self.identities.iter().cloned();
+        let identities = std::iter::once(Identity::client(client)).chain(known_as);
         let mut all_known = true;
-        for identity in identities {
+        for identity in identities.collect::<Vec<_>>() {
             match self.recall(&Recall::Pass(identity), Points::ZERO.span()) {
                 Some(Recalled::Pass { .. }) => return Some(true),
                 Some(_) => {}
@@ -329,7 +278,7 @@ impl<'a> Examination<'a> {
         teaser: bool,
         could_bring: RangeInclusive<Points>,
     ) -> Option<&'a Silence> {
-        let watched = self.answers.iter().find_map(|answered| match answered {
+        let watched = self.others().find_map(|answered| match answered {
             Answered {
                 question: Question::Silence { teaser: with, .. },
                 answer: Answer::Silence(silence),
@@ -370,12 +319,12 @@ impl<'a> Examination<'a> {
     }
 }
 
-/// Room for the answers and findings of most sessions.
-const USUAL: usize = 8;
+/// Room for the findings of most sessions.
+const USUAL: usize = 12;
 
-fn gathered(facts: &Facts) -> Vec<&Answered> {
-    let mut answers = Vec::with_capacity(USUAL);
-    answers.extend(facts.answers());
+fn gathered(facts: &Facts) -> Vec<Given<'_>> {
+    let mut answers = Vec::with_capacity(facts.entries().len());
+    answers.extend(facts.answers().map(Given::new));
     answers
 }
 

@@ -6,6 +6,7 @@
 //! servers, names with an underscore by working ones, so these are hints. That the name is another than the reverse name
 //! is no finding at all.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Deserializer, de};
@@ -147,6 +148,8 @@ impl Check for HeloCheck {
 impl HeloCheck {
     fn form(&self, name: &HeloName, client: IpAddr, facts: &Facts) -> Form {
         let written = name.as_str();
+        // No host is called like an address.
+        let is_host = names::is_host_name(written);
         let is_ours = |address: IpAddr| {
             let local = facts
                 .client()
@@ -154,7 +157,7 @@ impl HeloCheck {
             // The client's own address is ours as well when it connects from this host.
             local == Some(address) && address != client && !address.is_unspecified()
         };
-        if let Ok(address) = written.parse::<IpAddr>() {
+        if !is_host && let Ok(address) = written.parse::<IpAddr>() {
             return match is_ours(address.to_canonical()) {
                 true => Form::OwnName,
                 false => Form::BareAddress,
@@ -163,6 +166,12 @@ impl HeloCheck {
         if self.is_own(written.strip_suffix('.').unwrap_or(written)) {
             return Form::OwnName;
         }
+        if is_host {
+            return match written.contains('_') {
+                true => Form::Underscore,
+                false => Form::Domain,
+            };
+        }
         match name.host() {
             None => Form::BadSyntax,
             Some(Host::Literal(literal)) => match literal.ip().map(|ip| ip.to_canonical()) {
@@ -170,12 +179,8 @@ impl HeloCheck {
                 Some(address) if is_ours(address) => Form::OwnName,
                 _ => Form::WrongLiteral,
             },
-            Some(Host::Domain(_)) => match () {
-                () if !written.contains('.') => Form::Unqualified,
-                () if !names::is_host_name(written) => Form::BadSyntax,
-                () if written.contains('_') => Form::Underscore,
-                () => Form::Domain,
-            },
+            Some(Host::Domain(_)) if written.contains('.') => Form::BadSyntax,
+            Some(Host::Domain(_)) => Form::Unqualified,
         }
     }
 
@@ -241,23 +246,22 @@ impl HeloCheck {
                 Form::Literal => "is its address",
                 _ => "exists",
             };
-            let evidence = format!("its HELO name {} {words}", names::shown(last));
+            let evidence = ["its HELO name ", &names::shown(last), " ", words].concat();
             examination.found(Outcome::Pass, Points::ZERO, "plausible", evidence);
         }
     }
 
     /// The names of the session that could exist and are not ours, in lower case.
-    fn resolvable(&self, facts: &Facts) -> Vec<String> {
-        let mut asked: Vec<String> = Vec::new();
+    fn resolvable<'f>(&self, facts: &'f Facts) -> Vec<Cow<'f, str>> {
+        let mut asked: Vec<Cow<'f, str>> = Vec::new();
         for helo in facts.helos() {
             let name = names::lower(helo.name.as_str());
-            let known = asked.iter().any(|known| *known == name);
             if asked.len() < MOST_NAMES
-                && !known
+                && !asked.contains(&name)
                 && names::is_host_name(&name)
                 && !self.is_own(&name)
             {
-                asked.push(name.into_owned());
+                asked.push(name);
             }
         }
         asked

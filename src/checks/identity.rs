@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use crate::checks::names;
 use crate::facts::{Facts, Identity};
 
 /// Whom triplets belong to: the names that vouch for the client, and the network that it shares with its like. Not one of
@@ -28,7 +29,7 @@ pub fn all(facts: &Facts, known_as: &[Identity]) -> Vec<Identity> {
 /// a name that is none.
 #[must_use]
 pub fn named(host: &str) -> Option<Identity> {
-    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let host = names::lower(host.trim_end_matches('.'));
     let domain = psl::domain_str(&host)?;
     Some(Identity::name(domain))
 }

@@ -13,18 +13,35 @@ use std::net::Ipv4Addr;
 
 use crate::checks::examination::{Examination, InZone};
 use crate::checks::finding::Outcome;
+use crate::checks::names;
 use crate::checks::points::Points;
-use crate::facts::{DnsAnswer, Millis, RecordType};
+use crate::facts::{DnsAnswer, Failure, Millis, RecordType};
 
 pub(in crate::checks) use zone::{DNS_NAME_MAX, Written, Zone, tell_apart, timeout};
 
-/// What a list is asked about.
-#[derive(Clone, Debug)]
-pub(in crate::checks) struct Subject {
-    /// As it stands in front of the zone, with its final dot.
-    pub(in crate::checks) prefix: String,
-    /// What a finding begins with, such as `mail.example.org is `; nothing for the client itself.
-    pub(in crate::checks) label: String,
+/// What a list is asked about, as it stands in front of the zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::checks) enum Subject<'a> {
+    /// The client itself, by its address reversed.
+    Client(&'a str),
+    /// A name it uses, in lower case.
+    Name(&'a str),
+}
+
+impl<'a> Subject<'a> {
+    const fn prefix(self) -> &'a str {
+        match self {
+            Self::Client(prefix) | Self::Name(prefix) => prefix,
+        }
+    }
+
+    /// What a finding begins with; nothing for the client itself.
+    fn label(self) -> String {
+        match self {
+            Self::Client(_) => String::new(),
+            Self::Name(name) => format!("uses the name {}, ", names::shown(name)),
+        }
+    }
 }
 
 /// What an answer says, by the zone's filter.
@@ -35,20 +52,27 @@ enum Reading {
     NotCounted(Ipv4Addr),
     /// The answers that count.
     Listed(Vec<Ipv4Addr>),
-    /// Nothing usable: the reason and what was seen.
-    Unknown(&'static str, String),
+    Unknown(Unusable),
+}
+
+/// Why an answer says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unusable {
+    Failed(Failure),
+    Late(Millis),
+    Trouble(Ipv4Addr),
 }
 
 impl Zone {
     /// Asks about all subjects and concludes once.
     pub(in crate::checks) fn examine(
         &self,
-        subjects: &[Subject],
+        subjects: &[Subject<'_>],
         examination: &mut Examination<'_>,
     ) {
         let mut pending = false;
-        let mut best: Option<(&Subject, Reading)> = None;
-        for subject in subjects {
+        let mut best: Option<(Subject<'_>, Reading)> = None;
+        for &subject in subjects {
             let Some((answer, took)) = examination.known(self.name_of(subject), RecordType::A)
             else {
                 pending = true;
@@ -70,31 +94,28 @@ impl Zone {
             _ if pending => {
                 let names = subjects
                     .iter()
-                    .map(|subject| (self.name_of(subject), RecordType::A));
+                    .map(|subject| (self.name_of(*subject), RecordType::A));
                 examination.ask(names, self.points.span());
             }
-            Some((subject, reading)) => self.not_listed(subject, reading, examination),
+            Some((subject, reading)) => self.not_listed(subject, &reading, examination),
             None => {}
         }
     }
 
     /// Whether the DNS has names as long as that.
-    pub(in crate::checks) fn has_room_for(&self, subject: &Subject) -> bool {
-        subject.prefix.len() + self.zone.len() <= DNS_NAME_MAX
+    pub(in crate::checks) fn has_room_for(&self, subject: Subject<'_>) -> bool {
+        subject.prefix().len() + ".".len() + self.zone.len() <= DNS_NAME_MAX
     }
 
     fn read(&self, answer: &DnsAnswer, took: Millis) -> Reading {
         if let DnsAnswer::Failed(failure) = answer {
-            let evidence = format!("no answer from {}: {}", self.shown(), failure.label());
-            return Reading::Unknown("failed", evidence);
+            return Reading::Unknown(Unusable::Failed(*failure));
         }
         if self.timeout.is_some_and(|timeout| took > timeout) {
-            let evidence = format!("{} answered after {took} only", self.shown());
-            return Reading::Unknown("late", evidence);
+            return Reading::Unknown(Unusable::Late(took));
         }
         if let Some(answer) = answer.a().find(|answer| is_trouble(*answer)) {
-            let evidence = format!("{} answered {answer}: {}", self.shown(), trouble(answer));
-            return Reading::Unknown("zone_trouble", evidence);
+            return Reading::Unknown(Unusable::Trouble(answer));
         }
         let mut counted: Vec<_> = answer
             .a()
@@ -112,12 +133,20 @@ impl Zone {
         Reading::Listed(counted)
     }
 
-    fn not_listed(&self, subject: &Subject, reading: Reading, examination: &mut Examination<'_>) {
+    fn not_listed(
+        &self,
+        subject: Subject<'_>,
+        reading: &Reading,
+        examination: &mut Examination<'_>,
+    ) {
         let (outcome, reason, evidence) = match reading {
-            Reading::Unknown(reason, evidence) => (Outcome::Unknown, reason, evidence),
+            Reading::Unknown(why) => {
+                let (reason, evidence) = self.unusable(*why);
+                (Outcome::Unknown, reason, evidence)
+            }
             Reading::NotCounted(answer) => {
-                let label = &subject.label;
-                let evidence = format!("{label}listed by {} ({answer}), not counted", self.shown());
+                let (label, shown) = (subject.label(), self.shown());
+                let evidence = format!("{label}listed by {shown} ({answer}), not counted");
                 (Outcome::Pass, "not_counted", evidence)
             }
             Reading::NotListed | Reading::Listed(_) => {
@@ -128,8 +157,29 @@ impl Zone {
         examination.found(outcome, Points::ZERO, reason, evidence);
     }
 
-    fn listed(&self, subject: &Subject, answers: &[Ipv4Addr], examination: &mut Examination<'_>) {
-        let mut evidence = format!("{}listed by {} (", subject.label, self.shown());
+    /// Reason and evidence.
+    fn unusable(&self, why: Unusable) -> (&'static str, String) {
+        let zone = self.shown();
+        match why {
+            Unusable::Failed(failure) => {
+                let evidence = format!("no answer from {zone}: {}", failure.label());
+                ("failed", evidence)
+            }
+            Unusable::Late(took) => ("late", format!("{zone} answered after {took} only")),
+            Unusable::Trouble(answer) => {
+                let evidence = format!("{zone} answered {answer}: {}", trouble(answer));
+                ("zone_trouble", evidence)
+            }
+        }
+    }
+
+    fn listed(
+        &self,
+        subject: Subject<'_>,
+        answers: &[Ipv4Addr],
+        examination: &mut Examination<'_>,
+    ) {
+        let mut evidence = format!("{}listed by {} (", subject.label(), self.shown());
         for (at, answer) in answers.iter().enumerate() {
             let separator = if at == 0 { "" } else { ", " };
             // Writing to a String does not fail.
@@ -148,9 +198,9 @@ impl Zone {
         examination.found(Outcome::Fail, self.points, "listed", evidence);
     }
 
-    fn name_of<'a>(&'a self, subject: &'a Subject) -> InZone<'a> {
+    fn name_of<'a>(&'a self, subject: Subject<'a>) -> InZone<'a> {
         InZone {
-            prefix: &subject.prefix,
+            prefix: subject.prefix(),
             zone: &self.zone,
             shown: self.name.as_deref(),
         }
@@ -163,7 +213,7 @@ impl Reading {
         match self {
             Self::NotListed => 0,
             Self::NotCounted(_) => 1,
-            Self::Unknown(..) => 2,
+            Self::Unknown(_) => 2,
             Self::Listed(_) => 3,
         }
     }

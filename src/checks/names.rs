@@ -4,7 +4,6 @@
 //! known here.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 use std::net::IpAddr;
 
 use crate::checks::address;
@@ -25,24 +24,46 @@ pub(in crate::checks) fn public_client(facts: &Facts) -> Option<IpAddr> {
     address::is_public(client).then_some(client)
 }
 
-/// The address as the DNS wants it: octets (RFC 5782 §2.1) or nibbles (§2.4) from the last to the first, each with a dot
-/// behind it.
+/// The address as the DNS wants it: octets (RFC 5782 §2.1) or nibbles (§2.4) from the last to the first, with dots
+/// between them. Written digit by digit: every judgement of a session needs it.
 pub(in crate::checks) fn reversed(address: IpAddr) -> String {
     let mut name = String::with_capacity(64);
     match address.to_canonical() {
         IpAddr::V4(address) => {
-            for octet in address.octets().iter().rev() {
-                // Writing to a String does not fail.
-                let _ = write!(name, "{octet}.");
+            for octet in address.octets().into_iter().rev() {
+                push_octet(octet, &mut name);
+                name.push('.');
             }
         }
         IpAddr::V6(address) => {
-            for octet in address.octets().iter().rev() {
-                let _ = write!(name, "{:x}.{:x}.", octet & 15, octet >> 4);
+            for octet in address.octets().into_iter().rev() {
+                for nibble in [octet & 15, octet >> 4] {
+                    name.push(digit(nibble));
+                    name.push('.');
+                }
             }
         }
     }
+    name.pop();
     name
+}
+
+fn push_octet(octet: u8, name: &mut String) {
+    if octet >= 100 {
+        name.push(digit(octet / 100));
+    }
+    if octet >= 10 {
+        name.push(digit(octet / 10 % 10));
+    }
+    name.push(digit(octet % 10));
+}
+
+/// A hexadecimal digit.
+const fn digit(number: u8) -> char {
+    match number {
+        0..=9 => (b'0' + number) as char,
+        _ => (b'a' + (number & 15) - 10) as char,
+    }
 }
 
 /// The name under which the reverse names of an address stand; `reversed` is the address as [`reversed`] writes it.
@@ -58,14 +79,14 @@ pub(in crate::checks) const fn reverse_name(address: IpAddr, reversed: &str) -> 
 }
 
 /// The names that an answer gives an address: in lower case, in order, bounded.
-pub(in crate::checks) fn reverse_names(answer: &DnsAnswer) -> Vec<String> {
+pub(in crate::checks) fn reverse_names(answer: &DnsAnswer) -> Vec<Cow<'_, str>> {
     let names = answer.records().iter().filter_map(|record| {
         let RecordData::Ptr(name) = &record.data else {
             return None;
         };
-        Some(name.trim_end_matches('.').to_ascii_lowercase())
+        Some(lower(name.trim_end_matches('.')))
     });
-    let mut names: Vec<String> = names.filter(|name| !name.is_empty()).collect();
+    let mut names: Vec<Cow<'_, str>> = names.filter(|name| !name.is_empty()).collect();
     // Servers rotate records; what is said about a client should not.
     names.sort_unstable();
     names.dedup();
@@ -85,20 +106,23 @@ pub(in crate::checks) fn lower(name: &str) -> Cow<'_, str> {
 /// with an underscore are some, though RFC 1123 knows none.
 pub(in crate::checks) fn is_host_name(name: &str) -> bool {
     name.len() <= DNS_NAME_MAX
-        && Domain::parse(name, false).is_some()
+        && Domain::is_one(name, false)
         && name
             .rsplit_once('.')
             .is_some_and(|(_, last)| !last.bytes().all(|octet| octet.is_ascii_digit()))
 }
 
 /// A name fit to be shown: printable ASCII, not too long.
-pub(in crate::checks) fn shown(name: &str) -> String {
+pub(in crate::checks) fn shown(name: &str) -> Cow<'_, str> {
+    if name.len() <= SHOWN_MAX && name.bytes().all(|octet| octet.is_ascii_graphic()) {
+        return Cow::Borrowed(name);
+    }
     let printable = |c: char| if c.is_ascii_graphic() { c } else { '?' };
     let mut shown: String = name.chars().take(SHOWN_MAX).map(printable).collect();
     if shown.len() < name.chars().count() {
         shown.push_str("...");
     }
-    shown
+    Cow::Owned(shown)
 }
 
 #[cfg(test)]
@@ -107,15 +131,12 @@ mod tests {
 
     #[test]
     fn addresses_are_asked_for_from_the_last_part_to_the_first() {
-        assert_eq!(reversed("192.0.2.99".parse().unwrap()), "99.2.0.192.");
-        assert_eq!(
-            reversed("::ffff:192.0.2.99".parse().unwrap()),
-            "99.2.0.192."
-        );
+        assert_eq!(reversed("192.0.2.99".parse().unwrap()), "99.2.0.192");
+        assert_eq!(reversed("::ffff:192.0.2.99".parse().unwrap()), "99.2.0.192");
         // The example of RFC 5782 §2.4.
         assert_eq!(
             reversed("2001:db8:1:2:3:4:567:89ab".parse().unwrap()),
-            "b.a.9.8.7.6.5.0.4.0.0.0.3.0.0.0.2.0.0.0.1.0.0.0.8.b.d.0.1.0.0.2."
+            "b.a.9.8.7.6.5.0.4.0.0.0.3.0.0.0.2.0.0.0.1.0.0.0.8.b.d.0.1.0.0.2"
         );
     }
 

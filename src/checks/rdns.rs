@@ -6,6 +6,7 @@
 
 mod dynamic;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
@@ -64,7 +65,7 @@ fn build(table: serde_json::Value) -> Result<Option<Box<dyn Check>>, SettingsErr
 /// The names of the client's address by what their addresses say.
 struct Names<'n> {
     client: IpAddr,
-    all: &'n [String],
+    all: &'n [Cow<'n, str>],
     confirmed: Vec<&'n str>,
     failed: Vec<&'n str>,
     pending: Vec<&'n str>,
@@ -133,7 +134,8 @@ impl Rdns {
                 {
                     examination.vouch(named);
                 }
-                let evidence = format!("its reverse name {} leads back to it", names::shown(name));
+                let shown = names::shown(name);
+                let evidence = ["its reverse name ", &shown, " leads back to it"].concat();
                 examination.found(Outcome::Pass, Points::ZERO, "confirmed", evidence);
             }
             (None, Some(failure)) => {
@@ -164,7 +166,7 @@ const fn kind_of(client: IpAddr) -> RecordType {
 }
 
 impl<'n> Names<'n> {
-    fn of(client: IpAddr, all: &'n [String], examination: &Examination<'_>) -> Self {
+    fn of(client: IpAddr, all: &'n [Cow<'n, str>], examination: &Examination<'_>) -> Self {
         let mut names = Self {
             client,
             all,
@@ -207,9 +209,9 @@ impl<'n> Names<'n> {
             .then_some(!self.confirmed.is_empty())
     }
 
-    fn shown(&self) -> String {
+    fn shown(&self) -> Cow<'n, str> {
         let name = self.confirmed.first().copied();
-        name.or(self.all.first().map(String::as_str))
+        name.or(self.all.first().map(AsRef::as_ref))
             .map(names::shown)
             .unwrap_or_default()
     }

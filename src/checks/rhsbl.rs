@@ -5,6 +5,9 @@
 //! answer them with an error, or list them all. Names of private clients are not asked for. How a list is asked and read
 //! is [`list`](crate::checks::list).
 
+use std::borrow::Cow;
+use std::net::IpAddr;
+
 use serde::{Deserialize, de};
 
 use crate::checks::answer_filter::AnswerFilter;
@@ -132,21 +135,20 @@ impl Check for Rhsbl {
     }
 
     fn examine(&self, examination: &mut Examination<'_>) {
-        if names::public_client(examination.facts()).is_none() {
+        let Some(client) = names::public_client(examination.facts()) else {
             return;
-        }
+        };
         let named = [
-            (Of::ReverseName, self.reverse_names(examination)),
+            (Of::ReverseName, self.reverse_names(client, examination)),
             (Of::Helo, helo_names(examination)),
             (Of::Sender, sender_domain(examination).into_iter().collect()),
         ];
         for list in &self.zones {
             let asked = named.iter().filter(|(of, _)| list.of.contains(of));
-            let mut subjects: Vec<Subject> = Vec::new();
+            let mut subjects: Vec<Subject<'_>> = Vec::new();
             for name in asked.flat_map(|(_, names)| names) {
-                let subject = subject(name);
-                let fits = list.zone.has_room_for(&subject);
-                if fits && subjects.iter().all(|known| known.prefix != subject.prefix) {
+                let subject = Subject::Name(name);
+                if list.zone.has_room_for(subject) && !subjects.contains(&subject) {
                     subjects.push(subject);
                 }
             }
@@ -162,20 +164,19 @@ impl Check for Rhsbl {
 
 impl Rhsbl {
     /// The client's names. To know them is worth what the lists that want them could bring.
-    fn reverse_names(&self, examination: &mut Examination<'_>) -> Vec<String> {
-        let wanting = self
-            .zones
-            .iter()
-            .filter(|list| list.of.contains(&Of::ReverseName));
-        let points: Vec<Points> = wanting.map(|list| list.zone.points).collect();
-        let Some(client) = names::public_client(examination.facts()) else {
-            return Vec::new();
-        };
-        if points.is_empty() {
+    fn reverse_names<'a>(
+        &self,
+        client: IpAddr,
+        examination: &mut Examination<'a>,
+    ) -> Vec<Cow<'a, str>> {
+        let wanting = |list: &&NameZone| list.of.contains(&Of::ReverseName);
+        let wanting = || self.zones.iter().filter(wanting);
+        if wanting().next().is_none() {
             return Vec::new();
         }
-        let least = points.iter().map(|points| points.below_zero()).sum();
-        let most = points.iter().map(|points| points.above_zero()).sum();
+        let points = || wanting().map(|list| list.zone.points);
+        let least = points().map(Points::below_zero).sum();
+        let most = points().map(Points::above_zero).sum();
         let reversed = names::reversed(client);
         let question = names::reverse_name(client, &reversed);
         let answer = examination.dns_in_zone(question, RecordType::Ptr, least..=most);
@@ -184,37 +185,31 @@ impl Rhsbl {
     }
 }
 
-fn helo_names(examination: &Examination<'_>) -> Vec<String> {
+fn helo_names<'a>(examination: &Examination<'a>) -> Vec<Cow<'a, str>> {
     let names = examination.facts().helos();
-    let mut distinct: Vec<String> = Vec::new();
+    let mut distinct: Vec<Cow<'a, str>> = Vec::new();
     for name in names.map(|helo| names::lower(helo.name.as_str())) {
-        if distinct.len() < MOST_NAMES && distinct.iter().all(|known| *known != name) {
-            distinct.push(name.into_owned());
+        if distinct.len() < MOST_NAMES && !distinct.contains(&name) {
+            distinct.push(name);
         }
     }
     bounded(distinct)
 }
 
-fn sender_domain(examination: &Examination<'_>) -> Option<String> {
+fn sender_domain<'a>(examination: &Examination<'a>) -> Option<Cow<'a, str>> {
     let mail = examination.facts().mail()?;
     let Host::Domain(domain) = &mail.path.mailbox()?.domain else {
         return None;
     };
-    let name = names::lower(domain.as_str()).into_owned();
+    let name = names::lower(domain.as_str());
     names::is_host_name(&name).then_some(name)
 }
 
 /// The names that lists may be asked for, not too many.
-fn bounded(names: Vec<String>) -> Vec<String> {
-    let names = names.into_iter().filter(|name| names::is_host_name(name));
-    names.take(MOST_NAMES).collect()
-}
-
-fn subject(name: &str) -> Subject {
-    Subject {
-        prefix: format!("{name}."),
-        label: format!("uses the name {}, ", names::shown(name)),
-    }
+fn bounded(mut names: Vec<Cow<'_, str>>) -> Vec<Cow<'_, str>> {
+    names.retain(|name| names::is_host_name(name));
+    names.truncate(MOST_NAMES);
+    names
 }
 
 #[cfg(test)]

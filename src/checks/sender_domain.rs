@@ -5,6 +5,7 @@
 //! looked up speaks against nobody. The null reverse-path has no domain and is never judged. Judged is the sender of the
 //! open mail transaction.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
@@ -14,7 +15,7 @@ use crate::checks::examination::{Examination, InZone};
 use crate::checks::finding::Outcome;
 use crate::checks::points::Points;
 use crate::checks::{Check, Kind, SettingsError, address, names, settings};
-use crate::facts::{DnsAnswer, Failure, RecordData, RecordType};
+use crate::facts::{DnsAnswer, Failure, Record, RecordData, RecordType};
 use crate::smtp::domain::{AddressLiteral, Host};
 
 pub(in crate::checks) const KIND: Kind = Kind {
@@ -109,7 +110,8 @@ impl Check for SenderDomain {
 
 impl SenderDomain {
     fn examine_literal(&self, literal: &AddressLiteral, examination: &mut Examination<'_>) {
-        let shown = names::shown(&literal.to_string());
+        let written = literal.to_string();
+        let shown = names::shown(&written);
         let (points, reason, words) = match literal.ip() {
             Some(ip) if !address::is_public(ip) => (self.private, "private", "a private address"),
             _ => (self.literal, "literal", "an address, not a domain"),
@@ -152,7 +154,7 @@ impl SenderDomain {
     fn examine_exchanges(
         &self,
         domain: &str,
-        exchanges: &[String],
+        exchanges: &[Cow<'_, str>],
         examination: &mut Examination<'_>,
     ) {
         if exchanges.is_empty() {
@@ -165,7 +167,7 @@ impl SenderDomain {
         let hosts = || {
             exchanges
                 .iter()
-                .map(String::as_str)
+                .map(AsRef::as_ref)
                 .filter(|name| !is_numeric(name))
         };
         if hosts().next().is_none() {
@@ -205,7 +207,7 @@ impl SenderDomain {
     fn conclude(&self, domain: &str, reach: &Reach, examination: &mut Examination<'_>) {
         let shown = names::shown(domain);
         if reach.public {
-            let evidence = format!("its sender's domain {shown} can be answered");
+            let evidence = ["its sender's domain ", &shown, " can be answered"].concat();
             return examination.found(Outcome::Pass, Points::ZERO, "reachable", evidence);
         }
         if let Some(failure) = reach.failed {
@@ -234,23 +236,23 @@ fn one_of(points: &[Points]) -> RangeInclusive<Points> {
 }
 
 /// The exchanges in order of preference, bounded; none for a null MX. A null MX beside others is a mistake and no MX.
-fn exchanges(answer: &DnsAnswer) -> Vec<String> {
-    let exchange = |data: &RecordData| match data {
-        RecordData::Mx(preference, exchange) => {
-            let name = exchange.trim_end_matches('.').to_ascii_lowercase();
-            (!name.is_empty()).then_some((*preference, name))
-        }
-        _ => None,
-    };
+fn exchanges(answer: &DnsAnswer) -> Vec<Cow<'_, str>> {
     let records = answer.records().iter();
-    let mut exchanges: Vec<_> = records
-        .filter_map(|record| exchange(&record.data))
-        .collect();
+    let mut exchanges: Vec<_> = records.filter_map(exchange).collect();
     // Servers rotate records; what is said about a domain should not.
     exchanges.sort_unstable();
     exchanges.dedup();
     exchanges.truncate(MOST_EXCHANGES);
     exchanges.into_iter().map(|(_, name)| name).collect()
+}
+
+/// Preference and name of an exchange.
+fn exchange(record: &Record) -> Option<(u16, Cow<'_, str>)> {
+    let RecordData::Mx(preference, name) = &record.data else {
+        return None;
+    };
+    let name = names::lower(name.trim_end_matches('.'));
+    (!name.is_empty()).then_some((*preference, name))
 }
 
 /// Whether an exchange is an address, bare or in brackets.

@@ -214,7 +214,7 @@ impl Check for Spf {
         };
         let mut could_bring = self.span();
         let evaluation = check_host(&query, &mut |name, kind| {
-            let answer = examination.dns_named(name, kind, could_bring.clone());
+            let answer = examination.dns(name, kind, could_bring.clone());
             // The whole of it hangs on the first answer that is missing, whatever others there are.
             if answer.is_none() {
                 could_bring = Points::ZERO.span();
@@ -226,7 +226,7 @@ impl Check for Spf {
         };
         // Nothing waits for the words.
         let words = explanation(&query, &evaluation, &mut |name, kind| {
-            examination.dns_named(name, kind, Points::ZERO.span())
+            examination.dns(name, kind, Points::ZERO.span())
         });
         let evidence = identity.evidence(&evaluation, words.flatten().as_deref());
         let (outcome, points) = self.weigh(evaluation.result);

@@ -140,7 +140,7 @@ impl Facts {
     /// Takes the recipient named last out of the open mail transaction: of very many, not each is kept. What was learnt
     /// before it stays where it is.
     pub fn forget_rcpt(&mut self) -> Option<Fact> {
-        let open = self.entries.len() - self.transaction().len();
+        let open = self.entries.len() - self.transaction().count();
         let is_rcpt = |entry: &Entry| matches!(entry.fact, Fact::Rcpt(_));
         let last = self.entries.iter().rposition(is_rcpt)?;
         (last >= open).then(|| self.entries.remove(last).fact)
@@ -219,25 +219,19 @@ impl Facts {
     /// The reverse-path of the open mail transaction.
     #[must_use]
     pub fn mail(&self) -> Option<&Mail> {
-        self.transaction()
-            .iter()
-            .rev()
-            .find_map(|entry| match &entry.fact {
-                Fact::Mail(mail) => Some(mail.as_ref()),
-                _ => None,
-            })
+        self.transaction().find_map(|fact| match fact {
+            Fact::Mail(mail) => Some(mail.as_ref()),
+            _ => None,
+        })
     }
 
     /// The recipient named last in the open mail transaction: the one that is being judged.
     #[must_use]
     pub fn rcpt(&self) -> Option<&Rcpt> {
-        self.transaction()
-            .iter()
-            .rev()
-            .find_map(|entry| match &entry.fact {
-                Fact::Rcpt(rcpt) => Some(rcpt.as_ref()),
-                _ => None,
-            })
+        self.transaction().find_map(|fact| match fact {
+            Fact::Rcpt(rcpt) => Some(rcpt.as_ref()),
+            _ => None,
+        })
     }
 
     /// What the client did against the protocol, oldest first.
@@ -285,14 +279,10 @@ impl Facts {
         })
     }
 
-    /// The entries of the open mail transaction: those behind the last reset.
-    fn transaction(&self) -> &[Entry] {
-        let start = self
-            .entries
-            .iter()
-            .rposition(|entry| matches!(entry.fact, Fact::Reset))
-            .map_or(0, |position| position + 1);
-        self.entries.get(start..).unwrap_or_default()
+    /// The open mail transaction, what was learnt last first: everything behind the last reset.
+    fn transaction(&self) -> impl Iterator<Item = &Fact> {
+        let newest_first = self.entries.iter().rev().map(|entry| &entry.fact);
+        newest_first.take_while(|fact| !matches!(fact, Fact::Reset))
     }
 }
 

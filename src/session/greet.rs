@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use crate::checks::Judgement;
-use crate::checks::verdict::Action;
+use crate::checks::verdict::{Action, Verdict};
 use crate::facts::{
     Answer, Answered, Client, Ended, Fact, Limit, Question, Recall, Silence, Source, Stage,
 };
@@ -33,8 +33,7 @@ impl Session {
         if self.door.listen.tls == crate::config::TlsMode::Implicit {
             Box::pin(self.implicit_tls()).await?;
         }
-        self.watch().await?;
-        if let Some(verdict) = self.drop_verdict() {
+        if let Some(verdict) = self.watch().await? {
             return Err(self.dismiss(&verdict).await);
         }
         let greeting = replies::greeting(&self.shared.hostname);
@@ -90,8 +89,9 @@ impl Session {
         let _ = timeout(Duration::from_secs(1), self.stream.write_all_flush(&out)).await;
     }
 
-    /// Answers [`Question::Silence`], if the policy asks it, while answers to other questions come in.
-    async fn watch(&mut self) -> Result<(), Ended> {
+    /// Answers [`Question::Silence`], if the policy asks it, while answers to other questions come in. The verdict, if
+    /// it calls for ending the session at once.
+    async fn watch(&mut self) -> Result<Option<Verdict>, Ended> {
         loop {
             let judgement = self.consult();
             let silence = judgement
@@ -101,18 +101,21 @@ impl Session {
                     Question::Silence { wait, teaser } => Some((*wait, *teaser)),
                     Question::Dns { .. } | Question::Memory(_) | Question::Primary(_) => None,
                 });
-            if judgement.verdict().enforced() == Action::Drop {
-                return Ok(());
-            }
-            let Judgement::Ask { questions, .. } = judgement else {
-                return Ok(());
+            let questions = match judgement {
+                Judgement::Ask { so_far, .. } if so_far.enforced() == Action::Drop => {
+                    return Ok(Some(so_far));
+                }
+                Judgement::Ask { questions, .. } => questions,
+                Judgement::Decide { verdict, .. } => {
+                    return Ok((verdict.enforced() == Action::Drop).then_some(verdict));
+                }
             };
             let Some((wait, teaser)) = silence else {
                 // Whether the client has to be watched at all is known in a moment.
                 let open = questions.iter().any(is_about_a_pass) && self.asking.is_waiting();
                 drop(questions);
                 if !open {
-                    return Ok(());
+                    return Ok(None);
                 }
                 let answered = self.asking.next().await;
                 self.note_answers(answered);

@@ -19,10 +19,16 @@ impl Domain {
     /// Reads a whole domain: labels of letters, digits, `-`, `_` (and UTF-8 with `allow_utf8`) of
     /// 1 to 63, not beginning or ending with `-`, no final dot, at most 255 octets.
     pub fn parse(text: &str, allow_utf8: bool) -> Option<Self> {
-        if text.len() > limits::DOMAIN || (!allow_utf8 && !text.is_ascii()) {
-            return None;
-        }
-        text.split('.').all(is_label).then(|| Self(text.into()))
+        Self::is_one(text, allow_utf8).then(|| Self(text.into()))
+    }
+
+    /// Whether [`Domain::parse`] would read `text`.
+    pub fn is_one(text: &str, allow_utf8: bool) -> bool {
+        text.len() <= limits::DOMAIN
+            && match text.is_ascii() {
+                true => text.as_bytes().split(|c| *c == b'.').all(is_ascii_label),
+                false => allow_utf8 && text.split('.').all(is_label),
+            }
     }
 
     /// The domain as written.
@@ -31,16 +37,22 @@ impl Domain {
     }
 }
 
+/// True for one label of ASCII.
+fn is_ascii_label(label: &[u8]) -> bool {
+    let is_inner = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_');
+    (1..=limits::LABEL).contains(&label.len())
+        && label.first() != Some(&b'-')
+        && label.last() != Some(&b'-')
+        && label.iter().all(is_inner)
+}
+
 /// True for one label; U-labels are told by their characters only.
 fn is_label(label: &str) -> bool {
-    if label.starts_with('-') || label.ends_with('-') || label.is_empty() {
-        return false;
-    }
     if label.is_ascii() {
-        return label.len() <= limits::LABEL
-            && label
-                .bytes()
-                .all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_');
+        return is_ascii_label(label.as_bytes());
+    }
+    if label.starts_with('-') || label.ends_with('-') {
+        return false;
     }
     label.chars().count() <= limits::LABEL
         && label

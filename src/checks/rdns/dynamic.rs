@@ -14,10 +14,15 @@ use words::{ACCESS, AGAINST, AGAINST_FROM, ANY, CUSTOMER, HOSTING, PLAIN, SECOND
 
 /// Whether `name`, in lower case, looks like the dynamic name of the address `client`.
 pub(super) fn looks_dynamic(name: &str, client: IpAddr) -> bool {
+    let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).count();
+    // Most names of mail servers end here.
+    if digits(name) < 2 {
+        return false;
+    }
     let Some((host, domain)) = split(name) else {
         return false;
     };
-    let digits = host.bytes().filter(u8::is_ascii_digit).count();
+    let digits = digits(host);
     if digits < 2 || HOSTING.iter().any(|part| domain.contains(part)) {
         return false;
     }

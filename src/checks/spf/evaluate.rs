@@ -102,9 +102,7 @@ impl<'e, 'f, 'a> Evaluator<'e, 'f, 'a> {
         match (records.next(), records.next()) {
             (Some(_), Some(_)) => Err(broken("more than one record")),
             // As long as a text can be: its end may be missing.
-            (Some(record), None) if record.chars().nth(TXT_MAX - 1).is_some() => {
-                Err(broken("too long"))
-            }
+            (Some(record), None) if is_as_long_as_can_be(record) => Err(broken("too long")),
             (record, _) => Ok(record),
         }
     }
@@ -226,17 +224,21 @@ impl<'e, 'f, 'a> Evaluator<'e, 'f, 'a> {
 
     /// The name that a term means; the record's own domain if it says none. `None` when it comes to
     /// nothing that could be asked for: such a name does not exist (§4.8).
-    pub(super) fn target(
+    pub(super) fn target<'t>(
         &mut self,
-        target: Option<DomainSpec<'_>>,
-        domain: &str,
-    ) -> Result<Option<String>, Halt> {
+        target: Option<DomainSpec<'t>>,
+        domain: &'t str,
+    ) -> Result<Option<Cow<'t, str>>, Halt> {
         let Some(target) = target else {
-            return Ok(Some(domain.to_owned()));
+            return Ok(Some(Cow::Borrowed(domain)));
         };
         let text = target.as_str();
+        if !text.contains('%') {
+            return Ok(name(text));
+        }
         let expanded = expand(text, Place::Record, |letter| self.value(letter, domain))?;
-        Ok(expanded.and_then(|expanded| name(&expanded)))
+        let name = expanded.as_deref().and_then(name);
+        Ok(name.map(|name| Cow::Owned(name.into_owned())))
     }
 
     /// Asks for what a term compares with, and counts names that have nothing. Not counted are those
@@ -281,6 +283,11 @@ impl<'e, 'f, 'a> Evaluator<'e, 'f, 'a> {
         }
         Ok(())
     }
+}
+
+/// As long as a text can be, in characters.
+fn is_as_long_as_can_be(text: &str) -> bool {
+    text.len() >= TXT_MAX && text.chars().nth(TXT_MAX - 1).is_some()
 }
 
 #[cfg(test)]

@@ -35,7 +35,10 @@ impl<'f> Identity<'f> {
             ReversePath::Mailbox(mailbox) => Self {
                 local_part: mailbox.local_part.unquoted(),
                 domain: a_labels(&mailbox.domain),
-                shown: Cow::Owned(mailbox.domain.to_string()),
+                shown: match &mailbox.domain {
+                    Host::Domain(domain) => Cow::Borrowed(domain.as_str()),
+                    Host::Literal(literal) => Cow::Owned(literal.to_string()),
+                },
                 is_helo: false,
             },
             ReversePath::Null => {
@@ -61,7 +64,7 @@ impl<'f> Identity<'f> {
     pub(super) fn evidence(&self, evaluation: &Evaluation<'_>, words: Option<&str>) -> String {
         let domain = match self.domain.as_ref() {
             "" => shown(&self.shown, DOMAIN_MAX),
-            domain => domain.to_owned(),
+            domain => Cow::Borrowed(domain),
         };
         let helo = if self.is_helo { "HELO " } else { "" };
         let because = shown(&evaluation.because, BECAUSE_MAX);
@@ -71,7 +74,7 @@ impl<'f> Identity<'f> {
             false => format!(" of {decided}"),
         };
         match evaluation.result {
-            SpfResult::Pass => format!("may send for {helo}{domain} ({because}{of})"),
+            SpfResult::Pass => ["may send for ", helo, &domain, " (", &because, &of, ")"].concat(),
             SpfResult::Fail => {
                 let words = words.map(|words| shown(words, WORDS_MAX));
                 let words = words.map(|words| format!(": {decided} explains: {words}"));
@@ -103,13 +106,16 @@ fn a_labels(host: &Host) -> Cow<'_, str> {
 }
 
 /// A stranger's text, fit to be shown.
-fn shown(text: &str, most: usize) -> String {
+fn shown(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most && text.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
+        return Cow::Borrowed(text);
+    }
     let printable = |c: char| if matches!(c, ' '..='~') { c } else { '?' };
     let mut shown: String = text.chars().take(most).map(printable).collect();
     if text.chars().nth(most).is_some() {
         shown.push_str("...");
     }
-    shown
+    Cow::Owned(shown)
 }
 
 #[cfg(test)]

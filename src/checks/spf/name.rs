@@ -3,6 +3,10 @@
 //! A name that the DNS can not hold is told here, before anything is asked: what it means is for the
 //! term that has it. RFC 7208 §4.3, §4.8, §7.3 (truncation); RFC 1035 §2.3.4.
 
+use std::borrow::Cow;
+
+use crate::checks::names::lower;
+
 /// Octets of a name as text: 255 on the wire.
 const LONGEST: usize = 253;
 /// Octets of a label.
@@ -10,12 +14,12 @@ const LONGEST_LABEL: usize = 63;
 
 /// `text` as a name to ask for: lower case, without the final dot, and without the first labels of
 /// one that is too long. `None` when the DNS has no such name.
-pub(super) fn name(text: &str) -> Option<String> {
+pub(super) fn name(text: &str) -> Option<Cow<'_, str>> {
     let fitting = shortened(text.strip_suffix('.').unwrap_or(text))?;
     let is_label = |label: &str| (1..=LONGEST_LABEL).contains(&label.len());
     let is_text = |octet: u8| matches!(octet, b' '..=b'~');
     let asked = fitting.split('.').all(is_label) && fitting.bytes().all(is_text);
-    asked.then(|| fitting.to_ascii_lowercase())
+    asked.then(|| lower(fitting))
 }
 
 /// `text` without as many first labels as it takes to fit.

@@ -66,7 +66,10 @@ pub(super) fn is_record(text: &str) -> bool {
 impl<'r> Record<'r> {
     /// Reads the terms behind the version; the first wrong term is the error.
     pub(super) fn read(text: &'r str) -> Result<Self, &'r str> {
-        let mut record = Self::default();
+        let mut record = Self {
+            directives: Vec::with_capacity(text.bytes().filter(|octet| *octet == b' ').count()),
+            ..Self::default()
+        };
         let terms = text.split(' ').skip(1).filter(|term| !term.is_empty());
         for term in terms {
             record.add(term).ok_or(term)?;

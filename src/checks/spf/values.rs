@@ -99,7 +99,7 @@ impl<'e> Evaluator<'e, '_, '_> {
                 _ => None,
             });
         let names = claimed.take(MOST_NAMES).filter_map(|claimed| name(claimed));
-        Ok(names.collect())
+        Ok(names.map(Cow::into_owned).collect())
     }
 
     /// Whether the name leads back to the client. One that can not be looked up does not.
