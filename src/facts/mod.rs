@@ -14,6 +14,7 @@ mod envelope;
 mod identity;
 mod listed;
 mod question;
+mod rate;
 mod recall;
 mod stage;
 mod weight;
@@ -24,9 +25,10 @@ pub use answer::{
 pub use client::{Client, TlsParameters};
 pub use ended::{Ended, Limit, Side};
 pub use envelope::{Helo, Mail, Rcpt};
-pub use identity::{BadIdentity, Identity};
+pub use identity::{BadIdentity, Identity, network_of, one_client, one_site};
 pub use listed::{Listed, Subject};
 pub use question::{DnsName, Question, RecordType};
+pub use rate::{BadRate, NO_LIMIT, Per, Rate};
 pub use recall::{Recall, Recalled};
 pub use stage::Stage;
 
