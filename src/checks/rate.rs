@@ -128,13 +128,14 @@ impl Rates {
             let network = quota(self.exempt_per_network, Party::ExemptFromNetwork(network));
             return address.into_iter().chain(network).collect();
         }
-        let sender = |rate| {
-            let mailbox = fold::sender(&facts.mail()?.path).into();
-            let is_null = |mailbox: &Box<str>| mailbox.is_empty();
-            let mailbox = Some(mailbox).filter(|mailbox| !is_null(mailbox))?;
-            quota(Some(rate), Party::Sender { network, mailbox })
-        };
-        let sender = self.recipients_per_sender.and_then(sender);
+        // The null reverse-path is everybody's.
+        let mailbox = facts.mail().map(|mail| fold::sender(&mail.path));
+        let mailbox = mailbox.filter(|mailbox| !mailbox.is_empty());
+        let sender = mailbox.and_then(|mailbox| {
+            let mailbox = mailbox.into();
+            let sender = Party::Sender { network, mailbox };
+            quota(self.recipients_per_sender, sender)
+        });
         let address = quota(self.recipients_per_address, Party::Address(address));
         let network = quota(self.recipients_per_network, Party::Network(network));
         address.into_iter().chain(network).chain(sender).collect()
@@ -174,4 +175,29 @@ const fn time(per: Per) -> &'static str {
 fn seconds(wait: Millis) -> String {
     let seconds = std::time::Duration::from_secs(u64::from(wait.0.div_ceil(1000)));
     humantime::format_duration(seconds).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_that_make_no_sense_are_refused() {
+        for (value, message) in [
+            (
+                serde_json::json!("300/day"),
+                "found \"300/day\"; write a rate, such as \"300/min\" or \"5/s\", or \"off\"",
+            ),
+            (
+                serde_json::json!("0/h"),
+                "found \"0/h\"; write a rate, such as \"300/min\" or \"5/s\", or \"off\"",
+            ),
+        ] {
+            let table = serde_json::json!({ "exempt_per_address": value });
+            let error = build(table).expect_err("a limit that makes no sense");
+            assert_eq!(error.path, "exempt_per_address");
+            assert_eq!(error.message, message);
+        }
+        assert!(build(serde_json::json!({ "recipients": "1/s" })).is_err());
+    }
 }
