@@ -43,7 +43,7 @@ impl<K: Hash + Eq + Clone> RateLimit<K> {
     ///
     /// When the rate is reached: how long until the next is allowed. It is not counted then.
     pub fn take(&self, key: K) -> Result<(), Duration> {
-        self.look(Look { key, take: true })
+        self.look(&Look { key, take: true })
     }
 
     /// Whether [`RateLimit::take`] would count, without counting.
@@ -52,11 +52,11 @@ impl<K: Hash + Eq + Clone> RateLimit<K> {
     ///
     /// As there.
     pub fn peek(&self, key: K) -> Result<(), Duration> {
-        self.look(Look { key, take: false })
+        self.look(&Look { key, take: false })
     }
 
-    fn look(&self, look: Look<K>) -> Result<(), Duration> {
-        let looked = self.0.check_key(&look);
+    fn look(&self, look: &Look<K>) -> Result<(), Duration> {
+        let looked = self.0.check_key(look);
         looked.map_err(|until| until.wait_time_from(self.0.clock().now()))
     }
 }
