@@ -23,8 +23,8 @@ use futures_util::stream::{self, FuturesUnordered};
 use gatepost::checks::policy::Policy;
 use gatepost::checks::{ALL, Judgement, identity, judge};
 use gatepost::facts::{
-    Answer, Answered, Client, DnsAnswer, Fact, Facts, Helo, Mail, Millis, Question, Rcpt, Silence,
-    Source, Stage,
+    Answer, Answered, Client, DnsAnswer, Fact, Facts, Helo, Mail, Millis, Per, Question, Rate,
+    Rcpt, Silence, Source, Stage,
 };
 use gatepost::gather::memory::Remembrance;
 use gatepost::gather::{Answerer, Gather, Settings, Zone};
@@ -139,7 +139,10 @@ impl World {
             connections: 20_000,
             per_address: 50,
             per_network: 200,
-            rate: NonZeroU32::new(60).map(|burst| (burst, Duration::from_secs(60))),
+            rate: NonZeroU32::new(60).map(|count| Rate {
+                count,
+                per: Per::Minute,
+            }),
         });
         Self {
             policy,
@@ -192,7 +195,7 @@ impl Tally {
                 self.failed += u64::from(matches!(answer, DnsAnswer::Failed(_)));
             }
             Answer::Memory(_) => self.memory += 1,
-            Answer::Silence(_) | Answer::Primary(_) => {}
+            _ => {}
         }
     }
 

@@ -12,7 +12,7 @@ use gatepost::checks::replay::{Decision, replay};
 use gatepost::checks::{ALL, Judgement, judge};
 use gatepost::facts::{
     Answer, Answered, Client, DnsAnswer, Fact, Facts, Helo, Mail, Millis, Primary, Question, Rcpt,
-    Recalled, Record, RecordData, RecordType, Silence, Source, Stage,
+    Recalled, Record, RecordData, RecordType, Room, Silence, Source, Stage,
 };
 use serde_json::json;
 
@@ -42,6 +42,7 @@ fn answer(question: &Question, listed: bool) -> Answer {
     let found = |data| Answer::Dns(DnsAnswer::Found(vec![Record { ttl: 60, data }]));
     match question {
         Question::Primary(_) => Answer::Primary(Primary::Up),
+        Question::Count(_) => Answer::Count(Room::Within),
         Question::Memory(_) => Answer::Memory(Recalled::Nothing),
         Question::Silence { wait, .. } => Answer::Silence(Silence::Silent { watched: *wait }),
         Question::Dns {

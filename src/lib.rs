@@ -10,7 +10,7 @@
 //! | 9 | [`cli`] | one file per subcommand; the only place that prints and exits |
 //! | 8 | [`app`] | start, accept, drain; the only place that spawns and reads the clock |
 //! | 7 | [`session`] | one SMTP session from accept to record: the walk |
-//! | 6 | [`gather`] | answers questions: DNS, through a cache; memory |
+//! | 6 | [`gather`] | answers questions: DNS, through a cache; memory; counts |
 //! | 5 | [`store`], [`journal`], [`net`] | memory on disk; session records on disk; sockets, TLS, PROXY header, admission (neighbours, strangers) |
 //! | 4 | [`telemetry`] | logging |
 //! | 3 | [`config`] | layers, units, problems, snapshot |

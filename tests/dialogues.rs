@@ -104,6 +104,22 @@ fn what_goes_otherwise_is_found() {
     }
 }
 
+/// Of very many recipients not all are remembered; each is counted.
+#[test]
+fn very_many_recipients_are_counted_one_by_one() {
+    let accepted = "C: RCPT TO:<a@example.com>\nS: 250 2.0.0 Recipient accepted\n".repeat(120);
+    let said = format!(
+        "# backend store\n# clock still\n# rate recipients_per_address=120/h\n{GREETING}\n\
+         C: HELO client.example.net\nS: 250 mx.example.com\n\
+         C: MAIL FROM:<>\nS: 250 2.1.0 Sender noted\n{accepted}\
+         C: RCPT TO:<a@example.com>\nS~ 450 4.7.1 Too many recipients *, try again in 30s (s1)\n\
+         + 30s\n\
+         C: RCPT TO:<a@example.com>\nS: 250 2.0.0 Recipient accepted\n\
+         C: RCPT TO:<a@example.com>\nS~ 450 4.7.1 Too many recipients *, try again in 30s (s1)\n{BYE}"
+    );
+    play::play(&dialogue(&said)).unwrap();
+}
+
 #[test]
 fn what_can_not_be_read_is_refused() {
     for (text, error) in [

@@ -12,8 +12,9 @@ use gatepost::checks::replay::{Change, Decision, replay};
 use gatepost::checks::verdict::{Action, Verdict};
 use gatepost::checks::{ALL, Check, Judgement, judge};
 use gatepost::facts::{
-    Answer, Answered, Client, DnsAnswer, Fact, Facts, Failure, Mail, Millis, Primary, Question,
-    Rcpt, Recall, Recalled, Record, RecordData, RecordType, Silence, Source, Stage,
+    Answer, Answered, Client, Counting, DnsAnswer, Fact, Facts, Failure, Mail, Millis, Party,
+    Primary, Question, Quota, Rcpt, Recall, Recalled, Record, RecordData, RecordType, Room,
+    Silence, Source, Stage,
 };
 use gatepost::smtp::fault::{Fault, Protocol};
 use gatepost::smtp::path::ReversePath;
@@ -51,6 +52,7 @@ impl Plan {
             build("dnsbl", json!({"zones": zones})),
             build("conduct", json!({})),
             build("greylist", json!({})),
+            build("rate", json!({})),
         ];
         let [greylist, deny, drop] = self
             .thresholds
@@ -66,10 +68,12 @@ impl Plan {
         }
     }
 
-    /// Every question the policy can ask first, in its order, and the one about whoever is in doubt.
-    fn questions(&self) -> Vec<Question> {
+    /// Every question the policy can ask first, in its order, the one about whoever is in doubt, and behind all others the
+    /// one about whether there is room for `recipient`.
+    fn questions(&self, recipient: &str) -> Vec<Question> {
         let mut questions = judge(&self.policy(), &session()).questions().to_vec();
         questions.push(triplet());
+        questions.push(count(1, recipient));
         questions
     }
 }
@@ -118,6 +122,28 @@ fn triplet() -> Question {
     })
 }
 
+/// Is there room for this recipient, the so-manieth of the session, by the defaults?
+fn count(recipient: u32, path: &str) -> Question {
+    let (address, network) = ("192.0.2.1/32", "192.0.2.0/24");
+    let (address, network) = (address.parse().unwrap(), network.parse().unwrap());
+    let quota = |of, rate: &str| Quota {
+        of,
+        rate: rate.parse().unwrap(),
+    };
+    let quotas = match path {
+        "<b@example.com>" => [
+            quota(Party::Address(address), "5000/h"),
+            quota(Party::Network(network), "20000/h"),
+        ],
+        _ => [
+            quota(Party::ExemptFromAddress(address), "30/h"),
+            quota(Party::ExemptFromNetwork(network), "100/h"),
+        ],
+    };
+    let quotas = quotas.into();
+    Question::Count(Box::new(Counting { recipient, quotas }))
+}
+
 fn rcpt(path: &str) -> Fact {
     Fact::Rcpt(Box::new(Rcpt {
         path: path.parse().unwrap(),
@@ -161,6 +187,14 @@ fn answered(question: &Question, choice: u8) -> Fact {
             _ => found(RecordData::A([127, 0, 0, choice.max(2)].into())),
         }),
         Question::Primary(_) => Answer::Primary(Primary::Up),
+        Question::Count(_) => Answer::Count(match choice % 3 {
+            0 => Room::Within,
+            1 => Room::Over {
+                quota: choice % 2,
+                wait: Millis(1),
+            },
+            _ => Room::Unknown,
+        }),
         Question::Memory(_) => Answer::Memory(match choice % 4 {
             0 => Recalled::Nothing,
             1 => Recalled::Unavailable,
@@ -205,8 +239,8 @@ fn possible_actions(policy: &Policy, facts: &Facts, open: &[Question]) -> Vec<Ac
     for choice in [
         0,
         match question {
-            Question::Silence { .. } | Question::Memory(_) | Question::Primary(_) => 1,
             Question::Dns { .. } => 4,
+            _ => 1,
         },
     ] {
         let mut facts = facts.clone();
@@ -225,6 +259,13 @@ fn choices() -> impl Strategy<Value = Vec<u8>> {
 
 fn orders() -> impl Strategy<Value = Vec<Index>> {
     prop::collection::vec(any::<Index>(), 8)
+}
+
+/// A permutation of `0..length` from random indices, but for the last: recipients are counted when all else is known.
+fn order(length: usize, indices: &[Index]) -> Vec<usize> {
+    let mut order = permutation(length - 1, indices);
+    order.push(length - 1);
+    order
 }
 
 /// A permutation of `0..length` from random indices.
@@ -307,12 +348,12 @@ proptest! {
         plan in plans(), choices in choices(), one in orders(), other in orders(),
     ) {
         let policy = plan.policy();
-        let questions = plan.questions();
+        let questions = plan.questions("<b@example.com>");
         let mut verdicts: Vec<Verdict> = Vec::new();
         for indices in [&one, &other] {
             let mut facts = at_rcpt("<b@example.com>");
             let mut settled: Option<Action> = None;
-            for at in permutation(questions.len(), indices) {
+            for at in order(questions.len(), indices) {
                 learn(&mut facts, &questions, &choices, &[at]);
                 let judgement = judge(&policy, &facts);
                 if let Some(action) = settled {
@@ -349,17 +390,17 @@ proptest! {
 
     #[test]
     fn waiting_ends_exactly_when_nothing_can_change_the_action(
-        plan in plans(), choices in choices(), order in orders(), arrived in any::<Index>(),
+        plan in plans(), choices in choices(), indices in orders(), arrived in any::<Index>(),
         stage in prop_oneof![Just(Stage::Connect), Just(Stage::Rcpt), Just(Stage::Data)],
         recipient in prop_oneof![Just("<b@example.com>"), Just("<postmaster>")],
     ) {
         let policy = plan.policy();
-        let questions = plan.questions();
+        let questions = plan.questions(recipient);
         let mut facts = if stage == Stage::Connect { session() } else { at_rcpt(recipient) };
         if stage == Stage::Data {
             facts.push(stage, Millis(1), Fact::Fault(Fault::UnknownVerb));
         }
-        let order = permutation(questions.len(), &order);
+        let order = order(questions.len(), &indices);
         let arrived = arrived.index(questions.len() + 1);
         learn(&mut facts, &questions, &choices, &order[..arrived]);
         let open: Vec<_> = order[arrived..].iter().map(|&at| questions[at].clone()).collect();
@@ -432,23 +473,30 @@ proptest! {
         plan in plans(), choices in choices(), exempt in prop::collection::vec(any::<bool>(), 1..6),
     ) {
         let policy = plan.policy();
-        let questions = plan.questions();
+        let mut questions = plan.questions("<b@example.com>");
+        questions.pop();
         let order: Vec<_> = (0..questions.len()).collect();
+        let judged = |mut facts: Facts, number: u32, path: &str| {
+            let room = answered(&count(number, path), choices[7]);
+            facts.push(Stage::Rcpt, Millis(3), room);
+            judge(&policy, &facts).verdict().clone()
+        };
         let alone = |path| {
             let mut facts = at_rcpt(path);
             learn(&mut facts, &questions, &choices, &order);
-            judge(&policy, &facts).verdict().action
+            judged(facts, 1, path).action
         };
         let (ordinary, favoured) = (alone("<b@example.com>"), alone("<abuse@example.com>"));
-        prop_assert!(matches!(favoured, Action::Clear | Action::Drop));
+        // Put off only where there is no room.
+        prop_assert!(favoured != Action::Deny && (favoured != Action::Greylist || choices[7] % 3 == 1));
         prop_assert_eq!(favoured == Action::Drop, ordinary == Action::Drop);
 
         let mut facts = at_rcpt("<postmaster@example.com>");
         learn(&mut facts, &questions, &choices, &order);
-        for exempt in exempt {
+        for (exempt, number) in exempt.into_iter().zip(2..) {
             let path = if exempt { "<abuse@example.com>" } else { "<b@example.com>" };
             facts.push(Stage::Rcpt, Millis(3), rcpt(path));
-            let verdict = judge(&policy, &facts).verdict().clone();
+            let verdict = judged(facts.clone(), number, path);
             prop_assert_eq!(verdict.exempt, exempt);
             prop_assert_eq!(verdict.action, if exempt { favoured } else { ordinary });
         }
@@ -517,7 +565,7 @@ fn what_can_not_change_the_verdict_is_asked_but_not_waited_for() {
 #[test]
 fn behind_rcpt_only_a_drop_is_left() {
     let (policy, mut facts) = (plan(&[5]).policy(), at_rcpt("<b@example.com>"));
-    let questions = plan(&[5]).questions();
+    let questions = plan(&[5]).questions("<b@example.com>");
     learn(&mut facts, &questions, &[0, LISTED], &[0, 1]);
     assert_eq!(judge(&policy, &facts).verdict().action, Action::Deny);
     facts.push(Stage::Predata, Millis(2), Fact::Fault(Fault::Pipelining));

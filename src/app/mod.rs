@@ -296,8 +296,6 @@ fn admission_limits(limits: &crate::config::Limits, connections: usize) -> Limit
         connections,
         per_address: limits.connections_per_address,
         per_network: limits.connections_per_network,
-        rate: limits
-            .connection_rate_per_address
-            .map(|rate| (rate.count, rate.per)),
+        rate: limits.connection_rate_per_address,
     }
 }

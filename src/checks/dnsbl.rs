@@ -116,7 +116,8 @@ mod tests {
             via: None,
             started: None,
         });
-        let mut examination = Examination::new(&facts, std::time::Duration::ZERO);
+        let policy = crate::checks::policy::Policy::default();
+        let mut examination = Examination::new(&policy, &facts);
         check.examine(&mut examination);
         examination.questions.remove(0)
     }

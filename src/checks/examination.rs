@@ -14,9 +14,10 @@ use std::time::Duration;
 
 use crate::checks::finding::{Finding, Outcome};
 use crate::checks::points::Points;
+use crate::checks::policy::Policy;
 use crate::facts::{
-    Answer, Answered, DnsAnswer, Facts, Identity, Millis, Primary, Question, Recall, Recalled,
-    RecordType, Silence,
+    Answer, Answered, Counting, DnsAnswer, Facts, Identity, Millis, Primary, Question, Recall,
+    Recalled, RecordType, Room, Silence, Stage,
 };
 use given::{Given, Glance};
 
@@ -33,19 +34,21 @@ pub enum PutOff {
     InDoubt,
     /// So is every other, in doubt or not.
     All,
+    /// It would be let through, but is one too many at this time.
+    OneTooMany,
 }
 
 /// The state of one pass over all checks.
 #[derive(Debug)]
 pub struct Examination<'a> {
+    pub(in crate::checks) policy: &'a Policy,
     facts: &'a Facts,
-    /// From which total on a recipient is greylisted, and from which on it is denied; `None` where nothing is greylisted.
-    doubt: Option<(Points, Points)>,
-    /// Whether a recipient in doubt is put off.
+    /// Whether the recipient named last is exempt.
+    exempt: bool,
+    /// Whether the recipient named last is put off.
     pub(in crate::checks) put_off: PutOff,
     /// The answers among the facts, gathered once: they are searched for every question.
     answers: Vec<Given<'a>>,
-    greet_wait: Duration,
     check: &'static str,
     pub(in crate::checks) findings: Vec<Finding>,
     /// Names under which the client is known too, because something vouches for them.
@@ -59,14 +62,14 @@ pub struct Examination<'a> {
 }
 
 impl<'a> Examination<'a> {
-    /// A pass over `facts`; `greet_wait` is the policy's wait before the greeting.
+    /// A pass over `facts` under `policy`.
     #[must_use]
-    pub fn new(facts: &'a Facts, greet_wait: Duration) -> Self {
+    pub fn new(policy: &'a Policy, facts: &'a Facts) -> Self {
         Self {
+            policy,
             facts,
+            exempt: facts.rcpt().is_some_and(|rcpt| policy.is_exempt(rcpt)),
             answers: gathered(facts),
-            greet_wait,
-            doubt: None,
             put_off: PutOff::No,
             check: "",
             findings: Vec::with_capacity(USUAL),
@@ -78,26 +81,51 @@ impl<'a> Examination<'a> {
         }
     }
 
-    /// A recipient with a total in `[from, to)` may be greylisted.
+    /// Whether a recipient is to be judged now.
     #[must_use]
-    pub fn in_doubt_between(mut self, from: Points, to: Points) -> Self {
-        self.doubt = Some((from, to));
-        self
+    pub fn is_at_rcpt(&self) -> bool {
+        self.facts.stage() == Stage::Rcpt
+    }
+
+    /// Whether the recipient named last is exempt from filtering.
+    #[must_use]
+    pub const fn is_exempt(&self) -> bool {
+        self.exempt
+    }
+
+    /// Whether an entry of the operator's lists lets the client through.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        self.has(Outcome::Allow)
+    }
+
+    /// Whether an entry of the operator's lists denies the client.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        self.has(Outcome::Deny)
+    }
+
+    fn has(&self, outcome: Outcome) -> bool {
+        let mut findings = self.findings.iter();
+        findings.any(|finding| finding.outcome == outcome)
+    }
+
+    /// The total of what has been found so far.
+    #[must_use]
+    pub fn points(&self) -> Points {
+        self.findings.iter().map(|finding| finding.points).sum()
     }
 
     /// Whether the total, as far as the checks before this one and their outstanding answers say, may be one to greylist.
     /// An entry of the operator's lists leaves no doubt.
     #[must_use]
     pub fn may_be_in_doubt(&self) -> bool {
-        let outright =
-            |finding: &Finding| matches!(finding.outcome, Outcome::Allow | Outcome::Deny);
-        let Some((from, to)) = self.doubt else {
+        if !self.is_at_rcpt() || self.exempt || self.is_allowed() || self.is_denied() {
             return false;
-        };
-        let points: Points = self.findings.iter().map(|finding| finding.points).sum();
-        !self.findings.iter().any(outright)
-            && points + self.most >= from
-            && points + self.least < to
+        }
+        let points = self.points();
+        points + self.most >= self.policy.doubt_from()
+            && points + self.least < self.policy.deny_points
     }
 
     /// Says which check speaks from now on.
@@ -114,7 +142,7 @@ impl<'a> Examination<'a> {
     /// The policy's wait before the greeting.
     #[must_use]
     pub fn greet_wait(&self) -> Duration {
-        self.greet_wait
+        self.policy.greet_wait
     }
 
     /// The DNS answer to a question, or `None` after noting that it must be asked. `could_bring` is
@@ -228,6 +256,24 @@ impl<'a> Examination<'a> {
         }
     }
 
+    /// Whether there was room for one more recipient, or `None` after noting that it must be asked.
+    pub fn count(&mut self, counting: &Counting) -> Option<Room> {
+        let is_it =
+            |asked: &Question| matches!(asked, Question::Count(asked) if **asked == *counting);
+        match self.find(is_it) {
+            Some(Answered {
+                answer: Answer::Count(room),
+                ..
+            }) => Some(*room),
+            Some(_) => Some(Room::Unknown),
+            None => {
+                let question = Question::Count(Box::new(counting.clone()));
+                self.outstanding(question, Points::ZERO.span());
+                None
+            }
+        }
+    }
+
     /// The session does not go on before what is outstanding is answered.
     pub fn hold(&mut self) {
         self.must_wait = true;
@@ -332,6 +378,6 @@ fn gathered(facts: &Facts) -> Vec<Given<'_>> {
 fn dns_answer(answered: &Answered) -> Option<(&DnsAnswer, Millis)> {
     match &answered.answer {
         Answer::Dns(answer) => Some((answer, answered.took)),
-        Answer::Silence(_) | Answer::Memory(_) | Answer::Primary(_) => None,
+        _ => None,
     }
 }

@@ -36,7 +36,7 @@ pub enum Outcome {
     Trust,
     /// Could not tell: the answer failed.
     Unknown,
-    /// In doubt, and has not waited yet.
+    /// Puts the recipient off: it has not waited yet, or is one too many.
     PutOff,
 }
 

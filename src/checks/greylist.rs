@@ -6,7 +6,7 @@
 //! same from message to message counts ([`fold`]).
 //! Without a memory nobody is put off: a client that is put off without memory is put off for ever.
 
-mod fold;
+pub(in crate::checks) mod fold;
 
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::checks::names;
-use crate::facts::{Facts, Identity};
+use crate::facts::{Facts, Identity, network_of};
 
 /// Whom triplets belong to: the names that vouch for the client, and the network that it shares with its like. Not one of
 /// them alone: the hosts of a pool may have names of several providers under one SPF record, or each its own HELO name.
@@ -37,13 +37,7 @@ pub fn named(host: &str) -> Option<Identity> {
 /// The network that a client shares with its like: the /24 of an IPv4 address, the /64 of an IPv6 address.
 #[must_use]
 pub fn neighbours(client: IpAddr) -> IpNet {
-    network(client, 24, 64)
-}
-
-fn network(client: IpAddr, four: u8, six: u8) -> IpNet {
-    let client = client.to_canonical();
-    let length = if client.is_ipv4() { four } else { six };
-    IpNet::new(client, length).map_or(IpNet::from(client), |network| network.trunc())
+    network_of(client, 24, 64)
 }
 
 #[cfg(test)]

@@ -7,12 +7,11 @@
 //! follows the total in steps, so it is enough to look at both ends of the span.
 
 use crate::checks::examination::{Examination, PutOff};
-use crate::checks::finding::Outcome;
 use crate::checks::points::Points;
 use crate::checks::policy::{Mode, Policy};
 use crate::checks::shield;
 use crate::checks::verdict::{Action, Verdict};
-use crate::facts::{Facts, Question, Stage};
+use crate::facts::{Facts, Question};
 
 /// What the judge says.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,10 +55,8 @@ impl Judgement {
 /// Applies `policy` to `facts`.
 #[must_use]
 pub fn judge(policy: &Policy, facts: &Facts) -> Judgement {
-    let mut examination = Examination::new(facts, policy.greet_wait);
-    if facts.stage() == Stage::Rcpt && !is_exempt(policy, facts) {
-        let from = policy.shield.doubt_from(policy.greylist_points);
-        examination = examination.in_doubt_between(from, policy.deny_points);
+    let mut examination = Examination::new(policy, facts);
+    if examination.is_at_rcpt() && !examination.is_exempt() {
         examination.enter(shield::NAME);
         policy.shield.examine(&mut examination);
     }
@@ -67,66 +64,84 @@ pub fn judge(policy: &Policy, facts: &Facts) -> Judgement {
         examination.enter(check.name());
         check.examine(&mut examination);
     }
-    conclude(policy, facts, examination)
+    conclude(examination)
 }
 
-fn is_exempt(policy: &Policy, facts: &Facts) -> bool {
-    facts.rcpt().is_some_and(|rcpt| policy.is_exempt(rcpt))
+impl Examination<'_> {
+    /// What a total calls for, as far as has been looked.
+    fn action_at(&self, total: Points) -> Action {
+        let policy = self.policy;
+        match () {
+            () if self.is_allowed() => Action::Clear,
+            () if total >= policy.drop_points => Action::Drop,
+            () if !self.is_at_rcpt() => Action::Clear,
+            () if self.is_exempt() && self.put_off == PutOff::OneTooMany => Action::Greylist,
+            () if self.is_exempt() => Action::Clear,
+            () if self.put_off == PutOff::All => Action::Greylist,
+            () if self.is_denied() || total >= policy.deny_points => Action::Deny,
+            () if self.put_off == PutOff::OneTooMany => Action::Greylist,
+            () if total >= policy.doubt_from() && self.put_off == PutOff::InDoubt => {
+                Action::Greylist
+            }
+            () => Action::Clear,
+        }
+    }
+
+    /// An entry of the lists decides outright: nothing more is asked about that client, but whether there is room.
+    fn is_outright(&self) -> bool {
+        self.is_allowed() || (self.is_denied() && self.policy.mode == Mode::Enforce)
+    }
+
+    /// What is done, if nothing that is outstanding could change it.
+    fn settled(&self) -> Option<Action> {
+        let points = self.points();
+        if self.is_outright() {
+            return Some(self.action_at(points));
+        }
+        let action = self.action_at(points + self.least);
+        let settled = self.put_off != PutOff::Asked && action == self.action_at(points + self.most);
+        settled.then_some(action)
+    }
+
+    /// Whether the recipient named last is let through, as far as the checks before this one say; `None` if there is none, or
+    /// while an answer is outstanding that could change it.
+    #[must_use]
+    pub fn lets_through(&self) -> Option<bool> {
+        if !self.is_at_rcpt() || self.facts().rcpt().is_none() {
+            return None;
+        }
+        self.settled().map(|action| action == Action::Clear)
+    }
 }
 
-fn conclude(policy: &Policy, facts: &Facts, examination: Examination<'_>) -> Judgement {
-    let Examination {
-        findings,
-        questions,
-        least,
-        most,
-        must_wait,
-        put_off,
-        identities,
-        ..
-    } = examination;
-    let exempt = is_exempt(policy, facts);
-    let doubt_from = policy.shield.doubt_from(policy.greylist_points);
-    let at_rcpt = facts.stage() == Stage::Rcpt;
-    let points: Points = findings.iter().map(|finding| finding.points).sum();
-    let allowed = findings
-        .iter()
-        .any(|finding| finding.outcome == Outcome::Allow);
-    let denied = findings
-        .iter()
-        .any(|finding| finding.outcome == Outcome::Deny);
-
-    let action = |total: Points| match () {
-        () if allowed => Action::Clear,
-        () if total >= policy.drop_points => Action::Drop,
-        () if exempt || !at_rcpt => Action::Clear,
-        () if put_off == PutOff::All => Action::Greylist,
-        () if denied || total >= policy.deny_points => Action::Deny,
-        () if total >= doubt_from && put_off == PutOff::InDoubt => Action::Greylist,
-        () => Action::Clear,
-    };
-    let settled = put_off != PutOff::Asked && action(points + least) == action(points + most);
+fn conclude(examination: Examination<'_>) -> Judgement {
+    let points = examination.points();
+    let settled = examination.settled().is_some();
+    let outright = examination.is_outright();
     let verdict = Verdict {
-        action: action(points),
+        action: examination.action_at(points),
         points,
-        exempt: exempt && at_rcpt,
-        observed: policy.mode == Mode::Observe,
-        findings,
-        known_as: identities,
+        exempt: examination.is_exempt() && examination.is_at_rcpt(),
+        observed: examination.policy.mode == Mode::Observe,
+        findings: examination.findings,
+        known_as: examination.identities,
     };
+    let mut questions = examination.questions;
+    if outright {
+        questions.retain(|question| matches!(question, Question::Count(_)));
+    }
     let dropped = verdict.enforced() == Action::Drop;
     match () {
-        // An entry of the lists decides outright: nothing more is asked about that client.
-        () if allowed || (denied && !verdict.observed) => Judgement::Decide {
+        () if outright && questions.is_empty() => Judgement::Decide {
             verdict,
-            wanted: Vec::new(),
+            wanted: questions,
         },
         // Nothing comes behind a drop, neither the greeting nor a stage that could want answers.
         () if settled && dropped => Judgement::Decide {
             verdict,
             wanted: Vec::new(),
         },
-        () if settled && !must_wait => Judgement::Decide {
+        () if settled && !outright && !examination.must_wait => Judgement::Decide {
             verdict,
             wanted: questions,
         },

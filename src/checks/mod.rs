@@ -20,6 +20,7 @@ mod names;
 pub mod points;
 pub mod policy;
 mod pregreet;
+mod rate;
 mod rdns;
 pub mod replay;
 mod rhsbl;
@@ -133,6 +134,7 @@ pub const ALL: &[Kind] = &[
     conduct::KIND,
     harvest::KIND,
     secondary_mx::KIND,
-    // Last: it looks at what the others have found.
+    // Last: they look at what the others have found, and the second at what the first has.
     greylist::KIND,
+    rate::KIND,
 ];

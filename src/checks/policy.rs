@@ -85,6 +85,12 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// From which total on a recipient is in doubt.
+    #[must_use]
+    pub fn doubt_from(&self) -> Points {
+        self.shield.doubt_from(self.greylist_points)
+    }
+
     /// Whether filtering does not apply to this recipient: bare `<postmaster>` (RFC 5321 §4.5.1), or a local-part of
     /// the list, in any case, quoted or not. Nothing that merely looks like it.
     #[must_use]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::checks::judge::{Judgement, judge};
 use crate::checks::policy::Policy;
 use crate::checks::verdict::{Action, Verdict};
-use crate::facts::{Answered, Entry, Fact, Facts, Question};
+use crate::facts::{Answer, Answered, Entry, Fact, Facts, Millis, Question, Room, Source};
 
 /// A decision of a session, as its record keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +101,7 @@ fn judge_later(
                 learnt |= known.push(stage, entry.at, entry.fact.clone());
             }
         }
+        learnt |= note_uncounted(&mut known, &questions);
         match judge(policy, &known) {
             // A question that is asked again was answered with something that does not answer it.
             Judgement::Ask {
@@ -111,6 +112,23 @@ fn judge_later(
             judgement => return judgement,
         }
     }
+}
+
+/// What was not counted then can not be counted now: it stays unknown, as in `explain`, and decides nothing.
+fn note_uncounted(known: &mut Facts, questions: &[Question]) -> bool {
+    let (stage, mut learnt) = (known.stage(), false);
+    for question in questions {
+        if matches!(question, Question::Count(_)) && known.answer(question).is_none() {
+            let answered = Answered {
+                question: question.clone(),
+                answer: Answer::Count(Room::Unknown),
+                took: Millis(0),
+                source: Source::Memory,
+            };
+            learnt |= known.push(stage, Millis(0), Fact::Answered(Box::new(answered)));
+        }
+    }
+    learnt
 }
 
 fn answer(entry: &Entry) -> Option<(&Entry, &Answered)> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checks::finding::{Finding, Outcome};
 use crate::checks::points::Points;
-use crate::checks::shield;
+use crate::checks::{rate, shield};
 use crate::facts::Identity;
 use crate::smtp::path::ForwardPath;
 use crate::smtp::reply::Reply;
@@ -18,7 +18,7 @@ use crate::smtp::reply::Reply;
 pub enum Action {
     /// The backend answers.
     Clear,
-    /// Put off until the triplet has waited (RFC 6647).
+    /// Put off: until the triplet has waited (RFC 6647), or until there is room again.
     Greylist,
     /// The recipient is refused.
     Deny,
@@ -142,6 +142,9 @@ impl Verdict {
         match why {
             Some(why) if why.check == shield::NAME => {
                 Reply::new(451, Some((4, 7, 1)), capitalised(&why.evidence))
+            }
+            Some(why) if why.check == rate::KIND.name => {
+                Reply::new(450, Some((4, 7, 1)), capitalised(&why.evidence))
             }
             why => {
                 let when = why.map_or("try again later", |why| why.evidence.as_str());

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::place::key;
 use crate::config::report::Report;
-use crate::config::units::{self, Rate, Text};
+use crate::config::units::{self, Text};
+use crate::facts::{Per, Rate};
 
 /// Sizes, counts and timers toward clients.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,15 +63,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        let rate = std::num::NonZeroU32::new(60).map(|count| Rate {
-            count,
-            per: Duration::from_secs(60),
-        });
         Self {
             connections: 20_000,
             connections_per_address: 50,
             connections_per_network: 200,
-            connection_rate_per_address: rate,
+            connection_rate_per_address: Rate::new(60, Per::Minute),
             message_size: ByteSize::mib(50),
             recipients: 1000,
             messages: 1000,

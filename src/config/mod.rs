@@ -47,7 +47,6 @@ pub use problem::Problem;
 pub use resolver::Resolver;
 pub use store::Store;
 pub use tls::{CertificateFiles, Tls};
-pub use units::Rate;
 
 use crate::checks::policy::Policy;
 use crate::config::place::Key;

@@ -6,16 +6,15 @@
 mod with;
 
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use ipnet::IpNet;
-use serde::{Serialize, Serializer};
 
 pub(in crate::config) use with::{dns_servers, list, optional, optional_word, text, word};
 
 use crate::config::found::quoted;
+use crate::facts::{NO_LIMIT, Rate};
 
 /// A value that is written as text.
 pub(in crate::config) trait Text: Sized {
@@ -95,49 +94,22 @@ impl Text for ByteSize {
     }
 }
 
-/// So many in a second, minute or hour. The burst is the number itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// How many.
-    pub count: NonZeroU32,
-    /// In how long: a second, a minute or an hour.
-    pub per: Duration,
-}
-
-const PERIODS: [(&str, u64); 3] = [("s", 1), ("min", 60), ("h", 3600)];
-
 impl Text for Option<Rate> {
     const EXPECTED: &'static str = "a rate, such as \"60/min\" or \"5/s\", or \"off\"";
 
     fn read(text: &str) -> Result<Self, String> {
-        if text == "off" {
+        if text == NO_LIMIT {
             return Ok(None);
         }
         if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() {
             return Err(without_unit::<Self>(text));
         }
-        let wrong = || wrong::<Self>(text, "is not a rate");
-        let (count, period) = text.split_once('/').ok_or_else(wrong)?;
-        let seconds = PERIODS
-            .iter()
-            .find(|(name, _)| *name == period.trim())
-            .ok_or_else(wrong)?
-            .1;
-        let count = count.trim().parse().map_err(|_| wrong())?;
-        Ok(Some(Rate {
-            count,
-            per: Duration::from_secs(seconds),
-        }))
+        let rate = text.parse().map(Some);
+        rate.map_err(|_| wrong::<Self>(text, "is not a rate"))
     }
 
     fn text(&self) -> String {
-        let Some(rate) = self else {
-            return "off".to_owned();
-        };
-        let period = PERIODS
-            .iter()
-            .find(|(_, seconds)| *seconds == rate.per.as_secs());
-        format!("{}/{}", rate.count, period.map_or("s", |(name, _)| name))
+        self.map_or_else(|| NO_LIMIT.to_owned(), |rate| rate.to_string())
     }
 
     fn with_unit(number: &str) -> Option<String> {
@@ -249,12 +221,6 @@ fn without_unit<T: Text>(number: &str) -> String {
     match T::with_unit(number) {
         Some(text) => format!("{} has no unit; write \"{text}\"", quoted(number)),
         None => format!("found the number {number}; write {}", T::EXPECTED),
-    }
-}
-
-impl Serialize for Rate {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&Some(*self).text())
     }
 }
 

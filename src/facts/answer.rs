@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::{Millis, Question, Recalled};
+use crate::facts::{Millis, Question, Recalled, Room};
 
 /// A question together with what came of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,6 +47,8 @@ pub enum Answer {
     Memory(Recalled),
     /// How the primary mail server is.
     Primary(Primary),
+    /// Whether there was room for one more recipient.
+    Count(Room),
 }
 
 /// How the primary mail server is, as the last look at it found.

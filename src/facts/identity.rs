@@ -22,10 +22,7 @@ impl Identity {
     /// The network that is one client: an IPv4 address, or the /64 of an IPv6 address, which one customer holds whole.
     #[must_use]
     pub fn client(address: IpAddr) -> Self {
-        let address = address.to_canonical();
-        let length = if address.is_ipv4() { 32 } else { 64 };
-        let network = IpNet::new(address, length).unwrap_or_else(|_| IpNet::from(address));
-        Self::Network(network.trunc())
+        Self::Network(one_client(address))
     }
 
     /// A domain that SPF has passed. Case and a final dot do not count.
@@ -39,6 +36,26 @@ impl Identity {
     pub fn name(domain: &str) -> Self {
         Self::Name(plain(domain))
     }
+}
+
+/// The network that is one client: an IPv4 address, or the /64 of an IPv6 address.
+#[must_use]
+pub fn one_client(address: IpAddr) -> IpNet {
+    network_of(address, 32, 64)
+}
+
+/// The network that is often one customer's: the /24 of an IPv4 address, the /56 of an IPv6 address.
+#[must_use]
+pub fn one_site(address: IpAddr) -> IpNet {
+    network_of(address, 24, 56)
+}
+
+/// The network of an address that is so long, for IPv4 and for IPv6. An IPv4 address in IPv6 form is the former.
+#[must_use]
+pub fn network_of(address: IpAddr, four: u8, six: u8) -> IpNet {
+    let address = address.to_canonical();
+    let length = if address.is_ipv4() { four } else { six };
+    IpNet::new(address, length).map_or(IpNet::from(address), |network| network.trunc())
 }
 
 fn plain(domain: &str) -> Box<str> {

@@ -14,6 +14,8 @@ mod envelope;
 mod identity;
 mod listed;
 mod question;
+mod quota;
+mod rate;
 mod recall;
 mod stage;
 mod weight;
@@ -24,9 +26,11 @@ pub use answer::{
 pub use client::{Client, TlsParameters};
 pub use ended::{Ended, Limit, Side};
 pub use envelope::{Helo, Mail, Rcpt};
-pub use identity::{BadIdentity, Identity};
+pub use identity::{BadIdentity, Identity, network_of, one_client, one_site};
 pub use listed::{Listed, Subject};
 pub use question::{DnsName, Question, RecordType};
+pub use quota::{Counting, Party, Quota, Room};
+pub use rate::{BadRate, NO_LIMIT, Per, Rate};
 pub use recall::{Recall, Recalled};
 pub use stage::Stage;
 
@@ -137,13 +141,23 @@ impl Facts {
         false
     }
 
-    /// Takes the recipient named last out of the open mail transaction: of very many, not each is kept. What was learnt
-    /// before it stays where it is.
-    pub fn forget_rcpt(&mut self) -> Option<Fact> {
+    /// Takes the recipient named last out of the open mail transaction, and the answer to its [`Counting`]: of very many,
+    /// not each is kept. All else that was learnt stays where it is. Says how many octets were given back.
+    pub fn forget_rcpt(&mut self) -> usize {
         let open = self.entries.len() - self.transaction().count();
-        let is_rcpt = |entry: &Entry| matches!(entry.fact, Fact::Rcpt(_));
-        let last = self.entries.iter().rposition(is_rcpt)?;
-        (last >= open).then(|| self.entries.remove(last).fact)
+        let last = self.entries.iter().rposition(is_rcpt);
+        let Some(last) = last.filter(|last| *last >= open) else {
+            return 0;
+        };
+        let before = self.octets_from(last);
+        let goes = |entry: &mut Entry| is_rcpt(entry) || is_count(entry);
+        self.entries.extract_if(last.., goes).for_each(drop);
+        before - self.octets_from(last)
+    }
+
+    fn octets_from(&self, at: usize) -> usize {
+        let entries = self.entries.iter().skip(at);
+        entries.map(|entry| entry.fact.octets()).sum()
     }
 
     /// Whether nothing more is kept.
@@ -234,6 +248,13 @@ impl Facts {
         })
     }
 
+    /// Recipients that the client has named in this session; those that were forgotten are not among them.
+    #[must_use]
+    pub fn recipients(&self) -> u32 {
+        let named = self.entries.iter().filter(|entry| is_rcpt(entry)).count();
+        u32::try_from(named).unwrap_or(u32::MAX)
+    }
+
     /// What the client did against the protocol, oldest first.
     pub fn faults(&self) -> impl Iterator<Item = Fault> + '_ {
         self.entries.iter().filter_map(|entry| match entry.fact {
@@ -283,6 +304,17 @@ impl Facts {
     fn transaction(&self) -> impl Iterator<Item = &Fact> {
         let newest_first = self.entries.iter().rev().map(|entry| &entry.fact);
         newest_first.take_while(|fact| !matches!(fact, Fact::Reset))
+    }
+}
+
+fn is_rcpt(entry: &Entry) -> bool {
+    matches!(entry.fact, Fact::Rcpt(_))
+}
+
+fn is_count(entry: &Entry) -> bool {
+    match &entry.fact {
+        Fact::Answered(answered) => matches!(answered.question, Question::Count(_)),
+        _ => false,
     }
 }
 

@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::facts::{Millis, Recall};
+use crate::facts::{Counting, Millis, Recall};
 
 /// One thing to be found out.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub enum Question {
     Memory(Recall),
     /// Does the primary mail server, at these addresses as they are written, take mail?
     Primary(Box<str>),
+    /// Is there room for one more recipient? Being asked is being counted.
+    Count(Box<Counting>),
 }
 
 /// DNS record types that checks ask for.
@@ -157,6 +159,7 @@ impl std::fmt::Display for Question {
             Self::Dns { name, kind } => write!(f, "{} {}", kind.as_str(), name.shown()),
             Self::Memory(recall) => recall.fmt(f),
             Self::Primary(addresses) => write!(f, "primary {addresses}"),
+            Self::Count(counting) => counting.fmt(f),
         }
     }
 }

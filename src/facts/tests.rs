@@ -45,6 +45,41 @@ fn a_reset_closes_the_transaction_and_erases_nothing() {
 }
 
 #[test]
+fn a_recipient_is_forgotten_with_its_count_alone() {
+    let mut facts = Facts::new(client());
+    facts.push(Stage::Mail, Millis(1), mail("<a@example.org>"));
+    for number in 1..=2 {
+        facts.push(Stage::Rcpt, Millis(2), rcpt("<b@example.com>"));
+        assert_eq!(facts.recipients(), number);
+        let counting = Counting {
+            recipient: number,
+            quotas: Box::default(),
+        };
+        let answered = Answered {
+            question: Question::Count(Box::new(counting)),
+            answer: Answer::Count(Room::Within),
+            took: Millis(0),
+            source: Source::Memory,
+        };
+        facts.push(Stage::Rcpt, Millis(2), Fact::Answered(Box::new(answered)));
+        facts.push(Stage::Rcpt, Millis(2), Fact::Rejected);
+    }
+    let octets = |facts: &Facts| -> usize {
+        let entries = facts.entries().iter();
+        entries.map(|entry| entry.fact.octets()).sum()
+    };
+    let before = octets(&facts);
+    let given_back = facts.forget_rcpt();
+    assert_eq!(before - given_back, octets(&facts));
+    assert_eq!((facts.recipients(), facts.rejected()), (1, 2));
+    assert_eq!(facts.answers().count(), 1);
+    facts.push(Stage::Rcpt, Millis(3), Fact::Reset);
+    // The transaction is over: its recipients stay.
+    assert_eq!(facts.forget_rcpt(), 0);
+    assert_eq!(facts.recipients(), 1);
+}
+
+#[test]
 fn a_recipient_that_does_not_fit_is_not_taken_for_the_one_before() {
     let mut facts = Facts::new(client());
     facts.push(Stage::Mail, Millis(1), mail("<a@example.org>"));

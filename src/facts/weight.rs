@@ -4,8 +4,8 @@
 //! out.
 
 use crate::facts::{
-    Answer, Answered, Client, DnsAnswer, Entry, Fact, Helo, Listed, Mail, Rcpt, Record, RecordData,
-    Silence, TlsParameters,
+    Answer, Answered, Client, DnsAnswer, Entry, Fact, Helo, Listed, Mail, Question, Rcpt, Record,
+    RecordData, Silence, TlsParameters,
 };
 
 impl Fact {
@@ -20,7 +20,13 @@ impl Fact {
             Self::Rcpt(rcpt) => size_of::<Rcpt>() + rcpt.path.to_string().len(),
             Self::Rejected | Self::Reset | Self::Fault(_) => 0,
             Self::Listed(listed) => size_of::<Listed>() + listed.subject.text(),
-            Self::Answered(answered) => size_of::<Answered>() + answer_text(&answered.answer),
+            Self::Answered(answered) => {
+                let question = match &answered.question {
+                    Question::Count(counting) => counting.octets(),
+                    _ => 0,
+                };
+                size_of::<Answered>() + question + answer_text(&answered.answer)
+            }
         };
         size_of::<Entry>() + own
     }
@@ -35,7 +41,11 @@ fn answer_text(answer: &Answer) -> usize {
     match answer {
         Answer::Silence(Silence::Spoke { bytes, .. }) => bytes.len(),
         Answer::Dns(DnsAnswer::Found(records)) => records.iter().map(record).sum(),
-        Answer::Silence(_) | Answer::Dns(_) | Answer::Memory(_) | Answer::Primary(_) => 0,
+        Answer::Silence(_)
+        | Answer::Dns(_)
+        | Answer::Memory(_)
+        | Answer::Primary(_)
+        | Answer::Count(_) => 0,
     }
 }
 

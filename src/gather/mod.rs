@@ -1,4 +1,5 @@
-//! Floor 6: answers questions: of the DNS, of what is remembered, and of how the primary of a secondary MX is.
+//! Floor 6: answers questions: of the DNS, of what is remembered, of how the primary of a secondary MX is, and of how many
+//! recipients a client has had.
 //!
 //! [`Gather`] looks into the cache, joins a lookup that is under way, or starts one as a task that belongs to nobody, so
 //! that an answer nobody waits for any more still reaches the cache. It never judges an answer: a failure is an answer.
@@ -6,6 +7,7 @@
 //! ```text
 //! ask → cache → flight (one lookup per question) → zone, resolver (breakers) → dns (hickory-resolver)
 //! test_entries: is each zone fit to be asked?     memory: what the store knows     primary: does it greet?
+//! rates: recipients counted
 //! ```
 
 mod breaker;
@@ -15,6 +17,7 @@ mod fitness;
 mod flight;
 pub mod memory;
 mod primary;
+pub mod rates;
 mod test_entries;
 mod zone;
 mod zone_memory;
@@ -39,6 +42,7 @@ use crate::gather::dns::{Looked, Wire, wire_name};
 use crate::gather::flight::{Arrival, Boarding, Flight, Flights};
 use crate::gather::memory::Remembrance;
 use crate::gather::primary::Primaries;
+use crate::gather::rates::Rates;
 use crate::gather::zone::Zones;
 
 pub use crate::gather::breaker::Standing;
@@ -115,6 +119,7 @@ struct Inner {
     wire: Wire,
     places: Semaphore,
     primaries: Primaries,
+    rates: Rates,
     timeout: Duration,
     from_cache: AtomicU64,
     joined: AtomicU64,
@@ -138,6 +143,7 @@ impl Gather {
             wire,
             places: Semaphore::new(ON_THE_WIRE),
             primaries: Primaries::default(),
+            rates: Rates::default(),
             timeout: settings.timeout,
             from_cache: AtomicU64::new(0),
             joined: AtomicU64::new(0),
@@ -190,6 +196,7 @@ impl Gather {
             (Question::Primary(addresses), _) => {
                 Some(Answer::Primary(self.inner.primaries.of(addresses)))
             }
+            (Question::Count(counting), _) => Some(Answer::Count(self.inner.rates.look(counting))),
             (Question::Dns { .. } | Question::Silence { .. }, _) => None,
         }
     }
@@ -281,6 +288,10 @@ impl Answerer for Gather {
             Question::Primary(addresses) => {
                 let state = self.inner.primaries.of(addresses);
                 ready((Answer::Primary(state), Source::Cache)).boxed()
+            }
+            Question::Count(counting) => {
+                let room = self.inner.rates.count(counting);
+                ready((Answer::Count(room), Source::Memory)).boxed()
             }
             Question::Memory(recall) => {
                 let recalling = match self.memory.get() {

@@ -1,23 +1,17 @@
 //! Who is let in: connections in all, per address and per network, and new connections per time and address.
 //!
 //! IPv4 clients are counted per address and per /24, IPv6 clients per /64 and per /56, since one customer holds a whole
-//! /64. The counts are exact and shrink with the connections; the rate state is a bounded cache, so that a client that
-//! rotates through its network can not make us remember without end. It forgets the least used first.
+//! /64. The counts are exact and shrink with the connections; those of the rate are kept of a bounded number of clients.
 
 use std::net::IpAddr;
-use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dashmap::DashMap;
-use governor::clock::DefaultClock;
-use governor::nanos::Nanos;
-use governor::state::StateStore;
-use governor::{Quota, RateLimiter};
 use ipnet::IpNet;
 
-use crate::facts::Limit;
+use crate::facts::{Limit, Rate, one_client, one_site};
+use crate::net::rate_limit::RateLimit;
 
 /// Addresses whose connection rate is remembered at most; about 12 MB when full.
 const RATE_ENTRIES: usize = 100_000;
@@ -31,8 +25,8 @@ pub struct Limits {
     pub per_address: usize,
     /// Connections per IPv4 /24 or IPv6 /56.
     pub per_network: usize,
-    /// New connections per address: so many (the burst) in such a time; `None` for no limit.
-    pub rate: Option<(NonZeroU32, Duration)>,
+    /// New connections per address; `None` for no limit.
+    pub rate: Option<Rate>,
 }
 
 /// Counts connections and lets clients in.
@@ -41,7 +35,7 @@ pub struct Admission {
     limits: Limits,
     open: AtomicUsize,
     clients: DashMap<IpNet, usize>,
-    rate: Option<RateLimiter<IpNet, Bounded, DefaultClock>>,
+    rate: Option<RateLimit<IpNet>>,
 }
 
 /// A place among the connections; given back when dropped.
@@ -60,14 +54,9 @@ impl Admission {
     /// Nobody is in yet.
     #[must_use]
     pub fn new(limits: Limits) -> Arc<Self> {
-        let rate = limits.rate.and_then(|(burst, period)| {
-            let quota = Quota::with_period(period / burst.get())?.allow_burst(burst);
-            Some(RateLimiter::new(
-                quota,
-                Bounded::new(RATE_ENTRIES),
-                DefaultClock::default(),
-            ))
-        });
+        let rate = limits
+            .rate
+            .and_then(|rate| RateLimit::new(rate, RATE_ENTRIES));
         Arc::new(Self {
             limits,
             open: AtomicUsize::new(0),
@@ -97,11 +86,11 @@ impl Admission {
     ///
     /// The limit that keeps it out.
     pub fn admit(self: &Arc<Self>, client: IpAddr) -> Result<Permit, Limit> {
-        let (address, network) = groups(client);
+        let (address, network) = (one_client(client), one_site(client));
         if self
             .rate
             .as_ref()
-            .is_some_and(|rate| rate.check_key(&address).is_err())
+            .is_some_and(|rate| rate.take(address).is_err())
         {
             return Err(Limit::Rate);
         }
@@ -155,65 +144,17 @@ impl Drop for Permit {
     }
 }
 
-/// The groups a client is counted in: its own and its network's.
-fn groups(client: IpAddr) -> (IpNet, IpNet) {
-    let (own, network) = match client {
-        IpAddr::V4(_) => (32, 24),
-        IpAddr::V6(_) => (64, 56),
-    };
-    let group = |length| IpNet::new(client, length).map_or(IpNet::from(client), |net| net.trunc());
-    (group(own), group(network))
-}
-
-/// Rate state of a bounded number of clients.
-#[derive(Debug)]
-struct Bounded(quick_cache::sync::Cache<IpNet, Arc<AtomicU64>>);
-
-impl Bounded {
-    fn new(capacity: usize) -> Self {
-        Self(quick_cache::sync::Cache::new(capacity))
-    }
-}
-
-impl StateStore for Bounded {
-    type Key = IpNet;
-
-    fn measure_and_replace<T, F, E>(&self, key: &Self::Key, f: F) -> Result<T, E>
-    where
-        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
-    {
-        let Ok(cell) = self
-            .0
-            .get_or_insert_with(key, || Ok::<_, std::convert::Infallible>(Arc::default()));
-        let mut previous = cell.load(Ordering::Acquire);
-        loop {
-            let (outcome, next) = f(NonZeroU64::new(previous).map(|nanos| nanos.get().into()))?;
-            match cell.compare_exchange_weak(
-                previous,
-                next.into(),
-                Ordering::Release,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return Ok(outcome),
-                Err(changed) => previous = changed,
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::Per;
 
     fn admission(per_address: usize, per_network: usize, rate: Option<u32>) -> Arc<Admission> {
-        let rate = rate
-            .and_then(NonZeroU32::new)
-            .map(|burst| (burst, Duration::from_secs(3600)));
         Admission::new(Limits {
             connections: 3,
             per_address,
             per_network,
-            rate,
+            rate: rate.and_then(|count| Rate::new(count, Per::Hour)),
         })
     }
 

@@ -34,6 +34,12 @@ impl Asking {
         self.pending.next().now_or_never().flatten()
     }
 
+    /// Recipients whose counting is forgotten may be counted anew.
+    pub(in crate::session) fn forget_counts(&mut self) {
+        self.asked
+            .retain(|question| !matches!(question, Question::Count(_)));
+    }
+
     /// Whether any answer is still to come.
     pub(in crate::session) fn is_waiting(&self) -> bool {
         !self.pending.is_empty()

@@ -99,7 +99,7 @@ impl Session {
                 .iter()
                 .find_map(|question| match question {
                     Question::Silence { wait, teaser } => Some((*wait, *teaser)),
-                    Question::Dns { .. } | Question::Memory(_) | Question::Primary(_) => None,
+                    _ => None,
                 });
             let questions = match judgement {
                 Judgement::Ask { so_far, .. } if so_far.enforced() == Action::Drop => {

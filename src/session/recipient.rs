@@ -59,9 +59,8 @@ impl Session {
         if !std::mem::take(&mut self.envelope.forgettable) {
             return;
         }
-        if let Some(fact) = self.facts.forget_rcpt() {
-            self.memory.give_back(fact.octets());
-        }
+        self.memory.give_back(self.facts.forget_rcpt());
+        self.asking.forget_counts();
     }
 
     /// A recipient too many (RFC 5321 §4.5.3.1.10): 452, and the end for who goes on as long again.

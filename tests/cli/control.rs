@@ -24,12 +24,18 @@ struct House {
 
 impl House {
     fn start() -> Self {
+        Self::with("")
+    }
+
+    /// One with `more` in its configuration.
+    fn with(more: &str) -> Self {
         let dns = Dns::start();
         let backend = free_address();
         let world = World::new().resolver(dns.address).backend(backend).with(
             "address = \"127.0.0.1:0\"",
             "address = \"127.0.0.1:0\"\nproxy_protocol_from = [\"127.0.0.0/8\"]",
         );
+        let world = world.and(more);
         let store = Store::start(&world, backend);
         let running = Running::start(&world, DESCRIPTORS);
         running.logged("backend answers");
@@ -200,6 +206,33 @@ fn an_entry_without_effect_is_said_to_be() {
             said.transcript
         );
     }
+}
+
+#[test]
+fn an_explanation_sees_what_is_counted_and_is_not_counted() {
+    let house = House::with("[policy.default.checks.rate]\nrecipients_per_address = \"2/h\"\n");
+    let client = "192.0.2.77";
+    let explained = || house.ok(&["explain", client]);
+    assert!(house.rcpt(client).starts_with("250"));
+    for _ in 0..3 {
+        let explained = explained();
+        assert!(explained.contains("there is room"), "{explained}");
+        assert!(explained.contains("verdict  clear"), "{explained}");
+    }
+    assert!(house.rcpt(client).starts_with("250"));
+    let told = "Too many recipients from your address (more than 2 an hour), try again in ";
+    let put_off = house.rcpt(client);
+    assert!(
+        put_off.starts_with(&format!("450 4.7.1 {told}")),
+        "{put_off}"
+    );
+    let explained = explained();
+    assert!(explained.contains("no room for "), "{explained}");
+    assert!(
+        explained.contains(&format!("reply    450 4.7.1 {told}")),
+        "{explained}"
+    );
+    assert!(house.rcpt("192.0.2.78").starts_with("250"));
 }
 
 #[test]

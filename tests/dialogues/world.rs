@@ -13,6 +13,7 @@ use gatepost::facts::{
     Answer, DnsAnswer, Failure, Question, Recall, Recalled, Record, RecordData, RecordType, Source,
 };
 use gatepost::gather::Answerer;
+use gatepost::gather::rates::Rates;
 use gatepost::net::admission::{Admission, Limits};
 use gatepost::net::tls::{self, Acceptor};
 use gatepost::session::context::{Door, Shared, Tally};
@@ -123,7 +124,7 @@ impl Scene {
                 self.policy.push(format!("add_header = {fields:?}"));
             }
             "pregreet" => self.check("pregreet", &[format!("mode = \"{value}\"")]),
-            "conduct" => self.check("conduct", &pairs(value)?),
+            "conduct" | "rate" => self.check(key, &pairs(value)?),
             "allow" | "deny" => {
                 self.check(
                     "access",
@@ -244,6 +245,7 @@ enabled = false
             answerer: Arc::new(Answers {
                 zones: self.zones.clone(),
                 remembered: self.remembered,
+                rates: Rates::default(),
             }),
             memory: None,
             journal: None,
@@ -267,10 +269,11 @@ fn pairs(text: &str) -> Option<Vec<String>> {
     text.split_whitespace().map(line).collect()
 }
 
-/// The scripted DNS.
+/// The scripted DNS; recipients are counted as they are.
 struct Answers {
     zones: BTreeMap<String, Zone>,
     remembered: bool,
+    rates: Rates,
 }
 
 impl Answerer for Answers {
@@ -284,6 +287,10 @@ impl Answerer for Answers {
                 _ => Recalled::Nothing,
             };
             return std::future::ready((Answer::Memory(recalled), Source::Memory)).boxed();
+        }
+        if let Question::Count(counting) = question {
+            let room = Answer::Count(self.rates.count(counting));
+            return std::future::ready((room, Source::Memory)).boxed();
         }
         let Question::Dns { name, kind } = question else {
             panic!("only a session can watch its socket: {question}")

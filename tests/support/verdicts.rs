@@ -9,7 +9,7 @@ use gatepost::checks::verdict::{Action, Verdict};
 use gatepost::checks::{ALL, Judgement, access, judge};
 use gatepost::facts::{
     Answer, Answered, Client, DnsAnswer, Fact, Facts, Failure, Helo, Listed, Mail, Millis, Primary,
-    Question, Rcpt, Recalled, Record, RecordData, Silence, Source, Stage,
+    Question, Rcpt, Recalled, Record, RecordData, Room, Silence, Source, Stage,
 };
 use gatepost::smtp::fault::Fault;
 use gatepost::smtp::path::ForwardPath;
@@ -93,6 +93,10 @@ struct Session {
     /// Entries added by command, noted when they speak of the session: `deny 192.0.2.0/24`.
     #[serde(default)]
     listed: Vec<String>,
+    /// Whether there is room for each recipient in turn: `within` (as where it is not written), `over 1 3m` with the
+    /// place of the quota in the question, from 0, and how long until it has room, `unknown`, `pending`.
+    #[serde(default)]
+    room: Many,
     /// How the primary is: `up` (as where it is not written), `down`, `unknown`, `pending`.
     #[serde(default)]
     primary: Option<String>,
@@ -421,6 +425,12 @@ impl Session {
                 };
                 (Answer::Primary(state), Millis(0), Source::Live)
             }
+            Question::Count(counting) => {
+                let rooms = self.room.all();
+                let number = usize::try_from(counting.recipient).unwrap() - 1;
+                let text = rooms.get(number).map_or("within", String::as_str);
+                (Answer::Count(room(text)?), Millis(0), Source::Memory)
+            }
             Question::Memory(recall) => {
                 let text = self.memory.get(&recall.to_string());
                 let recalled = recalled(text.map_or("nothing", String::as_str))?;
@@ -446,6 +456,21 @@ fn silence(what: &str, time: Millis) -> Silence {
         "left" => Silence::Left { after: time },
         _ => panic!("{what}: write silent, spoke or left"),
     }
+}
+
+/// Reads whether there is room; `None` for `pending`.
+fn room(text: &str) -> Option<Room> {
+    let words: Vec<&str> = text.split(' ').collect();
+    Some(match words.as_slice() {
+        ["pending"] => return None,
+        ["within"] => Room::Within,
+        ["unknown"] => Room::Unknown,
+        ["over", quota, time] => Room::Over {
+            quota: quota.parse().unwrap(),
+            wait: Millis::from(duration(time)),
+        },
+        _ => panic!("{text}: not how much room there is"),
+    })
 }
 
 /// Reads what is remembered; `None` for `pending`.

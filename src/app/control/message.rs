@@ -18,7 +18,7 @@ pub enum Request {
     Status {},
     /// The entries that were added by command.
     Entries {},
-    /// What it knows by itself that a session would ask: memory, the primary.
+    /// What it knows by itself that a session would ask: memory, the primary, recipients counted.
     Known {
         /// The questions.
         questions: Vec<Question>,

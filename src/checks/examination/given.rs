@@ -82,7 +82,7 @@ impl<'a> Given<'a> {
     pub(super) fn new(answered: &'a Answered) -> Self {
         let glance = match &answered.question {
             Question::Dns { name, kind } => Glance::of(*kind, name.shown().len()),
-            Question::Silence { .. } | Question::Memory(_) | Question::Primary(_) => Glance::OTHER,
+            _ => Glance::OTHER,
         };
         Self { glance, answered }
     }

@@ -7,7 +7,7 @@ use crate::smtp::path::ReversePath;
 
 /// The reverse-path, lower case, without what changes: the words behind the last `prvs=`, what follows a `+` or an `=`, and
 /// numbers. Empty for the null reverse-path.
-pub(super) fn sender(path: &ReversePath) -> String {
+pub(in crate::checks) fn sender(path: &ReversePath) -> String {
     let ReversePath::Mailbox(mailbox) = path else {
         return String::new();
     };

@@ -11,7 +11,7 @@ use crate::checks::policy::Policy;
 use crate::checks::verdict::{Action, Verdict};
 use crate::cli::output::Paint;
 use crate::facts::{
-    Answer, Answered, Client, DnsAnswer, Facts, Recalled, RecordData, Silence, Source,
+    Answer, Answered, Client, DnsAnswer, Facts, Recalled, RecordData, Room, Silence, Source,
 };
 use crate::smtp::reply::Reply;
 
@@ -124,6 +124,12 @@ fn told(answered: &Answered) -> String {
         Answer::Silence(other) => format!("{other:?}"),
         Answer::Primary(primary) => format!("{primary:?}").to_lowercase(),
         Answer::Memory(recalled) => remembered(recalled),
+        Answer::Count(Room::Within) => "there is room".to_owned(),
+        Answer::Count(Room::Over { wait, .. }) => {
+            let wait = Duration::from_secs(wait.0.div_ceil(1000).into());
+            format!("no room for {}", format_duration(wait))
+        }
+        Answer::Count(Room::Unknown) => "not known".to_owned(),
         Answer::Dns(DnsAnswer::NoName) => "no such name".to_owned(),
         Answer::Dns(DnsAnswer::NoData) => "no such record".to_owned(),
         Answer::Dns(DnsAnswer::Failed(failure)) => format!("failed: {failure:?}").to_lowercase(),

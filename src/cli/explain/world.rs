@@ -11,7 +11,7 @@ use crate::app::control::message::{self, Request};
 use crate::app::zones;
 use crate::cli::{ask, output};
 use crate::config::Snapshot;
-use crate::facts::{Answer, Answered, Millis, Question, Silence, Source};
+use crate::facts::{Answer, Answered, Millis, Question, Room, Silence, Source};
 use crate::gather::{Answerer, Gather};
 
 /// Who answers.
@@ -40,7 +40,7 @@ impl<'a> World<'a> {
         let ours = |answered: &&mut Answered| {
             matches!(
                 answered.question,
-                Question::Memory(_) | Question::Primary(_)
+                Question::Memory(_) | Question::Primary(_) | Question::Count(_)
             )
         };
         let asked: Vec<&mut Answered> = answers.iter_mut().filter(ours).collect();
@@ -60,6 +60,8 @@ impl<'a> World<'a> {
                 Answer::Silence(Silence::Silent { watched: *wait }),
                 Source::Session,
             ),
+            // Here everybody would be the first.
+            Question::Count(_) => (Answer::Count(Room::Unknown), Source::Memory),
             _ => self.gather.ask(question).await,
         };
         Answered {
