@@ -56,7 +56,7 @@ fn each_mistake_behind_a_good_file_gets_its_one_line() {
         // keys, in every kind of table
         (
             "[limts]\n",
-            "g.toml:7:2: limts: unknown key, did you mean \"limits\"? allowed here: backend, hostname, journal, \
+            "g.toml:7:2: limts: unknown key, did you mean \"limits\"? allowed here: admin, backend, hostname, journal, \
                        limits, listen, log, mail_data, policy, resolver, store, tls",
         ),
         (
@@ -79,8 +79,12 @@ fn each_mistake_behind_a_good_file_gets_its_one_line() {
         ),
         // not built yet
         (
-            "[admin]\naddress = \"127.0.0.1:8025\"\n",
-            "g.toml:7:2: admin: is not built yet; leave it out",
+            "[admin]\naddress = \"0.0.0.0:8025\"\n",
+            "g.toml:8:1: admin.address[0]: \"0.0.0.0:8025\" can be reached from elsewhere, and anybody may read there; write one on loopback, such as \"127.0.0.1:8025\", or set token",
+        ),
+        (
+            "[admin]\naddress = \"127.0.0.1:8025\"\ntoken = \"secret\"\n",
+            "g.toml:9:1: admin.token: a token of 6 characters can be guessed; write at least 16, such as what \"openssl rand -hex 16\" prints",
         ),
         (
             "[policy.default]\nshield = \"when-primary-down\"\n",

@@ -71,7 +71,7 @@ fn admit(
 ) {
     let place = match shared.admission.enter() {
         Ok(place) => place,
-        Err(limit) => return turn_away(&stream, peer, limit, door),
+        Err(limit) => return turn_away(&stream, peer, limit, door, shared),
     };
     let behind_proxy = door
         .listen
@@ -82,7 +82,7 @@ fn admit(
         true => None,
         false => match shared.admission.admit(peer.ip()) {
             Ok(permit) => Some(permit),
-            Err(limit) => return turn_away(&stream, peer, limit, door),
+            Err(limit) => return turn_away(&stream, peer, limit, door, shared),
         },
     };
     let Ok(local) = stream.local_addr() else {
@@ -110,7 +110,14 @@ fn admit(
 }
 
 /// 421 and away, without a session: this must cost next to nothing.
-fn turn_away(stream: &TcpStream, peer: std::net::SocketAddr, limit: Limit, door: &Door) {
+fn turn_away(
+    stream: &TcpStream,
+    peer: std::net::SocketAddr,
+    limit: Limit,
+    door: &Door,
+    shared: &Shared,
+) {
+    shared.metrics.turned_away(&door.name, limit);
     // Whoever expects TLS would not understand a word.
     if door.listen.tls != TlsMode::Implicit {
         let mut out = Vec::with_capacity(96);

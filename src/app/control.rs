@@ -42,9 +42,9 @@ pub fn path(config: &config::Store) -> PathBuf {
 }
 
 /// Begins to answer at `path`, until the process drains.
-pub(in crate::app) async fn begin(tasks: &Tasks, path: &Path, desk: Desk) {
+pub(in crate::app) async fn begin(tasks: &Tasks, path: &Path, desk: Arc<Desk>) {
     match Socket::open(path).await {
-        Ok(socket) => tasks.spawn(serve(socket, Arc::new(desk), tasks.clone())),
+        Ok(socket) => tasks.spawn(serve(socket, desk, tasks.clone())),
         Err(error) => tracing::error!(
             path = %path.display(), %error,
             "the control socket can not be opened: status, allow, deny and forget do not reach this process"

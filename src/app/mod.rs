@@ -5,6 +5,7 @@
 //! their next command boundary outside a transaction, or at the deadline → journal flushed.
 
 mod accept;
+mod admin;
 pub mod certificates;
 mod clock;
 pub mod control;
@@ -36,6 +37,7 @@ use crate::net::listen::{self, BindProblem};
 use crate::net::tls::{self, TlsProblem};
 use crate::session::context::{Door, Shared, Tally};
 use crate::session::upstream::Upstream;
+use crate::telemetry::metrics::Metrics;
 use tasks::Tasks;
 
 /// Sessions under way at shutdown get this long to finish their message.
@@ -80,6 +82,8 @@ pub struct Running {
     keeper: std::thread::JoinHandle<()>,
     /// The addresses that are listened on, by listener.
     pub addresses: Vec<(String, SocketAddr)>,
+    /// Where metrics and state can be read.
+    pub admin_addresses: Vec<SocketAddr>,
 }
 
 /// Starts serving as `snapshot` says.
@@ -93,6 +97,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
     let answerer = Gather::new(&gather_settings(&config.resolver), tasks.spawner())?;
     let configured = certificates::configured(snapshot)?;
     let sockets = bind_all(snapshot)?;
+    let admin_sockets = bind_admin(snapshot)?;
     // The addresses are ours, so no other gatepost runs on them: from here on files are written and tasks are started.
     for problem in directories::problems(snapshot) {
         tracing::error!("{problem}");
@@ -126,6 +131,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
         draining,
         cut: CancellationToken::new(),
         tarpit: Arc::new(Semaphore::new(config.limits.tarpit)),
+        metrics: Metrics::default(),
         tally: Tally::default(),
     });
     let doors = doors(snapshot, acceptor.as_ref());
@@ -145,14 +151,21 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
             tasks.clone(),
         ));
     }
-    let desk = control::Desk::new(gather, &shared, &doors, &addresses);
-    control::begin(&tasks, &control::path(&config.store), desk).await;
+    let desk = Arc::new(control::Desk::new(gather, &shared, &doors, &addresses));
+    control::begin(&tasks, &control::path(&config.store), Arc::clone(&desk)).await;
+    let gate = admin::Gate {
+        hostname: config.hostname.as_str().into(),
+        token: config.admin.token.as_str().into(),
+    };
+    let admin_addresses = admin_sockets.iter().map(|(address, _)| *address).collect();
+    admin::begin(&tasks, admin_sockets, gate, &desk);
     Ok(Running {
         shared,
         tasks,
         journal,
         keeper,
         addresses,
+        admin_addresses,
     })
 }
 
@@ -204,23 +217,42 @@ impl Running {
     }
 }
 
+fn bind_admin(
+    snapshot: &Snapshot,
+) -> Result<Vec<(SocketAddr, tokio::net::TcpListener)>, StartProblem> {
+    let bound = snapshot.config.admin.address.iter().map(|address| {
+        let socket = bind(snapshot, "admin.address", *address)?;
+        let address = socket.local_addr().map_err(StartProblem::Socket)?;
+        Ok((address, socket))
+    });
+    bound.collect()
+}
+
 fn bind_all(snapshot: &Snapshot) -> Result<Vec<(String, tokio::net::TcpListener)>, StartProblem> {
     let mut sockets = Vec::new();
     for (name, listen) in &snapshot.config.listen {
         for address in &listen.address {
-            let socket = listen::bind(*address).map_err(|problem| {
-                let key = format!("listen.{name}.address");
-                let told = snapshot.problem(&key, &problem.to_string(), problem.advice());
-                StartProblem::Bind {
-                    problem,
-                    told: Box::new(told),
-                }
-            })?;
-            let socket = tokio::net::TcpListener::from_std(socket).map_err(StartProblem::Socket)?;
+            let socket = bind(snapshot, &format!("listen.{name}.address"), *address)?;
             sockets.push((name.clone(), socket));
         }
     }
     Ok(sockets)
+}
+
+/// Takes an address; `key` is where it stands in the configuration.
+fn bind(
+    snapshot: &Snapshot,
+    key: &str,
+    address: SocketAddr,
+) -> Result<tokio::net::TcpListener, StartProblem> {
+    let socket = listen::bind(address).map_err(|problem| {
+        let told = snapshot.problem(key, &problem.to_string(), problem.advice());
+        StartProblem::Bind {
+            problem,
+            told: Box::new(told),
+        }
+    })?;
+    tokio::net::TcpListener::from_std(socket).map_err(StartProblem::Socket)
 }
 
 /// Starts the journal's thread. A directory that can not be written costs records, not mail: it is said and counted.

@@ -25,7 +25,7 @@ pub struct Setting {
 }
 
 /// The sections in the order of the reference file.
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "hostname",
     "listen",
     "backend",
@@ -36,6 +36,7 @@ const SECTIONS: [&str; 11] = [
     "limits",
     "store",
     "journal",
+    "admin",
     "log",
 ];
 

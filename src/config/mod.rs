@@ -7,6 +7,7 @@
 //!
 //! Key names are promises. Durations, sizes, rates, addresses and networks are text (`units`).
 
+mod admin;
 mod backend;
 mod defaults;
 mod effective;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+pub use admin::Admin;
 pub use backend::{Backend, BackendTls, ClientAddress};
 pub use effective::Setting;
 pub use journal::Journal;
@@ -113,6 +115,8 @@ pub struct Config {
     pub store: Store,
     /// Session records.
     pub journal: Journal,
+    /// Metrics and state over HTTP.
+    pub admin: Admin,
     /// The log.
     pub log: Log,
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::config::policy::PolicyTable;
 use crate::config::problem::Complaint;
 use crate::config::report::Report;
-use crate::config::{Backend, Journal, Limits, Listen, Log, MailData, Resolver, Store, Tls};
+use crate::config::{Admin, Backend, Journal, Limits, Listen, Log, MailData, Resolver, Store, Tls};
 
 /// The configuration as it is written.
 #[derive(Debug, Default, Deserialize)]
@@ -26,6 +26,7 @@ pub(in crate::config) struct Raw {
     pub(in crate::config) mail_data: MailData,
     pub(in crate::config) limits: Limits,
     pub(in crate::config) store: Store,
+    pub(in crate::config) admin: Admin,
     pub(in crate::config) journal: Journal,
     pub(in crate::config) log: Log,
 }
@@ -56,7 +57,6 @@ pub(in crate::config) fn read(mut values: Value, report: &mut Report<'_>) -> Raw
 
 /// Keys and words that are promised and not built: better said than called unknown.
 const NOT_BUILT: &[(&[&str], Option<&str>, &str)] = &[
-    (&["admin"], None, "leave it out"),
     (&["journal", "privacy"], None, "leave it out"),
     (
         &["backend", "*", "client_address"],

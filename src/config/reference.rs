@@ -6,7 +6,7 @@
 
 use crate::checks::{ALL, Kind};
 use crate::config::{
-    backend, journal, limits, listen, log, mail_data, policy, resolver, store, tls,
+    admin, backend, journal, limits, listen, log, mail_data, policy, resolver, store, tls,
 };
 
 const HEAD: &str = r#"# gatepost: every key with its default and what it means.
@@ -35,6 +35,7 @@ pub fn text() -> String {
         limits::SAMPLE,
         store::SAMPLE,
         journal::SAMPLE,
+        admin::SAMPLE,
         log::SAMPLE,
     ];
     sections.extend(rest.map(str::to_owned));

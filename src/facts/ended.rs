@@ -48,6 +48,19 @@ pub enum Limit {
     Rate,
 }
 
+impl Limit {
+    /// A short word for metric labels.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::PerAddress => "per_address",
+            Self::PerNetwork => "per_network",
+            Self::Rate => "rate",
+        }
+    }
+}
+
 /// Whose doing an end was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {

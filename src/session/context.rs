@@ -17,6 +17,7 @@ use crate::journal;
 use crate::net::admission::Admission;
 use crate::net::tls::Acceptor;
 use crate::session::upstream::Upstream;
+use crate::telemetry::metrics::Metrics;
 
 /// A listener, ready to serve: its settings with everything they refer to.
 pub struct Door {
@@ -56,6 +57,8 @@ pub struct Shared {
     pub cut: CancellationToken,
     /// Places in the tarpit.
     pub tarpit: Arc<Semaphore>,
+    /// What is counted for others.
+    pub metrics: Metrics,
     /// Sessions by the way they ended, for the summary at the end of the process and in tests.
     pub tally: Tally,
 }

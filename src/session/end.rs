@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::checks::judge;
 use crate::checks::replay::Decision;
 use crate::checks::verdict::{Action, Verdict};
 use crate::facts::{Ended, Fact};
@@ -14,9 +15,19 @@ use crate::journal::{MessageOutcome, RecipientOutcome, SessionRecord};
 use crate::session::{Session, memory, replies};
 use crate::smtp::path::ForwardPath;
 use crate::smtp::reply::{Reply, ReplyClass};
+use crate::telemetry::metrics;
 
 /// Recipients, messages, decisions and refusals kept in a record; beyond it they are only counted.
 const KEPT: usize = 100;
+
+/// The backend's answer as one word.
+const fn answer_label(class: ReplyClass, positive: &'static str) -> &'static str {
+    match class {
+        ReplyClass::Positive => positive,
+        ReplyClass::Permanent => "rejected",
+        _ => "deferred",
+    }
+}
 
 /// A client that does not take the last word within this goes without it.
 const LAST_WORD: Duration = Duration::from_secs(1);
@@ -44,6 +55,11 @@ impl Session {
         reply: &Reply,
     ) {
         self.notes.recipients_named += 1;
+        let outcome = match verdict.cleared() {
+            None => verdict.enforced().label(),
+            Some(_) => answer_label(reply.class(), "taken"),
+        };
+        self.shared.metrics.recipient(&self.door.name, outcome);
         match verdict.cleared() {
             None => self.notes.refused += 1,
             Some(_) => self.count_answer(reply.class()),
@@ -73,6 +89,8 @@ impl Session {
 
     pub(in crate::session) fn keep_message(&mut self, message: MessageOutcome) {
         self.notes.messages_ended += 1;
+        let outcome = answer_label(message.reply.class(), "delivered");
+        self.shared.metrics.message(&self.door.name, outcome);
         if self.memory.has_room() {
             self.memory
                 .take(size_of::<MessageOutcome>() + memory::of_reply(&message.reply));
@@ -108,6 +126,7 @@ impl Session {
     pub(in crate::session) async fn end(mut self: Box<Self>, ended: Ended) {
         self.part_with_backend().await;
         self.log(ended);
+        self.count(ended);
         self.remember();
         self.shared
             .tally
@@ -118,6 +137,39 @@ impl Session {
             journal.write(self.into_record(ended));
         }
         stream.close().await;
+    }
+
+    /// Counts the session, once.
+    fn count(&self, ended: Ended) {
+        // Whoever was never judged is looked at now, for what the checks have found all the same.
+        let judgement;
+        let last = match self.notes.decisions.last() {
+            Some(decision) => &decision.verdict,
+            None => {
+                judgement = judge(&self.door.policy, &self.facts);
+                judgement.verdict()
+            }
+        };
+        self.shared.metrics.ended(&metrics::Session {
+            listener: &self.door.name,
+            ended: ended.label(),
+            verdict: self
+                .gravest()
+                .map_or("none", |verdict| verdict.action.label()),
+            findings: &last.findings,
+            tls: self.facts.tls().map(|tls| &*tls.version),
+            seconds: self.started.elapsed().as_secs_f64(),
+            bytes_in: self.notes.bytes_in,
+            bytes_out: self.notes.bytes_out,
+        });
+    }
+
+    /// The gravest of all verdicts that were given.
+    pub(in crate::session) fn gravest(&self) -> Option<&Verdict> {
+        let verdicts = self.notes.decisions.iter();
+        verdicts
+            .map(|decision| &decision.verdict)
+            .max_by_key(|verdict| verdict.action)
     }
 
     fn into_record(self, ended: Ended) -> SessionRecord {

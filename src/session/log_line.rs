@@ -9,12 +9,7 @@ use crate::smtp::reply::{Reply, ReplyClass};
 impl Session {
     /// Writes it.
     pub(in crate::session) fn log(&self, ended: Ended) {
-        let verdict = self
-            .notes
-            .decisions
-            .iter()
-            .map(|decision| &decision.verdict)
-            .max_by_key(|v| v.action);
+        let verdict = self.gravest();
         let (action, points) = verdict.map_or(("none", String::from("0")), |v| {
             (v.action.label(), v.points.to_string())
         });

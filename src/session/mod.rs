@@ -72,6 +72,7 @@ pub async fn run(
     permit: Option<Permit>,
 ) -> Ended {
     shared.tally.start();
+    shared.metrics.begun(&door.name);
     let cut = shared.cut.clone();
     // Boxed, so that what waits is a pointer and the wait, wherever the future is moved.
     let mut session = Box::new(Session::new(stream, arrival, door, shared, permit));

@@ -251,6 +251,7 @@ enabled = false
             journal: None,
             draining: CancellationToken::new(),
             cut: CancellationToken::new(),
+            metrics: gatepost::telemetry::metrics::Metrics::default(),
             tally: Tally::default(),
         };
         Ok((Arc::new(door), Arc::new(shared)))

@@ -291,6 +291,7 @@ fn shared(snapshot: &Snapshot, answerer: Arc<Answers>, memory: Remembrance) -> S
         journal: None,
         draining: CancellationToken::new(),
         cut: CancellationToken::new(),
+        metrics: gatepost::telemetry::metrics::Metrics::default(),
         tally: Tally::default(),
     }
 }

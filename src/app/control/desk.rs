@@ -17,6 +17,8 @@ use crate::gather::{Gather, Standing};
 use crate::session::context::{Door, Shared};
 use crate::session::upstream::Upstream;
 use crate::store;
+use crate::telemetry::metrics::Metrics;
+use tokio_util::sync::CancellationToken;
 
 /// An entry that is to hold longer than this may as well hold for good.
 pub const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
@@ -45,6 +47,16 @@ impl Desk {
             addresses: addresses.to_owned(),
             started: clock::seconds().unwrap_or_default(),
         }
+    }
+
+    /// Cancelled when the process drains.
+    pub(in crate::app) fn draining(&self) -> CancellationToken {
+        self.shared.draining.clone()
+    }
+
+    /// What was counted.
+    pub(in crate::app) fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
     }
 
     /// Does what is asked.
@@ -135,7 +147,8 @@ impl Desk {
         notes
     }
 
-    fn status(&self) -> Status {
+    /// How the process is doing.
+    pub(in crate::app) fn status(&self) -> Status {
         let health = self.gather.health();
         let (ended, delivered, refused) = self.shared.tally.totals();
         let memory = self.shared.memory.as_ref();
