@@ -17,6 +17,7 @@ pub mod probe;
 pub mod remarks;
 mod session_id;
 pub mod tasks;
+pub mod upstreams;
 pub mod zones;
 
 use std::collections::BTreeMap;
@@ -92,6 +93,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
     let tasks = Tasks::default();
     let answerer = Gather::new(&gather_settings(&config.resolver), tasks.spawner())?;
     let configured = certificates::configured(snapshot)?;
+    let upstreams = upstreams::all(snapshot)?;
     let sockets = bind_all(snapshot)?;
     // The addresses are ours, so no other gatepost runs on them: from here on files are written and tasks are started.
     for problem in directories::problems(snapshot) {
@@ -128,7 +130,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
         tarpit: Arc::new(Semaphore::new(config.limits.tarpit)),
         tally: Tally::default(),
     });
-    let doors = doors(snapshot, acceptor.as_ref());
+    let doors = doors(snapshot, &upstreams, acceptor.as_ref());
     probe::begin(&tasks, &doors, &shared.draining);
     let mut addresses = Vec::new();
     for (name, socket) in sockets {
@@ -239,18 +241,12 @@ fn start_journal(
     Ok((Some(writer), Some(thread)))
 }
 
-fn doors(snapshot: &Snapshot, acceptor: Option<&tls::Acceptor>) -> BTreeMap<String, Arc<Door>> {
+fn doors(
+    snapshot: &Snapshot,
+    upstreams: &BTreeMap<String, Arc<Upstream>>,
+    acceptor: Option<&tls::Acceptor>,
+) -> BTreeMap<String, Arc<Door>> {
     let config = &snapshot.config;
-    let upstreams: BTreeMap<&String, Arc<Upstream>> = config
-        .backend
-        .iter()
-        .map(|(name, backend)| {
-            (
-                name,
-                Arc::new(Upstream::new(name.as_str(), backend.clone())),
-            )
-        })
-        .collect();
     let checks = snapshot.policies.values().flat_map(|policy| &policy.checks);
     let primaries: Vec<&str> = checks
         .flat_map(|check| check.listeners())

@@ -14,6 +14,7 @@ use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::tasks::Tasks;
+use crate::app::upstreams;
 use crate::config::{self, ClientAddress, Problem, Snapshot};
 use crate::net::backend::Blame;
 use crate::session::context::Door;
@@ -48,7 +49,8 @@ pub(in crate::app) fn begin(
 /// Asks each backend once, and says which of them does not answer as it should.
 pub async fn problems(snapshot: &Snapshot) -> Vec<Problem> {
     let one = async |(name, backend): (&String, &config::Backend)| {
-        let upstream = Upstream::new(name.as_str(), backend.clone());
+        // What is wrong with its certificates has been told.
+        let upstream = upstreams::upstream(name, backend).ok()?;
         let trouble = probe(&upstream).await.err()?;
         let (key, advice) = advice(&trouble, backend);
         let key = format!("backend.{name}.{key}");
@@ -86,6 +88,14 @@ fn advice(trouble: &Trouble, backend: &config::Backend) -> (&'static str, &'stat
         Trouble::Refuses(_) => (
             "client_address",
             "a backend that takes gatepost only wants a PROXY header: write \"proxy-v2\"",
+        ),
+        Trouble::NoStartTls => (
+            "tls",
+            "give the backend a certificate and let it offer STARTTLS here (Exim: tls_advertise_hosts), or write \"none\"",
+        ),
+        Trouble::Tls(_) => (
+            "server_name",
+            "see whether the backend speaks TLS there as tls says, its certificate is for server_name, and ca vouches for it",
         ),
         Trouble::Silent("greet") if !announces => (
             "client_address",

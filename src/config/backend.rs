@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,15 @@ pub struct Backend {
     /// TLS toward the backend.
     #[serde(deserialize_with = "units::word")]
     pub tls: BackendTls,
+    /// Which certificate is taken.
+    #[serde(deserialize_with = "units::word")]
+    pub verify: Verify,
+    /// The name that the backend's certificate must be for; nothing is guessed from its addresses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_name: Option<String>,
+    /// PEM: whom to trust; `None`: the system's roots.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
     /// Connections at one time. A twentieth of them, at least two, is for clients that are let through only because they
     /// write to an exempt recipient.
     pub max_connections: usize,
@@ -67,6 +77,9 @@ impl Default for Backend {
             source_address: None,
             loopback_clients: false,
             tls: BackendTls::default(),
+            verify: Verify::default(),
+            server_name: None,
+            ca: None,
             max_connections: 400,
             idle_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
@@ -101,6 +114,21 @@ pub enum BackendTls {
     /// None.
     #[default]
     None,
+    /// After STARTTLS (RFC 3207).
+    Starttls,
+    /// At once, behind a PROXY header.
+    Implicit,
+}
+
+/// Which certificate of a backend is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verify {
+    /// One for `server_name` that leads to a trusted root.
+    #[default]
+    Full,
+    /// Any, of a backend on a loopback address; there may be no other address.
+    LoopbackOnly,
 }
 
 /// The section as it stands in the reference file.
@@ -117,8 +145,16 @@ source_address = "127.0.0.2"
 # Whether clients on loopback addresses are handed on. A backend may let such clients relay, so only where every one of
 # them may; otherwise they get 451.
 loopback_clients = false
-# TLS toward the backend: only "none" is built yet.
+# TLS toward the backend: "none", "starttls" or "implicit" (behind the PROXY header where there is one). Where it is on,
+# nothing is sent without it.
 tls = "none"
+# With TLS: "full" takes a certificate for server_name that leads to a trusted root; "loopback-only" takes any, and is for
+# backends on loopback addresses alone.
+verify = "full"
+# The name, or the address, that the certificate must be for; no default.
+# server_name = "mail.example.com"
+# Whom to trust, PEM; not set: the system's roots.
+# ca = "/etc/gatepost/backend-ca.pem"
 # Connections at one time; fewer than the backend takes (smtp_accept_max in Exim), or it refuses some. A twentieth of them,
 # at least two, is for clients that are let through only because they write to an exempt recipient.
 max_connections = 400
@@ -153,6 +189,7 @@ pub(in crate::config) fn check(
         crate::config::check_name(&key(&["backend", name]), name, report);
         check_addresses(name, backend, listeners, report);
         check_source(name, backend, report);
+        check_tls(name, backend, report);
         check_timeouts(name, backend, report);
         report.number(
             &key(&["backend", name, "max_connections"]),
@@ -253,6 +290,35 @@ fn check_source(name: &str, backend: &Backend, report: &mut Report<'_>) {
             found,
             "\"127.0.0.2\" is the usual one for a backend on this machine",
         );
+    }
+}
+
+fn check_tls(name: &str, backend: &Backend, report: &mut Report<'_>) {
+    let at = |part| key(&["backend", name, part]);
+    if let Some(ca) = &backend.ca {
+        crate::config::check_path(&at("ca"), ca, "/etc/gatepost/backend-ca.pem", report);
+    }
+    if backend.tls == BackendTls::None {
+        return;
+    }
+    let elsewhere = |address: &&SocketAddr| !address.ip().to_canonical().is_loopback();
+    match (backend.verify, &backend.server_name) {
+        (Verify::Full, None) => report.complain(
+            &at("server_name"),
+            "not set, so there is no telling whose certificate is the right one",
+            "write the name that the backend's certificate is for; or verify = \"loopback-only\" where the backend is on \
+             this machine",
+        ),
+        (Verify::LoopbackOnly, _) => {
+            if let Some(address) = backend.address.iter().find(elsewhere) {
+                report.complain(
+                    &at("verify"),
+                    format!("\"loopback-only\", but \"{address}\" is not on loopback"),
+                    "write verify = \"full\" and server_name",
+                );
+            }
+        }
+        (Verify::Full, Some(_)) => {}
     }
 }
 

@@ -63,8 +63,6 @@ const NOT_BUILT: &[(&[&str], Option<&str>, &str)] = &[
         Some("xclient"),
         "write \"proxy-v2\", \"proxy-v1\" or \"none\"",
     ),
-    (&["backend", "*", "tls"], Some("starttls"), "write \"none\""),
-    (&["backend", "*", "tls"], Some("implicit"), "write \"none\""),
     (
         &["log", "format"],
         Some("journald"),

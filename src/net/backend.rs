@@ -1,10 +1,15 @@
-//! The connection to the backend: which address, from which address of ours, announced by which PROXY header.
+//! The connection to the backend: which address, from which address of ours, announced by which PROXY header. TLS comes
+//! behind the header, in [`tls`].
 //!
 //! One connection serves one client address only (PROXY protocol, section 2), so there is no pool. Not the SMTP
 //! dialogue: after [`connect`] the backend's 220 is still to come, and nothing may be sent before it.
 //!
 //! The source address is the lock on the backend's relay rights: if it cannot be bound, no connection is made from
 //! another. And no client is announced that would be given the rights of this host by mistake.
+
+mod tls;
+
+pub use tls::{Connector, Trust, TrustProblem};
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

@@ -8,6 +8,7 @@
 //! There is no retry once a reply of this transaction depended on the connection; the client holds the message.
 
 mod connection;
+mod handshake;
 mod trouble;
 
 pub(in crate::session) use connection::Relay;

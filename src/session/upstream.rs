@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use crate::config;
+use crate::net::backend::Connector;
 use crate::session::Trouble;
 use crate::smtp::extension::Extensions;
 
@@ -23,6 +24,8 @@ pub struct Upstream {
     pub name: Box<str>,
     /// Its settings.
     pub backend: config::Backend,
+    /// What makes its connections secure, where `tls` is on.
+    pub connector: Option<Connector>,
     places: Arc<Semaphore>,
     /// Of the places those for clients that would be denied if they did not write to an exempt recipient.
     on_sufferance: Arc<Semaphore>,
@@ -82,10 +85,17 @@ impl Upstream {
         Self {
             name: name.into(),
             backend,
+            connector: None,
             places: Arc::new(Semaphore::new(places)),
             on_sufferance: Arc::new(Semaphore::new((places / 20).max(2))),
             state: Mutex::default(),
         }
+    }
+
+    /// The same with TLS.
+    #[must_use]
+    pub fn with_tls(self, connector: Option<Connector>) -> Self {
+        Self { connector, ..self }
     }
 
     /// What the backend offered when last asked; nothing but the basics before that.

@@ -24,6 +24,7 @@ const PROBE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 pub(crate) enum Stage {
     Greeting,
     Ehlo,
+    StartTls,
     Mail,
     Rcpt,
     Data,

@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can not go on fails")]
 
 mod backend;
+mod backend_tls;
 mod client;
 mod client_lost;
 mod gate;

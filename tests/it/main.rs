@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod backend_tls;
 mod exim_recipe;
 mod faults;
 mod gather;

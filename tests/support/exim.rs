@@ -51,13 +51,18 @@ impl Delivered {
 impl Exim {
     /// Starts it and waits until it answers.
     pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// The same with more main options; `DIRECTORY` and `GATEPOST_PORT` stand for its own.
+    pub(crate) fn start_with(options: &str) -> Self {
         // Between choosing a port and taking it somebody else may take it: then another.
         for _ in 0..5 {
             let directory = directory();
             let port = process::free_tcp_port();
             let config = directory.path().join("exim.conf");
-            fs::write(&config, configuration(directory.path(), port))
-                .expect("the directory is ours");
+            let text = configuration(directory.path(), port, options);
+            fs::write(&config, text).expect("the directory is ours");
             let mut command = Command::new("/usr/sbin/exim4");
             command.arg("-C").arg(&config).arg("-bdf");
             let mut exim = Self {
@@ -148,8 +153,12 @@ impl Exim {
             if self.server.ended().is_some() {
                 return Some(false);
             }
-            let listening = format!("listening for SMTP on [127.0.0.1]:{}", self.port);
-            let up = self.log().contains(&listening) && TcpStream::connect(self.address()).is_ok();
+            // "SMTPS" where TLS begins at once.
+            let listening = |what| format!("listening for {what} on [127.0.0.1]:{}", self.port);
+            let log = self.log();
+            let said = ["SMTP", "SMTPS"].map(listening);
+            let up = said.iter().any(|said| log.contains(said))
+                && TcpStream::connect(self.address()).is_ok();
             up.then_some(true)
         });
         ready.unwrap_or(false)
@@ -237,12 +246,14 @@ fn recipient(octets: &[u8]) -> String {
     line.unwrap_or("").to_owned()
 }
 
-fn configuration(directory: &Path, port: u16) -> String {
+fn configuration(directory: &Path, port: u16, options: &str) -> String {
     let user = if uid() == 0 { "user = Debian-exim" } else { "" };
     format!(
         r#"
 keep_environment =
 GATEPOST_PORT = {port}
+DIRECTORY = {directory}
+{options}
 MAIN_LOG_SELECTOR = +smtp_connection +smtp_incomplete_transaction +smtp_protocol_error \
                     +smtp_syntax_error +proxy +received_recipients
 .include {root}/config/exim4/gatepost.conf

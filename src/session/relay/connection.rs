@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use tokio::time::timeout;
 
 use crate::checks::verdict::Cleared;
-use crate::config::ClientAddress;
+use crate::config::{BackendTls, ClientAddress};
 use crate::net::backend::{self, Target};
 use crate::net::proxy_header::Version;
 use crate::net::stream::Stream;
@@ -25,9 +25,9 @@ use crate::smtp::verb::Verb;
 
 /// An open connection to a backend, greeted and with EHLO done.
 pub(in crate::session) struct Relay {
-    stream: Stream,
-    input: BytesMut,
-    client: Client,
+    pub(in crate::session::relay) stream: Stream,
+    pub(in crate::session::relay) input: BytesMut,
+    pub(in crate::session::relay) client: Client,
     /// What it offered.
     pub(in crate::session::relay) offered: Extensions,
     /// Whether a transaction was left behind, so that RSET is due.
@@ -92,30 +92,31 @@ impl Relay {
     async fn try_to_connect(upstream: &Upstream, who: Who) -> Result<Self, Trouble> {
         let backend = &upstream.backend;
         let connection = backend::connect(target(backend), who.client, who.local).await?;
-        let name = who.name;
-        let mut relay = Self {
-            stream: connection.stream,
+        let address = connection.address;
+        let mut relay = Self::new(connection.stream, who.name);
+        if backend.tls == BackendTls::Implicit {
+            relay.secure(upstream, address).await?;
+        }
+        relay.be_greeted(backend.greeting_timeout).await?;
+        relay.hello(backend.command_timeout).await?;
+        if backend.tls == BackendTls::Starttls {
+            relay.start_tls(upstream, address).await?;
+            relay.hello(backend.command_timeout).await?;
+        }
+        Ok(relay)
+    }
+
+    fn new(stream: Stream, name: HeloName) -> Self {
+        Self {
+            stream,
             input: BytesMut::new(),
             client: Client::new(),
             offered: Extensions::default(),
             needs_reset: false,
             used: false,
-            name: name.clone(),
+            name,
             place: None,
-        };
-        let (_, greeting) = relay.read("greet", backend.greeting_timeout).await?;
-        if greeting.class() != ReplyClass::Positive {
-            return Err(Trouble::Refuses(greeting.to_string()));
         }
-        let hello = relay
-            .ask(&Command::Ehlo(name), "answer EHLO", backend.command_timeout)
-            .await?;
-        match (hello.code, hello.class()) {
-            (_, ReplyClass::Positive) => relay.offered = Extensions::from_ehlo_reply(&hello),
-            (503, _) => return Err(Trouble::RefusesProxyHeader(hello.to_string())),
-            _ => return Err(Trouble::Refuses(hello.to_string())),
-        }
-        Ok(relay)
     }
 
     /// Sends one command and reads its reply.
@@ -133,7 +134,7 @@ impl Relay {
     }
 
     /// One reply. A 421 means that the backend closes, whatever was asked.
-    async fn read(
+    pub(in crate::session::relay) async fn read(
         &mut self,
         what: &'static str,
         within: Duration,
@@ -160,7 +161,7 @@ impl Relay {
 
     /// Before a command and before the dot nothing may be waiting from the backend: answers would shift by one. Only a
     /// 421 may come unasked (RFC 5321 §3.8).
-    fn quiet(&mut self) -> Result<(), Trouble> {
+    pub(in crate::session::relay) fn quiet(&mut self) -> Result<(), Trouble> {
         let read = self.stream.read_now(&mut self.input, REPLY_READ)?;
         if let Err(unsolicited) = self.client.quiet(&self.input) {
             let said = ReplyReader::new().next(&self.input);

@@ -44,6 +44,17 @@ pub enum Trouble {
         "refused the PROXY header ({0}); check hosts_proxy on the backend and source_address here"
     )]
     RefusesProxyHeader(String),
+    /// It has no TLS where it is to have it.
+    #[error("does not offer STARTTLS; check its certificate, and tls here")]
+    NoStartTls,
+    /// It said something between its 220 to STARTTLS and the handshake.
+    #[error(
+        "said something behind its reply to STARTTLS and before TLS, which somebody else may have put there"
+    )]
+    Injected,
+    /// The handshake failed.
+    #[error("failed in the TLS handshake: {0}")]
+    Tls(String),
     /// It has fewer extensions than it had: what the client was offered does not hold.
     #[error("no longer offers {0}")]
     Shrunk(&'static str),
@@ -60,7 +71,9 @@ impl Trouble {
     pub(in crate::session::relay) fn reply(&self) -> Reply {
         match self {
             // It never came, or it came and was lost on the way; which of both a deadline was, the stage tells.
-            Self::Silent("greet" | "answer EHLO") => replies::backend_down(),
+            Self::Silent(
+                "greet" | "answer EHLO" | "answer STARTTLS" | "finish the TLS handshake",
+            ) => replies::backend_down(),
             Self::Busy => replies::backend_busy(),
             Self::Lost(_) | Self::Silent(_) => replies::backend_lost(),
             Self::NotForThisClient(_) => replies::not_for_this_client(),
@@ -87,7 +100,12 @@ impl Trouble {
         match self {
             // Out of descriptors or without our source address, nothing is known about the backend.
             Self::Unreachable(error) => error.blame() == Blame::Backend,
-            Self::Silent("greet" | "answer EHLO") | Self::RefusesProxyHeader(_) => true,
+            Self::Silent(
+                "greet" | "answer EHLO" | "answer STARTTLS" | "finish the TLS handshake",
+            )
+            | Self::RefusesProxyHeader(_)
+            | Self::NoStartTls
+            | Self::Tls(_) => true,
             _ => false,
         }
     }
