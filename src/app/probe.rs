@@ -1,5 +1,5 @@
-//! Asks backends what they offer: once for `check-config --connect`; for `run` until each has answered once, so that
-//! clients are offered as much before the first of them has got through to it.
+//! Asks backends what they offer: once for `check-config --connect`; for `run` until each server has answered once, so
+//! that clients are offered as much before the first of them has got through to it, and again whenever one fails a session.
 //!
 //! A backend that is not there is no reason not to start: its clients get 4xx until it is. The first failure is told,
 //! one of another kind too, and the success; the repeats between them are not.
@@ -18,13 +18,15 @@ use crate::app::upstreams;
 use crate::config::{self, ClientAddress, Problem, Snapshot};
 use crate::net::backend::Blame;
 use crate::session::context::Door;
-use crate::session::upstream::Upstream;
+use crate::session::upstream::{Server, Upstream};
 use crate::session::{self, Trouble};
 
 /// The pause behind the first failure; each is twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The longest pause while a server is down.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause while it is there and wants nothing of us, which may take an operator.
+const LONGEST_PAUSE_REFUSED: Duration = Duration::from_secs(60);
 
 /// Begins to ask the backend of each door, each backend once.
 pub(in crate::app) fn begin(
@@ -36,13 +38,32 @@ pub(in crate::app) fn begin(
         .values()
         .map(|door| (&*door.upstream.name, &door.upstream))
         .collect();
-    for upstream in upstreams.into_values().map(Arc::clone) {
-        let draining = draining.clone();
-        tasks.spawn(async move {
-            let answered = until_it_answers(&upstream.name, || probe(&upstream));
-            // A drain has nobody left to offer anything to.
-            let _ = draining.run_until_cancelled(answered).await;
-        });
+    for upstream in upstreams.into_values() {
+        for server in upstream.servers() {
+            let (upstream, server) = (Arc::clone(upstream), Arc::clone(server));
+            let draining = draining.clone();
+            tasks.spawn(async move {
+                // A drain has nobody left to offer anything to.
+                let watched = watch(&upstream, &server);
+                let _ = draining.run_until_cancelled(watched).await;
+            });
+        }
+    }
+}
+
+/// Asks a server until it answers; and again whenever a session has had trouble with it, where there are others: an only
+/// one is tried by the sessions themselves, for they have nowhere else to go.
+async fn watch(upstream: &Upstream, server: &Arc<Server>) {
+    let tell = |trouble: &Trouble| {
+        let (backend, server) = (&upstream.name, server.address);
+        tracing::error!(%backend, %server, "backend {trouble}; it gets no mail until it answers");
+    };
+    until_it_answers(tell, || probe(upstream, server)).await;
+    while upstream.servers().len() > 1 {
+        server.in_trouble().await;
+        tokio::time::sleep(FIRST_PAUSE).await;
+        // Whoever had the trouble has told of it.
+        until_it_answers(|_| (), || probe(upstream, server)).await;
     }
 }
 
@@ -50,11 +71,18 @@ pub(in crate::app) fn begin(
 pub async fn problems(snapshot: &Snapshot) -> Vec<Problem> {
     let one = async |(name, backend): (&String, &config::Backend)| {
         // What is wrong with its certificates has been told.
-        let upstream = upstreams::upstream(name, backend).ok()?;
-        let trouble = probe(&upstream).await.err()?;
-        let (key, advice) = advice(&trouble, backend);
-        let key = format!("backend.{name}.{key}");
-        Some(snapshot.problem(&key, &trouble.to_string(), advice))
+        let Ok(upstream) = upstreams::upstream(name, backend) else {
+            return Vec::new();
+        };
+        let servers = upstream.servers().iter();
+        let troubles = join_all(servers.map(|server| probe(&upstream, server))).await;
+        let troubles = troubles.into_iter().filter_map(Result::err);
+        let told = |trouble: Trouble| {
+            let (key, advice) = advice(&trouble, backend);
+            let key = format!("backend.{name}.{key}");
+            snapshot.problem(&key, &trouble.to_string(), advice)
+        };
+        troubles.map(told).collect()
     };
     let answers = join_all(snapshot.config.backend.iter().map(one)).await;
     answers.into_iter().flatten().collect()
@@ -110,13 +138,13 @@ fn advice(trouble: &Trouble, backend: &config::Backend) -> (&'static str, &'stat
 }
 
 /// Asks as any stranger would, in the name of a documentation address (RFC 5737).
-async fn probe(upstream: &Upstream) -> Result<(), Trouble> {
+async fn probe(upstream: &Upstream, server: &Arc<Server>) -> Result<(), Trouble> {
     let stranger = SocketAddr::from(([192, 0, 2, 1], 25));
     let local = SocketAddr::from(([192, 0, 2, 2], 25));
-    session::probe(upstream, stranger, local).await
+    session::probe(upstream, server, stranger, local).await
 }
 
-async fn until_it_answers<F>(backend: &str, mut probe: impl FnMut() -> F)
+async fn until_it_answers<F>(tell: impl Fn(&Trouble), mut probe: impl FnMut() -> F)
 where
     F: Future<Output = Result<(), Trouble>>,
 {
@@ -124,18 +152,16 @@ where
     let mut pause = FIRST_PAUSE;
     while let Err(trouble) = probe().await {
         let kind = discriminant(&trouble);
-        // What lets it back off was told by the session that met it.
-        if told != Some(kind) && !matches!(trouble, Trouble::BacksOff) {
-            told = Some(kind);
-            tracing::error!(
-                backend,
-                "backend {trouble}; its clients get 4xx until it answers"
-            );
+        if told.replace(kind) != Some(kind) {
+            tell(&trouble);
         }
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        let longest = match trouble.marks_down() {
+            true => LONGEST_PAUSE,
+            false => LONGEST_PAUSE_REFUSED,
+        };
+        pause = (pause * 2).min(longest);
     }
-    tracing::info!(backend, "backend answers");
 }
 
 #[cfg(test)]
@@ -146,31 +172,35 @@ mod tests {
 
     use super::*;
 
-    /// When, in seconds, a backend is asked that answers at `answers`.
-    async fn asked_until(answers: u64) -> Vec<u64> {
+    /// When, in seconds, a backend is asked that answers at `answers`, with this trouble before.
+    async fn asked_until(answers: u64, trouble: fn() -> Trouble) -> Vec<u64> {
         let begun = Instant::now();
         let asked = RefCell::new(Vec::new());
-        until_it_answers("exim", || {
-            let now = begun.elapsed().as_secs();
-            asked.borrow_mut().push(now);
-            async move {
-                match now >= answers {
-                    true => Ok(()),
-                    false => Err(Trouble::Silent("greet")),
+        until_it_answers(
+            |_| (),
+            || {
+                let now = begun.elapsed().as_secs();
+                asked.borrow_mut().push(now);
+                async move {
+                    match now >= answers {
+                        true => Ok(()),
+                        false => Err(trouble()),
+                    }
                 }
-            }
-        })
+            },
+        )
         .await;
         asked.into_inner()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_backend_is_asked_less_and_less_often_until_it_answers() {
-        assert_eq!(asked_until(0).await, [0]);
-        assert_eq!(asked_until(2).await, [0, 1, 3]);
-        assert_eq!(
-            asked_until(200).await,
-            [0, 1, 3, 7, 15, 31, 63, 123, 183, 243]
-        );
+        let down = || Trouble::Silent("greet");
+        assert_eq!(asked_until(0, down).await, [0]);
+        assert_eq!(asked_until(2, down).await, [0, 1, 3]);
+        assert_eq!(asked_until(20, down).await, [0, 1, 3, 7, 12, 17, 22]);
+        let refuses = || Trouble::Refuses("554 no".to_owned());
+        let asked = asked_until(200, refuses).await;
+        assert_eq!(asked, [0, 1, 3, 7, 15, 31, 63, 123, 183, 243]);
     }
 }

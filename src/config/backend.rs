@@ -18,7 +18,7 @@ use crate::config::units::{self, Text};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Backend {
-    /// Addresses with ports, tried in this order.
+    /// Addresses with ports, one for each server; sessions go to the one with the fewest connections.
     #[serde(with = "units::list")]
     pub address: Vec<SocketAddr>,
     /// How the backend is told the client's address.
@@ -41,14 +41,14 @@ pub struct Backend {
     /// PEM: whom to trust; `None`: the system's roots.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca: Option<PathBuf>,
-    /// Connections at one time. A twentieth of them, at least two, is for clients that are let through only because they
+    /// Connections at one time, to all servers together. A twentieth of them, at least two, is for clients that are let through only because they
     /// write to an exempt recipient.
     pub max_connections: usize,
     /// How long a silent client keeps a connection that it has no claim on: between transactions, or as one that is let
     /// through only because of whom it writes to.
     #[serde(with = "units::text")]
     pub idle_timeout: Duration,
-    /// The longest wait for a connection.
+    /// The longest wait for a connection; and, while there is another server, for what comes before a transaction.
     #[serde(with = "units::text")]
     pub connect_timeout: Duration,
     /// The longest wait for the greeting; at least 30 s, because Exim looks up the reverse name before it greets.
@@ -134,7 +134,8 @@ pub enum Verify {
 /// The section as it stands in the reference file.
 pub(in crate::config) const SAMPLE: &str = r#"# One table per backend, [backend.NAME].
 [backend.exim]
-# Addresses with ports, tried in this order. No default.
+# Addresses with ports, one for each server. Each session goes to the server with the fewest connections among those that
+# are up; where one fails before it has answered for a recipient, to the next. No default.
 address = ["127.0.0.1:10025"]
 # How the backend is told the client's address: "proxy-v2", "proxy-v1" (PROXY headers) or "none" (every client then looks
 # like gatepost itself).
@@ -155,13 +156,13 @@ verify = "full"
 # server_name = "mail.example.com"
 # Whom to trust, PEM; not set: the system's roots.
 # ca = "/etc/gatepost/backend-ca.pem"
-# Connections at one time; fewer than the backend takes (smtp_accept_max in Exim), or it refuses some. A twentieth of them,
-# at least two, is for clients that are let through only because they write to an exempt recipient.
+# Connections at one time, to all servers together; fewer than one of them takes alone (smtp_accept_max in Exim), or it
+# refuses some when the others are down. A twentieth of them, at least two, is for clients that are let through only because they write to an exempt recipient.
 max_connections = 400
 # How long a silent client keeps a connection between its transactions; and how long one may be silent at all that is let
 # through only because of whom it writes to.
 idle_timeout = "30s"
-# The longest wait for a connection.
+# The longest wait for a connection; while there is another server that is up, also for TLS, greeting and EHLO.
 connect_timeout = "10s"
 # ... for the greeting; at least 30s, because Exim looks up the reverse name before it greets.
 greeting_timeout = "1m"

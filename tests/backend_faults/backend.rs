@@ -145,6 +145,15 @@ impl Backend {
     /// gatepost's own question is told the keywords `probe`.
     pub(crate) fn start(probe: &'static [&'static str], scripts: Vec<Script>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self::start_on(listener, probe, scripts)
+    }
+
+    /// The same on a socket that is there.
+    pub(crate) fn start_on(
+        listener: TcpListener,
+        probe: &'static [&'static str],
+        scripts: Vec<Script>,
+    ) -> Self {
         // Small, so that a message does not fit.
         socket2::SockRef::from(&listener)
             .set_recv_buffer_size(64 * 1024)

@@ -19,7 +19,7 @@ fn secured(config: &mut Config) {
 /// The first recipient's reply, and the last command that the backend was sent.
 #[track_caller]
 fn answer(script: Script) -> (String, Option<String>) {
-    let backend = Backend::start(script.keywords, vec![script]);
+    let backend = Backend::start(OFFERING, vec![script]);
     let gate = Gate::start(backend.address, secured);
     let mut client = Client::greeted(gate.address);
     client.mail();

@@ -22,5 +22,6 @@ mod real_exim;
 mod real_haproxy;
 mod real_rbldnsd;
 mod real_tls;
+mod servers;
 mod shield;
 mod zones;

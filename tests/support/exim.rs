@@ -148,6 +148,17 @@ impl Exim {
         self.server.kill();
     }
 
+    /// Ends it with all sessions under way, as a machine that loses its power.
+    pub(crate) fn kill(&mut self) {
+        process::end_all("exim4", self.directory.path());
+        self.server.kill();
+    }
+
+    /// Makes it silent: connections are accepted, and nothing is said.
+    pub(crate) fn freeze(&self) {
+        process::freeze_all("exim4", self.directory.path());
+    }
+
     fn answers(&mut self) -> bool {
         let ready = wait::until(|| {
             if self.server.ended().is_some() {
@@ -268,7 +279,9 @@ qualify_domain = example.com
 domainlist local_domains = example.com : example.org
 hostlist relay_from_hosts = 127.0.0.1 : ::1
 acl_smtp_rcpt = check_rcpt
+.ifndef OWN_ACL_DATA
 acl_smtp_data = accept
+.endif
 deliver_drop_privilege = true
 message_size_limit = 20M
 # Names are looked up whatever one sets, behind PROXY; without a network that shall be over soon.
@@ -283,6 +296,11 @@ check_rcpt:
   deny    domains     = +local_domains
           local_parts = nobody
           message     = no such user
+.ifdef SLOW_RCPT
+  warn    condition   = ${{if !eq{{$sender_host_address}}{{192.0.2.1}}}}
+          logwrite    = at rcpt
+          delay       = 20s
+.endif
   accept  hosts       = +relay_from_hosts
   require message     = relay not permitted
           domains     = +local_domains

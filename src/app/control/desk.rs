@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::app::clock;
 use crate::app::control::message::{
-    Answer, Backend, Entries, Listener, Lookups, Memory, Request, Sessions, Status, Zone,
+    Answer, Backend, Entries, Listener, Lookups, Memory, Request, Server, Sessions, Status, Zone,
 };
 use crate::checks::access;
 use crate::checks::policy::Mode;
@@ -15,7 +15,7 @@ use crate::facts::{Identity, Listed, Question, Subject};
 use crate::gather::memory::Remembrance;
 use crate::gather::{Gather, Standing};
 use crate::session::context::{Door, Shared};
-use crate::session::upstream::Upstream;
+use crate::session::upstream::{self, Upstream};
 use crate::store;
 
 /// An entry that is to hold longer than this may as well hold for good.
@@ -191,6 +191,7 @@ impl Desk {
             up: upstream.answers(),
             connections: upstream.in_use(),
             max_connections: upstream.backend.max_connections,
+            servers: upstream.servers().iter().map(|one| server(one)).collect(),
         };
         upstreams.into_iter().map(backend).collect()
     }
@@ -226,6 +227,18 @@ fn identities(subject: &Subject) -> Vec<Identity> {
         Subject::Network(network) => vec![Identity::Network(*network)],
         Subject::Helo(name) => vec![Identity::Spf(name.clone()), Identity::Name(name.clone())],
         Subject::Sender(_) => Vec::new(),
+    }
+}
+
+fn server(server: &upstream::Server) -> Server {
+    let standing = server.standing();
+    let (down, why) = standing.down.unzip();
+    Server {
+        address: server.address,
+        up: standing.up,
+        down: down.map(|down| down.as_secs()),
+        why,
+        connections: standing.connections,
     }
 }
 

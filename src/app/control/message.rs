@@ -124,6 +124,23 @@ pub struct Backend {
     pub connections: usize,
     /// The most that may be.
     pub max_connections: usize,
+    /// Its servers.
+    pub servers: Vec<Server>,
+}
+
+/// A server of a backend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Whether it answered when last asked.
+    pub up: Option<bool>,
+    /// Seconds that it has been down.
+    pub down: Option<u64>,
+    /// Why it is down.
+    pub why: Option<String>,
+    /// Connections open now, or being opened.
+    pub connections: usize,
 }
 
 /// A zone, or the resolver.

@@ -1,4 +1,4 @@
-//! One connection to a backend: opened in the client's name, typed commands out, parsed replies in.
+//! One connection to a backend: typed commands out, parsed replies in. How it begins is in `open` and `handshake`.
 //!
 //! It knows no session and words no reply to a client. Whatever goes wrong is [`Trouble`]; after that the connection is
 //! of no more use, for replies could have shifted.
@@ -8,13 +8,9 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::time::timeout;
 
-use crate::checks::verdict::Cleared;
-use crate::config::{BackendTls, ClientAddress};
-use crate::net::backend::{self, Target};
-use crate::net::proxy_header::Version;
 use crate::net::stream::Stream;
 use crate::session::relay::Trouble;
-use crate::session::upstream::{Place, Upstream};
+use crate::session::upstream::{Place, Seat, Server};
 use crate::smtp::client::Client;
 use crate::smtp::command::Command;
 use crate::smtp::domain::HeloName;
@@ -36,7 +32,8 @@ pub(in crate::session) struct Relay {
     pub(in crate::session::relay) used: bool,
     /// What was said with EHLO: a client that says EHLO anew under another name gets another connection.
     pub(in crate::session::relay) name: HeloName,
-    place: Option<Place>,
+    pub(in crate::session::relay) place: Option<Place>,
+    seat: Seat,
 }
 
 /// Octets read from the backend at a time; its replies are short.
@@ -45,68 +42,8 @@ const REPLY_READ: usize = 2048;
 /// A backend that does not take even a QUIT within this is left without one.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// How a backend is connected to.
-fn target(backend: &crate::config::Backend) -> Target<'_> {
-    Target {
-        addresses: &backend.address,
-        source: backend.source_address,
-        header: match backend.client_address {
-            ClientAddress::ProxyV1 => Some(Version::V1),
-            ClientAddress::ProxyV2 => Some(Version::V2),
-            ClientAddress::None => None,
-        },
-        loopback_clients: backend.loopback_clients,
-        timeout: backend.connect_timeout,
-    }
-}
-
 impl Relay {
-    /// Opens the backend for a client that was cleared, `on_sufferance` if only because of whom it writes to.
-    pub(in crate::session::relay) async fn open(
-        _: &Cleared,
-        upstream: &Upstream,
-        who: Who,
-        on_sufferance: bool,
-    ) -> Result<Box<Self>, Trouble> {
-        let place = upstream.place(on_sufferance).await?;
-        let mut relay = Self::connect(upstream, who).await?;
-        relay.place = Some(place);
-        upstream.is_up(relay.offered.clone());
-        Ok(Box::new(relay))
-    }
-
-    pub(in crate::session::relay) async fn connect(
-        upstream: &Upstream,
-        who: Who,
-    ) -> Result<Self, Trouble> {
-        if !upstream.may_try() {
-            return Err(Trouble::BacksOff);
-        }
-        let tried = Self::try_to_connect(upstream, who).await;
-        if let Err(trouble) = &tried {
-            upstream.was_tried_in_vain(trouble.marks_down());
-        }
-        tried
-    }
-
-    async fn try_to_connect(upstream: &Upstream, who: Who) -> Result<Self, Trouble> {
-        let backend = &upstream.backend;
-        let connection = backend::connect(target(backend), who.client, who.local).await?;
-        let address = connection.address;
-        let mut relay = Self::new(connection.stream, who.name);
-        if backend.tls == BackendTls::Implicit {
-            relay.secure(upstream, address).await?;
-        }
-        relay.be_greeted(backend.greeting_timeout).await?;
-        relay.hello(backend.command_timeout).await?;
-        if backend.tls == BackendTls::Starttls {
-            relay.start_tls(upstream, address).await?;
-            relay.hello(backend.command_timeout).await?;
-        }
-        Ok(relay)
-    }
-
-    fn new(stream: Stream, name: HeloName) -> Self {
+    pub(in crate::session::relay) fn new(stream: Stream, name: HeloName, seat: Seat) -> Self {
         Self {
             stream,
             input: BytesMut::new(),
@@ -116,6 +53,7 @@ impl Relay {
             used: false,
             name,
             place: None,
+            seat,
         }
     }
 
@@ -252,6 +190,11 @@ impl Relay {
         self.place.as_ref().is_some_and(Place::is_on_sufferance)
     }
 
+    /// The server at the other end.
+    pub(in crate::session) fn server(&self) -> &Server {
+        self.seat.server()
+    }
+
     /// The client's phase as the backend sees it.
     pub(in crate::session) fn phase(&self) -> Phase {
         self.client.phase()
@@ -266,12 +209,4 @@ impl Relay {
         }
         self.stream.close().await;
     }
-}
-
-/// On whose behalf a backend is opened.
-pub(in crate::session::relay) struct Who {
-    pub(in crate::session::relay) client: std::net::SocketAddr,
-    pub(in crate::session::relay) local: std::net::SocketAddr,
-    /// What is said with EHLO.
-    pub(in crate::session::relay) name: HeloName,
 }

@@ -4,7 +4,6 @@
 //! said before is forgotten, and nothing it said may stand between its 220 and the handshake (RFC 3207 §4.2, §6;
 //! CVE-2011-0411 from the other side).
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -41,11 +40,7 @@ impl Relay {
     }
 
     /// STARTTLS and the handshake; EHLO is due again then.
-    pub(super) async fn start_tls(
-        &mut self,
-        upstream: &Upstream,
-        address: SocketAddr,
-    ) -> Result<(), Trouble> {
+    pub(super) async fn start_tls(&mut self, upstream: &Upstream) -> Result<(), Trouble> {
         if !self.offered.starttls {
             return Err(Trouble::NoStartTls);
         }
@@ -59,23 +54,20 @@ impl Relay {
         if self.quiet().is_err() {
             return Err(Trouble::Injected);
         }
-        self.secure(upstream, address).await?;
+        self.secure(upstream).await?;
         self.offered = Extensions::default();
         self.client.reset_after_starttls();
         Ok(())
     }
 
     /// The TLS handshake.
-    pub(super) async fn secure(
-        &mut self,
-        upstream: &Upstream,
-        address: SocketAddr,
-    ) -> Result<(), Trouble> {
+    pub(super) async fn secure(&mut self, upstream: &Upstream) -> Result<(), Trouble> {
         let Some(connector) = &upstream.connector else {
             return Err(Trouble::Tls("it was not set up".to_owned()));
         };
         let plain = std::mem::replace(&mut self.stream, Stream::closed());
         let within = upstream.backend.greeting_timeout;
+        let address = self.server().address;
         match timeout(within, plain.secure(connector, address)).await {
             Ok(Ok(stream)) => {
                 self.stream = stream;

@@ -96,7 +96,17 @@ impl Trouble {
         }
     }
 
-    pub(in crate::session::relay) fn marks_down(&self) -> bool {
+    /// Whether it is one server's, so that another may do better.
+    pub(in crate::session) fn is_the_servers(&self) -> bool {
+        !matches!(
+            self,
+            Self::BacksOff | Self::Busy | Self::NotForThisClient(_) | Self::Defect(_)
+        )
+    }
+
+    /// Whether nobody need ask that server for a while.
+    #[must_use]
+    pub fn marks_down(&self) -> bool {
         match self {
             // Out of descriptors or without our source address, nothing is known about the backend.
             Self::Unreachable(error) => error.blame() == Blame::Backend,
