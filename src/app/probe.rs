@@ -90,7 +90,10 @@ pub async fn problems(snapshot: &Snapshot) -> Vec<Problem> {
 
 /// The setting that is probably wrong, and what to do about it.
 fn advice(trouble: &Trouble, backend: &config::Backend) -> (&'static str, &'static str) {
-    let announces = backend.client_address != ClientAddress::None;
+    let announces = matches!(
+        backend.client_address,
+        ClientAddress::ProxyV1 | ClientAddress::ProxyV2
+    );
     match trouble {
         Trouble::Unreachable(error) if error.blame() == Blame::Us => (
             "source_address",
@@ -116,6 +119,11 @@ fn advice(trouble: &Trouble, backend: &config::Backend) -> (&'static str, &'stat
         Trouble::Refuses(_) => (
             "client_address",
             "a backend that takes gatepost only wants a PROXY header: write \"proxy-v2\"",
+        ),
+        Trouble::NoXclient | Trouble::RefusesXclient(_) => (
+            "client_address",
+            "let the backend take XCLIENT from this address (Postfix: smtpd_authorized_xclient_hosts), or write \"proxy-v2\" \
+             for one that takes PROXY headers",
         ),
         Trouble::NoStartTls => (
             "tls",

@@ -103,6 +103,8 @@ pub enum ClientAddress {
     #[default]
     #[serde(rename = "proxy-v2")]
     ProxyV2,
+    /// XCLIENT, for Postfix.
+    Xclient,
     /// Not at all: the backend takes every client for gatepost.
     None,
 }
@@ -137,8 +139,8 @@ pub(in crate::config) const SAMPLE: &str = r#"# One table per backend, [backend.
 # Addresses with ports, one for each server. Each session goes to the server with the fewest connections among those that
 # are up; where one fails before it has answered for a recipient, to the next. No default.
 address = ["127.0.0.1:10025"]
-# How the backend is told the client's address: "proxy-v2", "proxy-v1" (PROXY headers) or "none" (every client then looks
-# like gatepost itself).
+# How the backend is told the client's address: "proxy-v2", "proxy-v1" (PROXY headers), "xclient" (Postfix, with gatepost in
+# smtpd_authorized_xclient_hosts) or "none" (every client then looks like gatepost itself).
 client_address = "proxy-v2"
 # The address that connections are made from. Take one that the backend relays for in no case: should the header ever be
 # missing, it refuses instead of relaying. Not set: the system's choice.

@@ -59,11 +59,6 @@ const NOT_BUILT: &[(&[&str], Option<&str>, &str)] = &[
     (&["admin"], None, "leave it out"),
     (&["journal", "privacy"], None, "leave it out"),
     (
-        &["backend", "*", "client_address"],
-        Some("xclient"),
-        "write \"proxy-v2\", \"proxy-v1\" or \"none\"",
-    ),
-    (
         &["log", "format"],
         Some("journald"),
         "write \"text\" or \"json\"",

@@ -22,7 +22,9 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::checks::client_name::client_name;
 use crate::checks::verdict::Cleared;
+use crate::config::ClientAddress;
 use crate::session::relay::open::Who;
 use crate::session::{Session, replies};
 use crate::smtp::command::Command;
@@ -31,6 +33,7 @@ use crate::smtp::extension::Extensions;
 use crate::smtp::params::{MailParams, RcptParams};
 use crate::smtp::path::{ForwardPath, ReversePath};
 use crate::smtp::reply::{Reply, ReplyClass};
+use crate::smtp::xclient::HostName;
 
 /// The longest wait for the backend's word on a recipient, with all that goes before it for the first: clients wait 5
 /// minutes (RFC 5321 §4.5.3.2.3), and are to hear from us before they give up.
@@ -201,13 +204,21 @@ impl Session {
             .facts
             .client()
             .map_or(self.arrival.local, |client| client.local);
-        let said = self.facts.helo().map(|helo| helo.name.clone());
+        let helo = self.facts.helo();
+        let said = helo.map(|helo| helo.name.clone());
+        // Only Postfix is told, and put together only for it.
+        let host_name = match self.door.upstream.backend.client_address {
+            ClientAddress::Xclient => client_name(&self.facts),
+            _ => HostName::default(),
+        };
         Who {
             client,
             local,
             name: said
                 .filter(is_hostname)
                 .unwrap_or_else(|| HeloName::literal(client.ip())),
+            extended: helo.is_none_or(|helo| helo.extended),
+            host_name,
         }
     }
 

@@ -25,3 +25,4 @@ mod stale;
 mod stop;
 mod tls;
 mod transactions;
+mod xclient;

@@ -114,7 +114,11 @@ impl Relay {
         }
     }
 
-    async fn write(&mut self, octets: &[u8], within: Duration) -> Result<(), Trouble> {
+    pub(in crate::session::relay) async fn write(
+        &mut self,
+        octets: &[u8],
+        within: Duration,
+    ) -> Result<(), Trouble> {
         match timeout(within, self.stream.write_all_flush(octets)).await {
             Ok(written) => Ok(written?),
             Err(_) => Err(Trouble::Silent("read")),

@@ -1,4 +1,4 @@
-//! What a connection to a backend begins with: TLS, the greeting, EHLO; up to where a transaction may begin.
+//! What a connection to a backend begins with: TLS, the greeting, EHLO, XCLIENT; up to where a transaction may begin.
 //!
 //! TLS is as configured or there is no session: nothing falls back to plain text. After STARTTLS everything the backend
 //! said before is forgotten, and nothing it said may stand between its 220 and the handshake (RFC 3207 §4.2, §6;
@@ -9,11 +9,13 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::net::stream::Stream;
+use crate::session::relay::open::Who;
 use crate::session::relay::{Relay, Trouble};
 use crate::session::upstream::Upstream;
 use crate::smtp::command::Command;
 use crate::smtp::extension::Extensions;
-use crate::smtp::reply::ReplyClass;
+use crate::smtp::reply::{Reply, ReplyClass};
+use crate::smtp::xclient::{Attributes, Xclient};
 
 impl Relay {
     /// Waits for the greeting.
@@ -25,14 +27,14 @@ impl Relay {
         }
     }
 
-    /// EHLO with the client's name, and what the backend offers.
-    pub(super) async fn hello(&mut self, within: Duration) -> Result<(), Trouble> {
+    /// EHLO with the client's name; the reply, and noted what the backend offers.
+    pub(super) async fn hello(&mut self, within: Duration) -> Result<Reply, Trouble> {
         let ehlo = Command::Ehlo(self.name.clone());
         let hello = self.ask(&ehlo, "answer EHLO", within).await?;
         match (hello.code, hello.class()) {
             (_, ReplyClass::Positive) => {
                 self.offered = Extensions::from_ehlo_reply(&hello);
-                Ok(())
+                Ok(hello)
             }
             (503, _) => Err(Trouble::RefusesProxyHeader(hello.to_string())),
             _ => Err(Trouble::Refuses(hello.to_string())),
@@ -58,6 +60,34 @@ impl Relay {
         self.offered = Extensions::default();
         self.client.reset_after_starttls();
         Ok(())
+    }
+
+    /// XCLIENT, to which the reply is another greeting; EHLO is due again then. Without the client's address in it the
+    /// backend would take the client for us.
+    pub(super) async fn introduce(
+        &mut self,
+        upstream: &Upstream,
+        who: &Who,
+        hello: &Reply,
+    ) -> Result<(), Trouble> {
+        let takes = Attributes::from_ehlo_reply(hello).filter(|takes| takes.address);
+        let takes = takes.ok_or(Trouble::NoXclient)?;
+        let xclient = Xclient {
+            name: &who.host_name,
+            address: who.client,
+            extended: who.extended,
+            helo: &who.name,
+        };
+        self.quiet()?;
+        let mut out = Vec::with_capacity(256);
+        self.client.send_xclient(&xclient, takes, &mut out)?;
+        self.write(&out, upstream.backend.command_timeout).await?;
+        let within = upstream.backend.greeting_timeout;
+        let (_, greeting) = self.read("greet", within).await?;
+        match greeting.code {
+            220 => Ok(()),
+            _ => Err(Trouble::RefusesXclient(greeting.to_string())),
+        }
     }
 
     /// The TLS handshake.

@@ -2,7 +2,7 @@
 //!
 //! | stage that fails | what follows |
 //! |---|---|
-//! | connection, PROXY header, TLS, greeting, EHLO | the next server; 4xx when there is none |
+//! | connection, PROXY header, TLS, greeting, EHLO, XCLIENT | the next server; 4xx when there is none |
 //! | MAIL, and RCPT of the first recipient, before the client has heard of it | the next server; 4xx when there is none |
 //! | any later RCPT, DATA, mail data, the reply to the final dot | 4xx, and no other server in this transaction |
 //!
@@ -17,11 +17,12 @@ use tokio::time::timeout;
 
 use crate::checks::verdict::Cleared;
 use crate::config::{Backend, BackendTls, ClientAddress};
-use crate::net::backend::{self, Target};
+use crate::net::backend::{self, Target, may_be_told_of};
 use crate::net::proxy_header::Version;
 use crate::session::relay::{Relay, Trouble};
 use crate::session::upstream::{Seat, Server, Upstream};
 use crate::smtp::domain::HeloName;
+use crate::smtp::xclient::HostName;
 
 /// On whose behalf a backend is opened.
 #[derive(Clone, Debug)]
@@ -30,6 +31,10 @@ pub(in crate::session) struct Who {
     pub(in crate::session) local: SocketAddr,
     /// What is said with EHLO.
     pub(in crate::session) name: HeloName,
+    /// Whether the client said EHLO itself.
+    pub(in crate::session) extended: bool,
+    /// Its host's name, for a backend that is told.
+    pub(in crate::session) host_name: HostName,
 }
 
 impl Relay {
@@ -86,10 +91,14 @@ impl Relay {
         left: u32,
     ) -> Result<Self, Trouble> {
         let backend = &upstream.backend;
+        let announced = backend.client_address == ClientAddress::Xclient;
+        if announced && !may_be_told_of(who.client.ip(), backend.loopback_clients) {
+            return Err(Trouble::NotForThisClient(who.client.ip().to_canonical()));
+        }
         let target = target(backend, seat.server().address, left);
         let stream = backend::connect(target, who.client, who.local).await?;
         let mut relay = Self::new(stream, who.name.clone(), seat);
-        let beginning = relay.shake_hands(upstream);
+        let beginning = relay.shake_hands(upstream, who);
         match left {
             0 => beginning.await?,
             _ => timeout(backend.connect_timeout, beginning)
@@ -99,15 +108,19 @@ impl Relay {
         Ok(relay)
     }
 
-    async fn shake_hands(&mut self, upstream: &Upstream) -> Result<(), Trouble> {
+    async fn shake_hands(&mut self, upstream: &Upstream, who: &Who) -> Result<(), Trouble> {
         let backend = &upstream.backend;
         if backend.tls == BackendTls::Implicit {
             self.secure(upstream).await?;
         }
         self.be_greeted(backend.greeting_timeout).await?;
-        self.hello(backend.command_timeout).await?;
+        let mut hello = self.hello(backend.command_timeout).await?;
         if backend.tls == BackendTls::Starttls {
             self.start_tls(upstream).await?;
+            hello = self.hello(backend.command_timeout).await?;
+        }
+        if backend.client_address == ClientAddress::Xclient {
+            self.introduce(upstream, who, &hello).await?;
             self.hello(backend.command_timeout).await?;
         }
         Ok(())
@@ -122,7 +135,7 @@ fn target(backend: &Backend, address: SocketAddr, left: u32) -> Target {
         header: match backend.client_address {
             ClientAddress::ProxyV1 => Some(Version::V1),
             ClientAddress::ProxyV2 => Some(Version::V2),
-            ClientAddress::None => None,
+            ClientAddress::Xclient | ClientAddress::None => None,
         },
         loopback_clients: backend.loopback_clients,
         timeout: backend.connect_timeout / left.saturating_add(1),
@@ -145,6 +158,8 @@ pub async fn probe(
         client,
         local,
         name,
+        extended: true,
+        host_name: HostName::default(),
     };
     let relay = Relay::connect(upstream, Seat::new(server), &who, 0).await?;
     relay.part().await;

@@ -44,6 +44,14 @@ pub enum Trouble {
         "refused the PROXY header ({0}); check hosts_proxy on the backend and source_address here"
     )]
     RefusesProxyHeader(String),
+    /// It does not take the client's address from us.
+    #[error(
+        "does not offer XCLIENT with ADDR; check smtpd_authorized_xclient_hosts on the backend and client_address here"
+    )]
+    NoXclient,
+    /// It refused XCLIENT.
+    #[error("refused XCLIENT ({0}); check smtpd_authorized_xclient_hosts on the backend")]
+    RefusesXclient(String),
     /// It has no TLS where it is to have it.
     #[error("does not offer STARTTLS; check its certificate, and tls here")]
     NoStartTls,
@@ -114,6 +122,7 @@ impl Trouble {
                 "greet" | "answer EHLO" | "answer STARTTLS" | "finish the TLS handshake",
             )
             | Self::RefusesProxyHeader(_)
+            | Self::NoXclient
             | Self::NoStartTls
             | Self::Tls(_) => true,
             _ => false,
