@@ -1,6 +1,6 @@
 //! Floor 8: the process. Starts everything in order, stops it in order; the only floor that spawns and reads the clock.
 //!
-//! Start: resolver → certificates → listeners → journal → backends probed → accepting → control socket. Nothing accepts before all of it
+//! Start: resolver → certificates → listeners → backends tested → journal → accepting → control socket. Nothing accepts before all of it
 //! stands; a problem on the way is one [`StartProblem`] and leaves nothing running and nothing written. Stop: no more accepting → sessions end at
 //! their next command boundary outside a transaction, or at the deadline → journal flushed.
 
@@ -62,6 +62,9 @@ pub enum StartProblem {
     /// A configured certificate or key can not be used.
     #[error("{0}")]
     Certificate(Box<Problem>),
+    /// A backend would relay for strangers.
+    #[error("{0}")]
+    OpenBackend(Box<Problem>),
     /// There can be no TLS at all.
     #[error("[tls]: {0}")]
     Tls(#[from] TlsProblem),
@@ -95,6 +98,9 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
     let configured = certificates::configured(snapshot)?;
     let upstreams = upstreams::all(snapshot)?;
     let sockets = bind_all(snapshot)?;
+    probe::first(snapshot, &upstreams)
+        .await
+        .map_err(|problem| StartProblem::OpenBackend(Box::new(problem)))?;
     // The addresses are ours, so no other gatepost runs on them: from here on files are written and tasks are started.
     for problem in directories::problems(snapshot) {
         tracing::error!("{problem}");

@@ -1,16 +1,18 @@
-//! Asks backends what they offer: once for `check-config --connect`; for `run` until each server has answered once, so
-//! that clients are offered as much before the first of them has got through to it, and again whenever one fails a session.
+//! Asks backends what they offer, and whether they would relay for strangers: once for `check-config --connect`; for `run`
+//! until each server has answered once, so that clients are offered as much before the first of them has got through to
+//! it, and again every hour and whenever one was away.
 //!
 //! A backend that is not there is no reason not to start: its clients get 4xx until it is. The first failure is told,
-//! one of another kind too, and the success; the repeats between them are not.
+//! one of another kind too, and the success; the repeats between them are not. One that would relay is: found so in time
+//! it stops the start, and later it gets no mail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem::{Discriminant, discriminant};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::tasks::Tasks;
@@ -19,16 +21,20 @@ use crate::config::{self, ClientAddress, Problem, Snapshot};
 use crate::net::backend::Blame;
 use crate::session::context::Door;
 use crate::session::upstream::{Server, Upstream};
-use crate::session::{self, Trouble};
+use crate::session::{Relaying, Tested, Trouble, probe, self_test};
 
 /// The pause behind the first failure; each is twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The time between two self-tests.
+const HOUR: Duration = Duration::from_secs(60 * 60);
+/// How long a start waits for the first self-test. Behind a PROXY header Exim looks up a name before it greets.
+const FIRST_TEST: Duration = Duration::from_secs(5);
 /// The longest pause while a server is down.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The longest pause while it is there and wants nothing of us, which may take an operator.
 const LONGEST_PAUSE_REFUSED: Duration = Duration::from_secs(60);
 
-/// Begins to ask the backend of each door, each backend once.
+/// Begins to watch the backend of each door, each server for itself.
 pub(in crate::app) fn begin(
     tasks: &Tasks,
     doors: &BTreeMap<String, Arc<Door>>,
@@ -51,19 +57,29 @@ pub(in crate::app) fn begin(
     }
 }
 
-/// Asks a server until it answers; and again whenever a session has had trouble with it, where there are others: an only
-/// one is tried by the sessions themselves, for they have nowhere else to go.
+/// Tests a server as soon as it answers, every hour, and whenever it has been away. Where there are others it is also asked
+/// again after trouble with a session; an only one is tried by the sessions themselves, for they have nowhere else to go.
 async fn watch(upstream: &Upstream, server: &Arc<Server>) {
-    let tell = |trouble: &Trouble| {
-        let (backend, server) = (&upstream.name, server.address);
-        tracing::error!(%backend, %server, "backend {trouble}; it gets no mail until it answers");
-    };
-    until_it_answers(tell, || probe(upstream, server)).await;
-    while upstream.servers().len() > 1 {
-        server.in_trouble().await;
-        tokio::time::sleep(FIRST_PAUSE).await;
-        // Whoever had the trouble has told of it.
-        until_it_answers(|_| (), || probe(upstream, server)).await;
+    let several = upstream.servers().len() > 1;
+    if server.standing().tested.is_none() {
+        let tell = |trouble: &Trouble| {
+            let (backend, server) = (&upstream.name, server.address);
+            tracing::error!(%backend, %server, "backend {trouble}; it gets no mail until it answers");
+        };
+        until_it_answers(tell, || self_test(upstream, server)).await;
+    }
+    let mut next = Instant::now() + HOUR;
+    loop {
+        let hour_is_over = timeout_at(next, server.news()).await.is_err();
+        if several && server.is_in_trouble() {
+            tokio::time::sleep(FIRST_PAUSE).await;
+            // Whoever had the trouble has told of it.
+            until_it_answers(|_| (), || probe(upstream, server)).await;
+        }
+        if hour_is_over || server.wants_test() {
+            until_it_answers(|_| (), || self_test(upstream, server)).await;
+            next = Instant::now() + HOUR;
+        }
     }
 }
 
@@ -75,17 +91,67 @@ pub async fn problems(snapshot: &Snapshot) -> Vec<Problem> {
             return Vec::new();
         };
         let servers = upstream.servers().iter();
-        let troubles = join_all(servers.map(|server| probe(&upstream, server))).await;
-        let troubles = troubles.into_iter().filter_map(Result::err);
-        let told = |trouble: Trouble| {
-            let (key, advice) = advice(&trouble, backend);
-            let key = format!("backend.{name}.{key}");
-            snapshot.problem(&key, &trouble.to_string(), advice)
+        let tests = join_all(servers.map(|server| self_test(&upstream, server))).await;
+        let told = |test: Result<Tested, Trouble>| match test {
+            Ok(tested) => misgiving(&upstream, tested),
+            Err(trouble) => {
+                let (key, advice) = advice(&trouble, backend);
+                Some((key, trouble.to_string(), advice))
+            }
         };
-        troubles.map(told).collect()
+        let told = tests.into_iter().filter_map(told);
+        let problem = |(key, found, advice): (&str, String, &str)| {
+            snapshot.problem(&format!("backend.{name}.{key}"), &found, advice)
+        };
+        told.map(problem).collect()
     };
     let answers = join_all(snapshot.config.backend.iter().map(one)).await;
     answers.into_iter().flatten().collect()
+}
+
+/// Tests each backend that a listener has, each server once, for as long as a start may wait for it.
+///
+/// # Errors
+///
+/// One that would relay for strangers.
+pub(in crate::app) async fn first(
+    snapshot: &Snapshot,
+    upstreams: &BTreeMap<String, Arc<Upstream>>,
+) -> Result<(), Problem> {
+    let listeners = snapshot.config.listen.values();
+    let used: BTreeSet<&String> = listeners.map(|listen| &listen.backend).collect();
+    let used = upstreams.iter().filter(|(name, _)| used.contains(name));
+    let one = async |(name, upstream): (&String, &Arc<Upstream>)| {
+        let tests = upstream.servers().iter().map(async |server| {
+            let tested = timeout(FIRST_TEST, self_test(upstream, server)).await;
+            tested.is_ok_and(|tested| tested.is_ok_and(|it| it.relaying == Relaying::Open))
+        });
+        let open = join_all(tests).await.contains(&true);
+        (open && !upstream.backend.allow_open_backend).then(|| {
+            let key = format!("backend.{name}.address");
+            snapshot.problem(&key, OPEN.0, OPEN.1)
+        })
+    };
+    let problem = join_all(used.map(one)).await.into_iter().flatten().next();
+    problem.map_or(Ok(()), Err)
+}
+
+/// What is said of a backend that relays, and what to do about it.
+const OPEN: (&str, &str) = (
+    "the backend would relay for strangers: it took mail for <self-test@relay.gatepost.example>",
+    "let it refuse domains that are not its own to clients that it does not know, by their own address (Exim: \
+     config/exim4/README.md); or, if it takes every recipient and refuses later, write allow_open_backend = true",
+);
+
+/// What a self-test found wrong: the setting, what is wrong, and what to do about it.
+fn misgiving(upstream: &Upstream, tested: Tested) -> Option<(&'static str, String, &'static str)> {
+    if tested.relaying == Relaying::Open && !upstream.backend.allow_open_backend {
+        return Some(("address", OPEN.0.to_owned(), OPEN.1));
+    }
+    let address = upstream.mistakes_clients(tested)?;
+    let found = format!("the backend takes every client for {address}");
+    let advice = "let the backend believe what client_address says, from source_address";
+    Some(("client_address", found, advice))
 }
 
 /// The setting that is probably wrong, and what to do about it.
@@ -145,16 +211,9 @@ fn advice(trouble: &Trouble, backend: &config::Backend) -> (&'static str, &'stat
     }
 }
 
-/// Asks as any stranger would, in the name of a documentation address (RFC 5737).
-async fn probe(upstream: &Upstream, server: &Arc<Server>) -> Result<(), Trouble> {
-    let stranger = SocketAddr::from(([192, 0, 2, 1], 25));
-    let local = SocketAddr::from(([192, 0, 2, 2], 25));
-    session::probe(upstream, server, stranger, local).await
-}
-
-async fn until_it_answers<F>(tell: impl Fn(&Trouble), mut probe: impl FnMut() -> F)
+async fn until_it_answers<F, T>(tell: impl Fn(&Trouble), mut probe: impl FnMut() -> F)
 where
-    F: Future<Output = Result<(), Trouble>>,
+    F: Future<Output = Result<T, Trouble>>,
 {
     let mut told: Option<Discriminant<Trouble>> = None;
     let mut pause = FIRST_PAUSE;
@@ -175,8 +234,6 @@ where
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
-
-    use tokio::time::Instant;
 
     use super::*;
 

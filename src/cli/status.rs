@@ -100,7 +100,28 @@ fn server_health(server: &Server, paint: Paint) -> String {
         let down = humantime::format_duration(down);
         format!(" for {down}: {}", server.why.as_deref().unwrap_or_default())
     });
-    format!("{up}{since}, {connections} connections")
+    format!(
+        "{up}{since}, {connections} connections, {}",
+        last_test(server, paint)
+    )
+}
+
+fn last_test(server: &Server, paint: Paint) -> String {
+    let (Some(test), Some(ago)) = (&server.test, server.tested) else {
+        return "not tested yet".to_owned();
+    };
+    let ago = humantime::format_duration(Duration::from_secs(ago));
+    let test = test.replace('_', " ");
+    let test = match test.as_str() {
+        "relays for strangers" => paint.bad(&test),
+        _ => test,
+    };
+    let clients = match server.takes_client_for.as_deref() {
+        Some("client") => "knows clients by their address".to_owned(),
+        Some(address) => paint.bad(&format!("takes every client for {address}")),
+        None => "could not tell whether it knows clients by their address".to_owned(),
+    };
+    format!("{test} and {clients} (tested {ago} ago)")
 }
 
 fn health(zone: &Zone, paint: Paint) -> String {

@@ -8,6 +8,7 @@
 //! in SMTP; whether that was allowed is for the phase to say, since mail data cut off is never complete.
 
 mod io_traits;
+mod records;
 
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
@@ -24,6 +25,7 @@ use tokio_rustls::{client, server};
 use crate::facts::TlsParameters;
 use crate::net::backend::Connector;
 use crate::net::tls::{Acceptor, TlsError};
+use records::Records;
 
 /// Octets read at a time while the caller has no buffer: more than any command, and less than the stack minds.
 const SCRATCH: usize = 4096;
@@ -270,28 +272,6 @@ fn now(mut reader: impl Read, input: &mut BytesMut, limit: usize) -> io::Result<
         }
     }
     Ok(taken)
-}
-
-/// The plain text of the TLS records that are there, past the runtime.
-struct Records<'a, D> {
-    socket: &'a SockRef<'a>,
-    session: &'a mut rustls::ConnectionCommon<D>,
-}
-
-impl<D> Read for Records<'_, D> {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.session.reader().read(room) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return read,
-            }
-            // After 0 octets the reader above reports the end.
-            self.session.read_tls(&mut &**self.socket)?;
-            self.session
-                .process_new_packets()
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        }
-    }
 }
 
 /// A close without close_notify is an end of input like any other.

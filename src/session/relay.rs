@@ -9,12 +9,14 @@
 //! another server may have it: the table is in `open`.
 
 mod connection;
+mod fit;
 mod handshake;
 mod open;
+mod self_test;
 mod trouble;
 
 pub(in crate::session) use connection::Relay;
-pub use open::probe;
+pub use self_test::{Relaying, SeenAs, Tested, probe, self_test};
 pub use trouble::Trouble;
 
 use std::net::SocketAddr;
@@ -25,11 +27,10 @@ use tokio::time::timeout;
 use crate::checks::client_name::client_name;
 use crate::checks::verdict::Cleared;
 use crate::config::ClientAddress;
+use crate::session::relay::fit::{fit_recipient, fit_sender, is_hostname};
 use crate::session::relay::open::Who;
 use crate::session::{Session, replies};
-use crate::smtp::command::Command;
-use crate::smtp::domain::{AddressLiteral, HeloName, Host};
-use crate::smtp::extension::Extensions;
+use crate::smtp::domain::HeloName;
 use crate::smtp::params::{MailParams, RcptParams};
 use crate::smtp::path::{ForwardPath, ReversePath};
 use crate::smtp::reply::{Reply, ReplyClass};
@@ -159,7 +160,7 @@ impl Session {
         if self
             .relay
             .as_ref()
-            .is_some_and(|relay| relay.name != who.name)
+            .is_some_and(|relay| relay.name != who.name || relay.server().is_barred())
         {
             self.part_with_backend().await;
         }
@@ -269,50 +270,4 @@ impl Session {
         self.relay = None;
         self.envelope.refused = Some(replies::backend_broken());
     }
-}
-
-/// Whether a HELO name is one that every backend takes: letters, digits, hyphens and dots, or a literal.
-fn is_hostname(name: &HeloName) -> bool {
-    match name.host() {
-        Some(Host::Literal(AddressLiteral::V4(_) | AddressLiteral::V6(_))) => true,
-        Some(Host::Literal(_)) | None => false,
-        Some(Host::Domain(domain)) => domain
-            .as_str()
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.'),
-    }
-}
-
-/// MAIL as this backend takes it. SIZE is only a hint and may be left out; the other parameters are promises.
-fn fit_sender(
-    path: &ReversePath,
-    params: &MailParams,
-    offered: &Extensions,
-) -> Result<Command, Trouble> {
-    let mut params = params.clone();
-    if params.body.is_some() && !offered.eight_bit_mime {
-        return Err(Trouble::Shrunk("8BITMIME"));
-    }
-    if params.smtputf8 && !offered.smtputf8 {
-        return Err(Trouble::Shrunk("SMTPUTF8"));
-    }
-    if offered.size.is_none() {
-        params.size = None;
-    }
-    if !offered.covers_mail(&params) {
-        return Err(Trouble::Shrunk("DSN"));
-    }
-    Ok(Command::Mail(path.clone(), params))
-}
-
-/// RCPT as this backend takes it (RFC 3461 §4: whoever asked to be notified may not be left without a word).
-fn fit_recipient(
-    path: &ForwardPath,
-    params: &RcptParams,
-    offered: &Extensions,
-) -> Result<Command, Trouble> {
-    if !offered.covers_rcpt(params) {
-        return Err(Trouble::Shrunk("DSN"));
-    }
-    Ok(Command::Rcpt(path.clone(), params.clone()))
 }

@@ -10,16 +10,16 @@ mod server;
 pub(in crate::session) use server::Seat;
 pub use server::{Server, Standing};
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::config;
+use crate::config::{self, ClientAddress};
 use crate::net::backend::Connector;
-use crate::session::Trouble;
+use crate::session::{Relaying, SeenAs, Tested, Trouble};
 use crate::smtp::extension::Extensions;
 
 /// A backend as its sessions see it.
@@ -109,7 +109,7 @@ impl Upstream {
         let chosen = match best {
             Some(server) => server,
             // Those that are up have been tried: the session has had its chance.
-            None if self.servers.iter().any(|server| server.is_up()) => return None,
+            None if self.others(&[]).any(|server| server.is_up()) => return None,
             None => {
                 let slowest = self.backend.greeting_timeout;
                 self.others(tried).find(|server| server.may_try(slowest))?
@@ -132,6 +132,49 @@ impl Upstream {
         }
     }
 
+    /// Notes what a self-test of a server has shown, and says it: loudly each time where something is wrong.
+    pub(in crate::session) fn tested(&self, server: &Server, tested: Tested) {
+        let (open, allowed) = (
+            tested.relaying == Relaying::Open,
+            self.backend.allow_open_backend,
+        );
+        let news = server.tested(tested, open && !allowed);
+        let (backend, server) = (&self.name, server.address);
+        match tested.relaying {
+            Relaying::Open if allowed => tracing::error!(
+                %backend, %server, "backend would relay for strangers; it is used all the same, as allow_open_backend says"
+            ),
+            Relaying::Open => tracing::error!(
+                %backend, %server, "backend would relay for strangers: it gets no mail; see allow_open_backend"
+            ),
+            Relaying::Refused if news => {
+                tracing::info!(%backend, %server, "backend refuses to relay for strangers");
+            }
+            Relaying::Refused | Relaying::Unknown => {}
+        }
+        if let Some(address) = self.mistakes_clients(tested) {
+            tracing::error!(
+                %backend, %server, "backend takes every client for {address}; see client_address"
+            );
+        }
+    }
+
+    /// Whom it takes every client for, though it is told better.
+    #[must_use]
+    pub fn mistakes_clients(&self, tested: Tested) -> Option<IpAddr> {
+        match tested.seen {
+            SeenAs::Another(address) if self.backend.client_address != ClientAddress::None => {
+                Some(address)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether none of its servers may be used, because all would relay for strangers.
+    pub(in crate::session) fn is_open(&self) -> bool {
+        self.servers.iter().all(|server| server.is_barred())
+    }
+
     /// How many servers are up beside those that were `tried`.
     pub(in crate::session) fn left(&self, tried: &[SocketAddr]) -> u32 {
         let up = self.others(tried).filter(|server| server.is_up());
@@ -139,7 +182,8 @@ impl Upstream {
     }
 
     fn others<'a>(&'a self, tried: &'a [SocketAddr]) -> impl Iterator<Item = &'a Arc<Server>> {
-        let new = move |server: &&Arc<Server>| !tried.contains(&server.address);
+        let new =
+            move |server: &&Arc<Server>| !server.is_barred() && !tried.contains(&server.address);
         self.servers.iter().filter(new)
     }
 

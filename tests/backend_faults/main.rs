@@ -19,6 +19,7 @@ mod matrix;
 mod memory;
 mod places;
 mod run;
+mod self_test;
 mod servers;
 mod session;
 mod stale;

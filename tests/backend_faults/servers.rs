@@ -244,7 +244,7 @@ fn sessions_are_spread_over_those_that_are_there() {
     held.listen(128).unwrap();
     let first = Backend::start_on(
         TcpListener::from(held),
-        PIPELINING,
+        Script::new(PIPELINING),
         vec![Script::new(PIPELINING)],
     );
     first.probed();

@@ -22,6 +22,7 @@ mod real_exim;
 mod real_haproxy;
 mod real_rbldnsd;
 mod real_tls;
+mod self_test;
 mod servers;
 mod shield;
 mod zones;

@@ -296,6 +296,9 @@ check_rcpt:
   deny    domains     = +local_domains
           local_parts = nobody
           message     = no such user
+.ifdef OPEN_RELAY
+  accept
+.endif
 .ifdef SLOW_RCPT
   warn    condition   = ${{if !eq{{$sender_host_address}}{{192.0.2.1}}}}
           logwrite    = at rcpt

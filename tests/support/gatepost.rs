@@ -165,6 +165,21 @@ impl Gatepost {
         }
     }
 
+    /// How it ends that does not start, and what it says.
+    pub(crate) fn refusal(setup: &Setup) -> process::Finished {
+        let state = TempDir::with_prefix("gatepost-").expect("the temporary directory works");
+        process::run(&mut command(setup, state.path()), &[])
+    }
+
+    /// What `gatepost status --json` says.
+    pub(crate) fn status(&self) -> serde_json::Value {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+        let config = self.state.path().join("gatepost.toml");
+        command.args(["status", "--json", "--config"]).arg(config);
+        let said = command.output().expect("it runs").stdout;
+        serde_json::from_slice(&said).expect("JSON")
+    }
+
     /// Ends it as systemd would, and starts it again with what it has kept.
     pub(crate) fn restart(&mut self, setup: &Setup) {
         self.server.terminate();
@@ -261,8 +276,8 @@ fn without_colours(text: &str) -> String {
     })
 }
 
-/// Starts it with its files in `state`.
-fn run(setup: &Setup, state: &Path) -> (process::Server, Vec<SocketAddr>) {
+/// `gatepost run` with its files in `state`.
+fn command(setup: &Setup, state: &Path) -> Command {
     let config = state.join("gatepost.toml");
     fs::write(&config, setup.write(state)).expect("the directory is ours");
     let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
@@ -271,7 +286,12 @@ fn run(setup: &Setup, state: &Path) -> (process::Server, Vec<SocketAddr>) {
         .arg("--config")
         .arg(&config)
         .current_dir(state);
-    let mut server = process::Server::start(&mut command);
+    command
+}
+
+/// Starts it, and waits until it listens.
+fn run(setup: &Setup, state: &Path) -> (process::Server, Vec<SocketAddr>) {
+    let mut server = process::Server::start(&mut command(setup, state));
     let open = wait::until(|| {
         let open = listening(&server.output());
         (open.len() == 4 || server.ended().is_some()).then_some(open)

@@ -14,6 +14,7 @@ use crate::checks::policy::Mode;
 use crate::facts::{Identity, Listed, Question, Subject};
 use crate::gather::memory::Remembrance;
 use crate::gather::{Gather, Standing};
+use crate::session::SeenAs;
 use crate::session::context::{Door, Shared};
 use crate::session::upstream::{self, Upstream};
 use crate::store;
@@ -233,12 +234,20 @@ fn identities(subject: &Subject) -> Vec<Identity> {
 fn server(server: &upstream::Server) -> Server {
     let standing = server.standing();
     let (down, why) = standing.down.unzip();
+    let (ago, tested) = standing.tested.unzip();
     Server {
         address: server.address,
         up: standing.up,
         down: down.map(|down| down.as_secs()),
         why,
         connections: standing.connections,
+        test: tested.map(|tested| tested.relaying.label().to_owned()),
+        takes_client_for: tested.and_then(|tested| match tested.seen {
+            SeenAs::Itself => Some("client".to_owned()),
+            SeenAs::Another(address) => Some(address.to_string()),
+            SeenAs::Unsaid => None,
+        }),
+        tested: ago.map(|ago| ago.as_secs()),
     }
 }
 

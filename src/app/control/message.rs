@@ -141,6 +141,12 @@ pub struct Server {
     pub why: Option<String>,
     /// Connections open now, or being opened.
     pub connections: usize,
+    /// What its last self-test has shown of relaying for strangers, as a word.
+    pub test: Option<String>,
+    /// Whom it takes clients for: `client`, or an address that is not theirs; nothing if it does not say.
+    pub takes_client_for: Option<String>,
+    /// Seconds since that test.
+    pub tested: Option<u64>,
 }
 
 /// A zone, or the resolver.

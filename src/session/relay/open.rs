@@ -20,7 +20,7 @@ use crate::config::{Backend, BackendTls, ClientAddress};
 use crate::net::backend::{self, Target, may_be_told_of};
 use crate::net::proxy_header::Version;
 use crate::session::relay::{Relay, Trouble};
-use crate::session::upstream::{Seat, Server, Upstream};
+use crate::session::upstream::{Seat, Upstream};
 use crate::smtp::domain::HeloName;
 use crate::smtp::xclient::HostName;
 
@@ -50,7 +50,10 @@ impl Relay {
         let place = upstream.place(on_sufferance).await?;
         loop {
             let Some(seat) = upstream.choose(tried) else {
-                return Err(Trouble::BacksOff);
+                return Err(match upstream.is_open() {
+                    true => Trouble::Relays,
+                    false => Trouble::BacksOff,
+                });
             };
             let address = seat.server().address;
             tried.push(address);
@@ -140,28 +143,4 @@ fn target(backend: &Backend, address: SocketAddr, left: u32) -> Target {
         loopback_clients: backend.loopback_clients,
         timeout: backend.connect_timeout / left.saturating_add(1),
     }
-}
-
-/// Asks one server of a backend what it offers, in the name of `client`, and notes it.
-///
-/// # Errors
-///
-/// [`Trouble`]: the backend's fault or our configuration's.
-pub async fn probe(
-    upstream: &Upstream,
-    server: &Arc<Server>,
-    client: SocketAddr,
-    local: SocketAddr,
-) -> Result<(), Trouble> {
-    let name = HeloName::literal(client.ip());
-    let who = Who {
-        client,
-        local,
-        name,
-        extended: true,
-        host_name: HostName::default(),
-    };
-    let relay = Relay::connect(upstream, Seat::new(server), &who, 0).await?;
-    relay.part().await;
-    Ok(())
 }

@@ -16,6 +16,9 @@ pub enum Trouble {
     /// It failed so recently that it was not tried again; that failure has been told.
     #[error("failed a moment ago")]
     BacksOff,
+    /// It would relay for strangers; that has been told.
+    #[error("would relay for strangers, and is not used; see allow_open_backend")]
+    Relays,
     /// As many connections are open as there may be.
     #[error("has as many connections as it may have; see max_connections")]
     Busy,
@@ -94,7 +97,9 @@ impl Trouble {
     /// Tells it: loudly, but for what was told a moment ago.
     pub(in crate::session::relay) fn log(&self, id: &str, backend: &str) {
         match self {
-            Self::BacksOff | Self::Busy => tracing::debug!(id, backend, "backend {self}"),
+            Self::BacksOff | Self::Relays | Self::Busy => {
+                tracing::debug!(id, backend, "backend {self}");
+            }
             // A program of this host that tries port 25 does so again and again, and nothing is out of order.
             Self::NotForThisClient(_) if told_lately() => {
                 tracing::debug!(id, backend, "backend {self}");
@@ -108,7 +113,11 @@ impl Trouble {
     pub(in crate::session) fn is_the_servers(&self) -> bool {
         !matches!(
             self,
-            Self::BacksOff | Self::Busy | Self::NotForThisClient(_) | Self::Defect(_)
+            Self::BacksOff
+                | Self::Relays
+                | Self::Busy
+                | Self::NotForThisClient(_)
+                | Self::Defect(_)
         )
     }
 

@@ -3,7 +3,7 @@
 //! Down is a server that could not be reached or did not get as far as a session: nobody is sent to it while another is
 //! up. Whether it is back is found out by whoever watches it; and where all are down by sessions, one at a time.
 //! A server that refused or lost a session is not down, since that may have been about one client, but for some seconds
-//! others are asked first.
+//! others are asked first. One that was found to relay for strangers is not used at all, unless the configuration says so.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::session::Trouble;
+use crate::session::{Relaying, Tested, Trouble};
 use crate::smtp::extension::Extensions;
 
 /// One server.
@@ -23,7 +23,7 @@ pub struct Server {
     pub address: SocketAddr,
     state: Mutex<State>,
     connections: AtomicUsize,
-    trouble: Notify,
+    news: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +31,11 @@ struct State {
     offered: Option<Extensions>,
     down: Option<Down>,
     shunned: Option<Instant>,
+    tested: Option<(Instant, Tested)>,
+    /// Whether what was tested may not hold any more.
+    changed: bool,
+    /// Whether it is not used, because it would relay for strangers.
+    barred: bool,
 }
 
 #[derive(Debug)]
@@ -73,6 +78,8 @@ pub struct Standing {
     pub down: Option<(Duration, String)>,
     /// Sessions that have a connection to it, or are making one.
     pub connections: usize,
+    /// What its last self-test has shown, and how long ago.
+    pub tested: Option<(Duration, Tested)>,
 }
 
 /// After a failure to reach a server nobody tries for this long; then the next session is the probe. Twice as long after
@@ -90,7 +97,7 @@ impl Server {
             address,
             state: Mutex::default(),
             connections: AtomicUsize::new(0),
-            trouble: Notify::new(),
+            news: Notify::new(),
         }
     }
 
@@ -99,7 +106,31 @@ impl Server {
         let mut state = self.state();
         let first = state.offered.replace(offered).is_none();
         state.shunned = None;
-        state.down.take().is_some() || first
+        let news = state.down.take().is_some() || first;
+        if news {
+            state.changed = true;
+            self.news.notify_one();
+        }
+        news
+    }
+
+    /// Notes what a self-test has shown, and whether the server is not to be used for it. Whether that is news.
+    pub(super) fn tested(&self, tested: Tested, barred: bool) -> bool {
+        let mut state = self.state();
+        state.changed = false;
+        // What was found once holds until it is found otherwise.
+        if tested.relaying != Relaying::Unknown {
+            state.barred = barred;
+        }
+        let before = state.tested.replace((Instant::now(), tested));
+        before.is_none_or(|(_, before)| before != tested)
+    }
+
+    /// Whether it answers and what was tested, if anything, may not hold any more.
+    #[must_use]
+    pub fn wants_test(&self) -> bool {
+        let state = self.state();
+        state.changed && state.down.is_none()
     }
 
     /// Notes a failure. Whether it had been up until then, and is down now.
@@ -129,13 +160,24 @@ impl Server {
                 return false;
             }
         };
-        self.trouble.notify_one();
+        self.news.notify_one();
         goes_down
     }
 
-    /// Waits until it goes down or fails a session.
-    pub async fn in_trouble(&self) {
-        self.trouble.notified().await;
+    /// Waits until it goes down, fails a session, or answers again.
+    pub async fn news(&self) {
+        self.news.notified().await;
+    }
+
+    /// Whether it would relay for strangers and may not.
+    pub(in crate::session) fn is_barred(&self) -> bool {
+        self.state().barred
+    }
+
+    /// Whether it is down, or has failed a session a moment ago.
+    #[must_use]
+    pub fn is_in_trouble(&self) -> bool {
+        !self.is_up() || self.is_shunned()
     }
 
     /// Whether it may be used like any other: nobody knows better.
@@ -190,6 +232,7 @@ impl Server {
             },
             down: down.map(|down| (down.since.elapsed(), down.why.clone())),
             connections: self.connections(),
+            tested: state.tested.map(|(at, tested)| (at.elapsed(), tested)),
         }
     }
 

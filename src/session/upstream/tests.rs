@@ -159,6 +159,53 @@ async fn what_is_offered_is_what_all_have_that_are_up() {
     assert_eq!(upstream.offered(), offer(1000, false));
 }
 
+#[tokio::test(start_paused = true)]
+async fn one_that_relays_is_not_used_until_it_does_not() {
+    let mut upstream = upstream(9, 2);
+    let shown = |relaying| Tested {
+        relaying,
+        seen: SeenAs::Itself,
+    };
+    let test = |upstream: &Upstream, server: usize, relaying| {
+        upstream.tested(&upstream.servers()[server], shown(relaying));
+    };
+    test(&upstream, 0, Relaying::Open);
+    assert_eq!(next(&upstream, &[]), Some(2));
+    assert_eq!((next(&upstream, &[2]), upstream.is_open()), (None, false));
+    test(&upstream, 1, Relaying::Open);
+    assert_eq!((next(&upstream, &[]), upstream.is_open()), (None, true));
+    test(&upstream, 1, Relaying::Unknown);
+    assert_eq!(next(&upstream, &[]), None);
+    test(&upstream, 1, Relaying::Refused);
+    assert_eq!(next(&upstream, &[]), Some(2));
+    upstream.backend.allow_open_backend = true;
+    test(&upstream, 0, Relaying::Open);
+    assert_eq!(next(&upstream, &[]), Some(1));
+}
+
+/// At first, and when it has been away.
+#[tokio::test(start_paused = true)]
+async fn when_a_test_is_due() {
+    let upstream = upstream(9, 1);
+    let server = &upstream.servers()[0];
+    assert!(!server.wants_test(), "it has not answered");
+    server.answered(Extensions::default());
+    assert!(server.wants_test());
+    let refused = Tested {
+        relaying: Relaying::Refused,
+        seen: SeenAs::Unsaid,
+    };
+    upstream.tested(server, refused);
+    server.answered(Extensions::default());
+    assert!(!server.wants_test());
+    tokio::time::advance(FIRST_PAUSE).await;
+    assert_eq!(server.standing().tested, Some((FIRST_PAUSE, refused)));
+    server.failed(&silent());
+    assert!(!server.wants_test(), "it is down");
+    server.answered(Extensions::default());
+    assert!(server.wants_test());
+}
+
 /// A twentieth, at least two.
 #[tokio::test(start_paused = true)]
 async fn how_many_places_are_on_sufferance() {
