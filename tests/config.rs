@@ -100,11 +100,19 @@ fn each_mistake_behind_a_good_file_gets_its_one_line() {
         ),
         (
             "[backend.b]\naddress = \"127.0.0.1:26\"\ntls = \"starttls\"\n",
-            "g.toml:9:1: backend.b.tls: \"starttls\" is not built yet; write \"none\"",
+            "g.toml:7:10: backend.b.server_name: not set, so there is no telling whose certificate is the right one; write \
+             the name that the backend's certificate is for; or verify = \"loopback-only\" where the backend is on this \
+             machine",
         ),
         (
-            "[backend.b]\naddress = \"127.0.0.1:26\"\nclient_address = \"xclient\"\n",
-            "g.toml:9:1: backend.b.client_address: \"xclient\" is not built yet; write \"proxy-v2\", \"proxy-v1\" or \"none\"",
+            "[backend.b]\naddress = [\"127.0.0.1:26\", \"192.0.2.1:25\"]\ntls = \"implicit\"\nverify = \"loopback-only\"\n",
+            "g.toml:10:1: backend.b.verify: \"loopback-only\", but \"192.0.2.1:25\" is not on loopback; write verify = \
+             \"full\" and server_name",
+        ),
+        (
+            "[backend.b]\naddress = \"127.0.0.1:26\"\nca = \"ca.pem\"\n",
+            "g.toml:9:1: backend.b.ca: \"ca.pem\" is not a whole path; write it from / on, such as \
+             \"/etc/gatepost/backend-ca.pem\"",
         ),
         (
             "[listen.s]\naddress = \"0.0.0.0:465\"\nrole = \"submission\"\nbackend = \"exim\"\n",
@@ -118,7 +126,7 @@ fn each_mistake_behind_a_good_file_gets_its_one_line() {
         (
             "[backend.b]\naddress = \"127.0.0.1:26\"\nclient_address = \"proxy_v2\"\n",
             "g.toml:9:1: backend.b.client_address: the word \"proxy_v2\" is unknown, did you mean \"proxy-v2\"? allowed: \
-          \"proxy-v1\", \"proxy-v2\", \"none\"",
+          \"proxy-v1\", \"proxy-v2\", \"xclient\", \"none\"",
         ),
         (
             "[mail_data]\nbare_newline = 0\n",

@@ -35,6 +35,7 @@ tls = "implicit"
 backend = "sink"
 [backend.sink]
 address = ["{sink}"]
+allow_open_backend = true
 loopback_clients = true
 [policy.default]
 greet_wait = "0s"

@@ -1,6 +1,6 @@
 //! Floor 8: the process. Starts everything in order, stops it in order; the only floor that spawns and reads the clock.
 //!
-//! Start: resolver → certificates → listeners → journal → backends probed → accepting → control socket. Nothing accepts before all of it
+//! Start: resolver → certificates → listeners → backends tested → journal → accepting → control socket. Nothing accepts before all of it
 //! stands; a problem on the way is one [`StartProblem`] and leaves nothing running and nothing written. Stop: no more accepting → sessions end at
 //! their next command boundary outside a transaction, or at the deadline → journal flushed.
 
@@ -18,6 +18,7 @@ pub mod probe;
 pub mod remarks;
 mod session_id;
 pub mod tasks;
+pub mod upstreams;
 pub mod zones;
 
 use std::collections::BTreeMap;
@@ -63,6 +64,9 @@ pub enum StartProblem {
     /// A configured certificate or key can not be used.
     #[error("{0}")]
     Certificate(Box<Problem>),
+    /// A backend would relay for strangers.
+    #[error("{0}")]
+    OpenBackend(Box<Problem>),
     /// There can be no TLS at all.
     #[error("[tls]: {0}")]
     Tls(#[from] TlsProblem),
@@ -96,8 +100,12 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
     let tasks = Tasks::default();
     let answerer = Gather::new(&gather_settings(&config.resolver), tasks.spawner())?;
     let configured = certificates::configured(snapshot)?;
+    let upstreams = upstreams::all(snapshot)?;
     let sockets = bind_all(snapshot)?;
     let admin_sockets = bind_admin(snapshot)?;
+    probe::first(snapshot, &upstreams)
+        .await
+        .map_err(|problem| StartProblem::OpenBackend(Box::new(problem)))?;
     // The addresses are ours, so no other gatepost runs on them: from here on files are written and tasks are started.
     for problem in directories::problems(snapshot) {
         tracing::error!("{problem}");
@@ -134,7 +142,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
         metrics: Metrics::default(),
         tally: Tally::default(),
     });
-    let doors = doors(snapshot, acceptor.as_ref());
+    let doors = doors(snapshot, &upstreams, acceptor.as_ref());
     probe::begin(&tasks, &doors, &shared.draining);
     let mut addresses = Vec::new();
     for (name, socket) in sockets {
@@ -271,18 +279,12 @@ fn start_journal(
     Ok((Some(writer), Some(thread)))
 }
 
-fn doors(snapshot: &Snapshot, acceptor: Option<&tls::Acceptor>) -> BTreeMap<String, Arc<Door>> {
+fn doors(
+    snapshot: &Snapshot,
+    upstreams: &BTreeMap<String, Arc<Upstream>>,
+    acceptor: Option<&tls::Acceptor>,
+) -> BTreeMap<String, Arc<Door>> {
     let config = &snapshot.config;
-    let upstreams: BTreeMap<&String, Arc<Upstream>> = config
-        .backend
-        .iter()
-        .map(|(name, backend)| {
-            (
-                name,
-                Arc::new(Upstream::new(name.as_str(), backend.clone())),
-            )
-        })
-        .collect();
     let checks = snapshot.policies.values().flat_map(|policy| &policy.checks);
     let primaries: Vec<&str> = checks
         .flat_map(|check| check.listeners())

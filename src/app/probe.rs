@@ -1,31 +1,40 @@
-//! Asks backends what they offer: once for `check-config --connect`; for `run` until each has answered once, so that
-//! clients are offered as much before the first of them has got through to it.
+//! Asks backends what they offer, and whether they would relay for strangers: once for `check-config --connect`; for `run`
+//! until each server has answered once, so that clients are offered as much before the first of them has got through to
+//! it, and again every hour and whenever one was away.
 //!
 //! A backend that is not there is no reason not to start: its clients get 4xx until it is. The first failure is told,
-//! one of another kind too, and the success; the repeats between them are not.
+//! one of another kind too, and the success; the repeats between them are not. One that would relay is: found so in time
+//! it stops the start, and later it gets no mail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem::{Discriminant, discriminant};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::tasks::Tasks;
+use crate::app::upstreams;
 use crate::config::{self, ClientAddress, Problem, Snapshot};
 use crate::net::backend::Blame;
 use crate::session::context::Door;
-use crate::session::upstream::Upstream;
-use crate::session::{self, Trouble};
+use crate::session::upstream::{Server, Upstream};
+use crate::session::{Relaying, Tested, Trouble, probe, self_test};
 
 /// The pause behind the first failure; each is twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The time between two self-tests.
+const HOUR: Duration = Duration::from_secs(60 * 60);
+/// How long a start waits for the first self-test. Behind a PROXY header Exim looks up a name before it greets.
+const FIRST_TEST: Duration = Duration::from_secs(5);
+/// The longest pause while a server is down.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause while it is there and wants nothing of us, which may take an operator.
+const LONGEST_PAUSE_REFUSED: Duration = Duration::from_secs(60);
 
-/// Begins to ask the backend of each door, each backend once.
+/// Begins to watch the backend of each door, each server for itself.
 pub(in crate::app) fn begin(
     tasks: &Tasks,
     doors: &BTreeMap<String, Arc<Door>>,
@@ -35,32 +44,122 @@ pub(in crate::app) fn begin(
         .values()
         .map(|door| (&*door.upstream.name, &door.upstream))
         .collect();
-    for upstream in upstreams.into_values().map(Arc::clone) {
-        let draining = draining.clone();
-        tasks.spawn(async move {
-            let answered = until_it_answers(&upstream.name, || probe(&upstream));
-            // A drain has nobody left to offer anything to.
-            let _ = draining.run_until_cancelled(answered).await;
-        });
+    for upstream in upstreams.into_values() {
+        for server in upstream.servers() {
+            let (upstream, server) = (Arc::clone(upstream), Arc::clone(server));
+            let draining = draining.clone();
+            tasks.spawn(async move {
+                // A drain has nobody left to offer anything to.
+                let watched = watch(&upstream, &server);
+                let _ = draining.run_until_cancelled(watched).await;
+            });
+        }
+    }
+}
+
+/// Tests a server as soon as it answers, every hour, and whenever it has been away. Where there are others it is also asked
+/// again after trouble with a session; an only one is tried by the sessions themselves, for they have nowhere else to go.
+async fn watch(upstream: &Upstream, server: &Arc<Server>) {
+    let several = upstream.servers().len() > 1;
+    if server.standing().tested.is_none() {
+        let tell = |trouble: &Trouble| {
+            let (backend, server) = (&upstream.name, server.address);
+            tracing::error!(%backend, %server, "backend {trouble}; it gets no mail until it answers");
+        };
+        until_it_answers(tell, || self_test(upstream, server)).await;
+    }
+    let mut next = Instant::now() + HOUR;
+    loop {
+        let hour_is_over = timeout_at(next, server.news()).await.is_err();
+        if several && server.is_in_trouble() {
+            tokio::time::sleep(FIRST_PAUSE).await;
+            // Whoever had the trouble has told of it.
+            until_it_answers(|_| (), || probe(upstream, server)).await;
+        }
+        if hour_is_over || server.wants_test() {
+            until_it_answers(|_| (), || self_test(upstream, server)).await;
+            next = Instant::now() + HOUR;
+        }
     }
 }
 
 /// Asks each backend once, and says which of them does not answer as it should.
 pub async fn problems(snapshot: &Snapshot) -> Vec<Problem> {
     let one = async |(name, backend): (&String, &config::Backend)| {
-        let upstream = Upstream::new(name.as_str(), backend.clone());
-        let trouble = probe(&upstream).await.err()?;
-        let (key, advice) = advice(&trouble, backend);
-        let key = format!("backend.{name}.{key}");
-        Some(snapshot.problem(&key, &trouble.to_string(), advice))
+        // What is wrong with its certificates has been told.
+        let Ok(upstream) = upstreams::upstream(name, backend) else {
+            return Vec::new();
+        };
+        let servers = upstream.servers().iter();
+        let tests = join_all(servers.map(|server| self_test(&upstream, server))).await;
+        let told = |test: Result<Tested, Trouble>| match test {
+            Ok(tested) => misgiving(&upstream, tested),
+            Err(trouble) => {
+                let (key, advice) = advice(&trouble, backend);
+                Some((key, trouble.to_string(), advice))
+            }
+        };
+        let told = tests.into_iter().filter_map(told);
+        let problem = |(key, found, advice): (&str, String, &str)| {
+            snapshot.problem(&format!("backend.{name}.{key}"), &found, advice)
+        };
+        told.map(problem).collect()
     };
     let answers = join_all(snapshot.config.backend.iter().map(one)).await;
     answers.into_iter().flatten().collect()
 }
 
+/// Tests each backend that a listener has, each server once, for as long as a start may wait for it.
+///
+/// # Errors
+///
+/// One that would relay for strangers.
+pub(in crate::app) async fn first(
+    snapshot: &Snapshot,
+    upstreams: &BTreeMap<String, Arc<Upstream>>,
+) -> Result<(), Problem> {
+    let listeners = snapshot.config.listen.values();
+    let used: BTreeSet<&String> = listeners.map(|listen| &listen.backend).collect();
+    let used = upstreams.iter().filter(|(name, _)| used.contains(name));
+    let one = async |(name, upstream): (&String, &Arc<Upstream>)| {
+        let tests = upstream.servers().iter().map(async |server| {
+            let tested = timeout(FIRST_TEST, self_test(upstream, server)).await;
+            tested.is_ok_and(|tested| tested.is_ok_and(|it| it.relaying == Relaying::Open))
+        });
+        let open = join_all(tests).await.contains(&true);
+        (open && !upstream.backend.allow_open_backend).then(|| {
+            let key = format!("backend.{name}.address");
+            snapshot.problem(&key, OPEN.0, OPEN.1)
+        })
+    };
+    let problem = join_all(used.map(one)).await.into_iter().flatten().next();
+    problem.map_or(Ok(()), Err)
+}
+
+/// What is said of a backend that relays, and what to do about it.
+const OPEN: (&str, &str) = (
+    "the backend would relay for strangers: it took mail for <self-test@relay.gatepost.example>",
+    "let it refuse domains that are not its own to clients that it does not know, by their own address (Exim: \
+     config/exim4/README.md); or, if it takes every recipient and refuses later, write allow_open_backend = true",
+);
+
+/// What a self-test found wrong: the setting, what is wrong, and what to do about it.
+fn misgiving(upstream: &Upstream, tested: Tested) -> Option<(&'static str, String, &'static str)> {
+    if tested.relaying == Relaying::Open && !upstream.backend.allow_open_backend {
+        return Some(("address", OPEN.0.to_owned(), OPEN.1));
+    }
+    let address = upstream.mistakes_clients(tested)?;
+    let found = format!("the backend takes every client for {address}");
+    let advice = "let the backend believe what client_address says, from source_address";
+    Some(("client_address", found, advice))
+}
+
 /// The setting that is probably wrong, and what to do about it.
 fn advice(trouble: &Trouble, backend: &config::Backend) -> (&'static str, &'static str) {
-    let announces = backend.client_address != ClientAddress::None;
+    let announces = matches!(
+        backend.client_address,
+        ClientAddress::ProxyV1 | ClientAddress::ProxyV2
+    );
     match trouble {
         Trouble::Unreachable(error) if error.blame() == Blame::Us => (
             "source_address",
@@ -87,6 +186,19 @@ fn advice(trouble: &Trouble, backend: &config::Backend) -> (&'static str, &'stat
             "client_address",
             "a backend that takes gatepost only wants a PROXY header: write \"proxy-v2\"",
         ),
+        Trouble::NoXclient | Trouble::RefusesXclient(_) => (
+            "client_address",
+            "let the backend take XCLIENT from this address (Postfix: smtpd_authorized_xclient_hosts), or write \"proxy-v2\" \
+             for one that takes PROXY headers",
+        ),
+        Trouble::NoStartTls => (
+            "tls",
+            "give the backend a certificate and let it offer STARTTLS here (Exim: tls_advertise_hosts), or write \"none\"",
+        ),
+        Trouble::Tls(_) => (
+            "server_name",
+            "see whether the backend speaks TLS there as tls says, its certificate is for server_name, and ca vouches for it",
+        ),
         Trouble::Silent("greet") if !announces => (
             "client_address",
             "it may wait for a PROXY header: write \"proxy-v2\"; or it is no SMTP server",
@@ -99,68 +211,61 @@ fn advice(trouble: &Trouble, backend: &config::Backend) -> (&'static str, &'stat
     }
 }
 
-/// Asks as any stranger would, in the name of a documentation address (RFC 5737).
-async fn probe(upstream: &Upstream) -> Result<(), Trouble> {
-    let stranger = SocketAddr::from(([192, 0, 2, 1], 25));
-    let local = SocketAddr::from(([192, 0, 2, 2], 25));
-    session::probe(upstream, stranger, local).await
-}
-
-async fn until_it_answers<F>(backend: &str, mut probe: impl FnMut() -> F)
+async fn until_it_answers<F, T>(tell: impl Fn(&Trouble), mut probe: impl FnMut() -> F)
 where
-    F: Future<Output = Result<(), Trouble>>,
+    F: Future<Output = Result<T, Trouble>>,
 {
     let mut told: Option<Discriminant<Trouble>> = None;
     let mut pause = FIRST_PAUSE;
     while let Err(trouble) = probe().await {
         let kind = discriminant(&trouble);
-        // What lets it back off was told by the session that met it.
-        if told != Some(kind) && !matches!(trouble, Trouble::BacksOff) {
-            told = Some(kind);
-            tracing::error!(
-                backend,
-                "backend {trouble}; its clients get 4xx until it answers"
-            );
+        if told.replace(kind) != Some(kind) {
+            tell(&trouble);
         }
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        let longest = match trouble.marks_down() {
+            true => LONGEST_PAUSE,
+            false => LONGEST_PAUSE_REFUSED,
+        };
+        pause = (pause * 2).min(longest);
     }
-    tracing::info!(backend, "backend answers");
 }
 
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
 
-    use tokio::time::Instant;
-
     use super::*;
 
-    /// When, in seconds, a backend is asked that answers at `answers`.
-    async fn asked_until(answers: u64) -> Vec<u64> {
+    /// When, in seconds, a backend is asked that answers at `answers`, with this trouble before.
+    async fn asked_until(answers: u64, trouble: fn() -> Trouble) -> Vec<u64> {
         let begun = Instant::now();
         let asked = RefCell::new(Vec::new());
-        until_it_answers("exim", || {
-            let now = begun.elapsed().as_secs();
-            asked.borrow_mut().push(now);
-            async move {
-                match now >= answers {
-                    true => Ok(()),
-                    false => Err(Trouble::Silent("greet")),
+        until_it_answers(
+            |_| (),
+            || {
+                let now = begun.elapsed().as_secs();
+                asked.borrow_mut().push(now);
+                async move {
+                    match now >= answers {
+                        true => Ok(()),
+                        false => Err(trouble()),
+                    }
                 }
-            }
-        })
+            },
+        )
         .await;
         asked.into_inner()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_backend_is_asked_less_and_less_often_until_it_answers() {
-        assert_eq!(asked_until(0).await, [0]);
-        assert_eq!(asked_until(2).await, [0, 1, 3]);
-        assert_eq!(
-            asked_until(200).await,
-            [0, 1, 3, 7, 15, 31, 63, 123, 183, 243]
-        );
+        let down = || Trouble::Silent("greet");
+        assert_eq!(asked_until(0, down).await, [0]);
+        assert_eq!(asked_until(2, down).await, [0, 1, 3]);
+        assert_eq!(asked_until(20, down).await, [0, 1, 3, 7, 12, 17, 22]);
+        let refuses = || Trouble::Refuses("554 no".to_owned());
+        let asked = asked_until(200, refuses).await;
+        assert_eq!(asked, [0, 1, 3, 7, 15, 31, 63, 123, 183, 243]);
     }
 }

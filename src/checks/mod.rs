@@ -6,6 +6,7 @@
 pub mod access;
 pub mod address;
 mod answer_filter;
+pub mod client_name;
 mod conduct;
 mod dnsbl;
 pub mod examination;

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::app::{certificates, directories, probe, remarks};
+use crate::app::{certificates, directories, probe, remarks, upstreams};
 use crate::config::{self, Problem, Snapshot};
 
 /// Arguments of `gatepost check-config`.
@@ -62,6 +62,7 @@ pub(in crate::cli) fn run(args: &Arguments) -> anyhow::Result<ExitCode> {
 /// What can only be told with the certificates open and the directories in view.
 fn with_files(mut snapshot: Snapshot) -> Loaded {
     let mut problems = certificates::problems(&snapshot);
+    problems.extend(upstreams::problems(&snapshot));
     problems.extend(directories::problems(&snapshot));
     let notes = remarks::notes(&snapshot);
     snapshot.notes.extend(notes);

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::app::control::message::{Answer, Backend, Request, Status, Zone};
+use crate::app::control::message::{Answer, Backend, Request, Server, Status, Zone};
 use crate::cli::ask::{Where, amiss, ask};
 use crate::cli::output::{self, Paint};
 
@@ -60,16 +60,15 @@ fn show(out: &mut impl Write, status: &Status, paint: Paint) -> std::io::Result<
             max_connections,
             ..
         } = backend;
-        let up = match backend.up {
-            Some(true) => paint.good("up"),
-            Some(false) => paint.bad("down"),
-            None => "not asked yet".to_owned(),
-        };
-        let name = &backend.name;
+        let (name, up) = (&backend.name, said(backend.up, paint));
         writeln!(
             out,
             "  {name:<14} {up}, {connections} of {max_connections} connections in use"
         )?;
+        for server in &backend.servers {
+            let address = server.address.to_string();
+            writeln!(out, "    {address:<26} {}", server_health(server, paint))?;
+        }
     }
     writeln!(out, "\n{}", paint.dim("DNS"))?;
     for zone in std::iter::once(&status.resolver).chain(&status.zones) {
@@ -84,6 +83,45 @@ fn show(out: &mut impl Write, status: &Status, paint: Paint) -> std::io::Result<
     )?;
     writeln!(out, "\n{}", paint.dim("memory"))?;
     memory(out, status, paint)
+}
+
+fn said(up: Option<bool>, paint: Paint) -> String {
+    match up {
+        Some(true) => paint.good("up"),
+        Some(false) => paint.bad("down"),
+        None => "not asked yet".to_owned(),
+    }
+}
+
+fn server_health(server: &Server, paint: Paint) -> String {
+    let (up, connections) = (said(server.up, paint), server.connections);
+    let down = server.down.map(Duration::from_secs);
+    let since = down.map_or_else(String::new, |down| {
+        let down = humantime::format_duration(down);
+        format!(" for {down}: {}", server.why.as_deref().unwrap_or_default())
+    });
+    format!(
+        "{up}{since}, {connections} connections, {}",
+        last_test(server, paint)
+    )
+}
+
+fn last_test(server: &Server, paint: Paint) -> String {
+    let (Some(test), Some(ago)) = (&server.test, server.tested) else {
+        return "not tested yet".to_owned();
+    };
+    let ago = humantime::format_duration(Duration::from_secs(ago));
+    let test = test.replace('_', " ");
+    let test = match test.as_str() {
+        "relays for strangers" => paint.bad(&test),
+        _ => test,
+    };
+    let clients = match server.takes_client_for.as_deref() {
+        Some("client") => "knows clients by their address".to_owned(),
+        Some(address) => paint.bad(&format!("takes every client for {address}")),
+        None => "could not tell whether it knows clients by their address".to_owned(),
+    };
+    format!("{test} and {clients} (tested {ago} ago)")
 }
 
 fn health(zone: &Zone, paint: Paint) -> String {

@@ -36,7 +36,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 pub use admin::Admin;
-pub use backend::{Backend, BackendTls, ClientAddress};
+pub use backend::{Backend, BackendTls, ClientAddress, Verify};
 pub use effective::Setting;
 pub use journal::Journal;
 pub use limits::Limits;

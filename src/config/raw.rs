@@ -59,13 +59,6 @@ pub(in crate::config) fn read(mut values: Value, report: &mut Report<'_>) -> Raw
 const NOT_BUILT: &[(&[&str], Option<&str>, &str)] = &[
     (&["journal", "privacy"], None, "leave it out"),
     (
-        &["backend", "*", "client_address"],
-        Some("xclient"),
-        "write \"proxy-v2\", \"proxy-v1\" or \"none\"",
-    ),
-    (&["backend", "*", "tls"], Some("starttls"), "write \"none\""),
-    (&["backend", "*", "tls"], Some("implicit"), "write \"none\""),
-    (
         &["log", "format"],
         Some("journald"),
         "write \"text\" or \"json\"",

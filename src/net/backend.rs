@@ -1,10 +1,15 @@
-//! The connection to the backend: which address, from which address of ours, announced by which PROXY header.
+//! The connection to the backend: which address, from which address of ours, announced by which PROXY header. TLS comes
+//! behind the header, in [`tls`].
 //!
 //! One connection serves one client address only (PROXY protocol, section 2), so there is no pool. Not the SMTP
 //! dialogue: after [`connect`] the backend's 220 is still to come, and nothing may be sent before it.
 //!
 //! The source address is the lock on the backend's relay rights: if it cannot be bound, no connection is made from
 //! another. And no client is announced that would be given the rights of this host by mistake.
+
+mod tls;
+
+pub use tls::{Connector, Trust, TrustProblem};
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -15,16 +20,16 @@ use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::IpBindAddressNoPort;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
 use crate::net::proxy_header::{self, Version};
 use crate::net::{Stream, is_host};
 
 /// Where to connect, and how.
 #[derive(Clone, Copy, Debug)]
-pub struct Target<'a> {
-    /// Tried in this order, until one answers.
-    pub addresses: &'a [SocketAddr],
+pub struct Target {
+    /// The server.
+    pub address: SocketAddr,
     /// The address of ours to connect from; the kernel chooses if `None`.
     pub source: Option<IpAddr>,
     /// The PROXY header; `None` names no client to the backend.
@@ -32,17 +37,8 @@ pub struct Target<'a> {
     /// Whether a client on a loopback address may be announced. It may hold relay rights at the backend, so only
     /// where such clients are meant to come.
     pub loopback_clients: bool,
-    /// For all addresses together. Each gets an equal share of what is left when its turn comes.
+    /// Until it is connected and has been told.
     pub timeout: Duration,
-}
-
-/// A backend that is connected and has been told the client's address.
-#[derive(Debug)]
-pub struct Connection {
-    /// The stream; always [`Stream::Plain`].
-    pub stream: Stream,
-    /// The address that answered.
-    pub address: SocketAddr,
 }
 
 /// Why there is no connection.
@@ -51,21 +47,17 @@ pub enum ConnectError {
     /// The client's address must not, or cannot, be given to the backend. Nothing was tried.
     #[error("client address {0} must not be announced to the backend")]
     Client(IpAddr),
-    /// Every address failed.
-    #[error("no connection to the backend: {}", list(.0))]
-    Failed(Vec<Attempt>),
+    /// It failed.
+    #[error("no connection to the backend: {address}: {failure}")]
+    Failed {
+        /// The backend's address.
+        address: SocketAddr,
+        /// What went wrong with it.
+        failure: Failure,
+    },
 }
 
-/// One address that was tried.
-#[derive(Debug)]
-pub struct Attempt {
-    /// The backend's address.
-    pub address: SocketAddr,
-    /// What went wrong with it.
-    pub failure: Failure,
-}
-
-/// What can go wrong with one address.
+/// What can go wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// Nobody listens there.
@@ -153,51 +145,34 @@ impl Failure {
 }
 
 impl ConnectError {
-    /// [`Blame::Us`] when no address failed for the backend's own reasons.
+    /// On whose side the trouble is.
     #[must_use]
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Failed(attempts)
-                if attempts
-                    .iter()
-                    .any(|attempt| attempt.failure.blame() == Blame::Backend) =>
-            {
-                Blame::Backend
-            }
-            _ => Blame::Us,
+            Self::Client(_) => Blame::Us,
+            Self::Failed { failure, .. } => failure.blame(),
         }
     }
 
-    /// Its name, for metric and log: that of the last address tried.
+    /// Its name, for metric and log.
     #[must_use]
     pub fn label(&self) -> &'static str {
         match self {
             Self::Client(_) => "client_address",
-            Self::Failed(attempts) => attempts
-                .last()
-                .map_or("no_address", |attempt| attempt.failure.label()),
+            Self::Failed { failure, .. } => failure.label(),
         }
     }
 }
 
-fn list(attempts: &[Attempt]) -> String {
-    if attempts.is_empty() {
-        return "it has no address".to_owned();
-    }
-    let one = |attempt: &Attempt| format!("{}: {}", attempt.address, attempt.failure);
-    attempts.iter().map(one).collect::<Vec<_>>().join("; ")
-}
-
-/// Connects to the first address that answers, and sends the PROXY header for `client`, who connected to `local`, in
-/// one write before anything else.
+/// Connects, and sends the PROXY header for `client`, who connected to `local`, in one write before anything else.
 ///
 /// # Errors
-/// [`ConnectError`] with every address tried and its reason.
+/// [`ConnectError`] with the reason.
 pub async fn connect(
-    target: Target<'_>,
+    target: Target,
     client: SocketAddr,
     local: SocketAddr,
-) -> Result<Connection, ConnectError> {
+) -> Result<Stream, ConnectError> {
     let header = match target.header {
         Some(version) => {
             if !may_be_told_of(client.ip(), target.loopback_clients) {
@@ -208,7 +183,16 @@ pub async fn connect(
         None => Vec::new(),
     };
     // Boxed, so that a session that has no backend yet does not carry room for this.
-    Box::pin(try_all(target, &header)).await
+    let connecting = Box::pin(attempt(target.address, target.source, &header));
+    match timeout(target.timeout, connecting).await {
+        Ok(Ok(tcp)) => Ok(Stream::plain(tcp)),
+        Ok(Err(failure)) => Err(failed(target.address, failure)),
+        Err(_) => Err(failed(target.address, Failure::Timeout)),
+    }
+}
+
+fn failed(address: SocketAddr, failure: Failure) -> ConnectError {
+    ConnectError::Failed { address, failure }
 }
 
 /// Whether a backend may hear of a client at this address. It could take one on loopback for a program of its own host
@@ -219,28 +203,7 @@ pub fn may_be_told_of(client: IpAddr, loopback_clients: bool) -> bool {
     is_host(client) && (loopback_clients || !client.is_loopback())
 }
 
-async fn try_all(target: Target<'_>, header: &[u8]) -> Result<Connection, ConnectError> {
-    let end = Instant::now() + target.timeout;
-    let mut attempts = Vec::new();
-    for (index, &address) in target.addresses.iter().enumerate() {
-        let now = Instant::now();
-        let left = u32::try_from(target.addresses.len() - index).unwrap_or(u32::MAX);
-        let share = end.saturating_duration_since(now) / left.max(1);
-        let attempt = timeout_at(now + share, try_one(address, target.source, header));
-        match attempt.await.unwrap_or(Err(Failure::Timeout)) {
-            Ok(tcp) => {
-                return Ok(Connection {
-                    stream: Stream::plain(tcp),
-                    address,
-                });
-            }
-            Err(failure) => attempts.push(Attempt { address, failure }),
-        }
-    }
-    Err(ConnectError::Failed(attempts))
-}
-
-async fn try_one(
+async fn attempt(
     address: SocketAddr,
     source: Option<IpAddr>,
     header: &[u8],

@@ -2,8 +2,8 @@
 //! backend.
 //!
 //! Octets go in and out here; nothing knows SMTP, policy or configuration files, nothing spawns a task or reads the
-//! clock. Deadlines belong to the caller, except the one in [`backend::connect`], which needs its own to try several
-//! addresses within it.
+//! clock. Deadlines belong to the caller, except the one in [`backend::connect`], which is one of the ways to fail
+//! there.
 //!
 //! Sections followed: RFC 9293 (TCP), RFC 8446 and RFC 5246 (TLS 1.3, 1.2), RFC 3207 (STARTTLS), RFC 8314 section 3
 //! (implicit TLS), "The PROXY protocol, versions 1 & 2" (HAProxy).

@@ -8,9 +8,11 @@
 //! in SMTP; whether that was allowed is for the phase to say, since mail data cut off is never complete.
 
 mod io_traits;
+mod records;
 
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -18,10 +20,12 @@ use bytes::{BufMut, BytesMut};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::{client, server};
 
 use crate::facts::TlsParameters;
+use crate::net::backend::Connector;
 use crate::net::tls::{Acceptor, TlsError};
+use records::Records;
 
 /// Octets read at a time while the caller has no buffer: more than any command, and less than the stack minds.
 const SCRATCH: usize = 4096;
@@ -33,12 +37,14 @@ const DISCARD: usize = 64 * 1024;
 pub enum Stream {
     /// TCP.
     Plain(TcpStream),
-    /// TLS over TCP.
-    Tls(Box<TlsStream<TcpStream>>),
+    /// TLS over TCP, with us as the server.
+    Tls(Box<server::TlsStream<TcpStream>>),
+    /// TLS over TCP, with us as the client.
+    TlsToServer(Box<client::TlsStream<TcpStream>>),
     /// One end of a pipe in memory.
     Pipe(DuplexStream),
     /// TLS over a pipe in memory.
-    PipeTls(Box<TlsStream<DuplexStream>>),
+    PipeTls(Box<server::TlsStream<DuplexStream>>),
 }
 
 impl Stream {
@@ -59,7 +65,7 @@ impl Stream {
     /// Whether the octets travel under TLS.
     #[must_use]
     pub fn is_tls(&self) -> bool {
-        matches!(self, Self::Tls(_) | Self::PipeTls(_))
+        matches!(self, Self::Tls(_) | Self::TlsToServer(_) | Self::PipeTls(_))
     }
 
     /// Waits for input and appends at most `limit` octets (at least one) to `input`; 0 is the end of input.
@@ -89,14 +95,13 @@ impl Stream {
             Self::Plain(tcp) => now(&*SockRef::from(&*tcp), input, limit),
             Self::Tls(tls) => {
                 let (tcp, session) = tls.get_mut();
-                now(
-                    Records {
-                        socket: &SockRef::from(&*tcp),
-                        session,
-                    },
-                    input,
-                    limit,
-                )
+                let socket = &SockRef::from(&*tcp);
+                now(Records { socket, session }, input, limit)
+            }
+            Self::TlsToServer(tls) => {
+                let (tcp, session) = tls.get_mut();
+                let socket = &SockRef::from(&*tcp);
+                now(Records { socket, session }, input, limit)
             }
             Self::Pipe(_) | Self::PipeTls(_) => return self.poll_once(input, limit),
         };
@@ -133,7 +138,22 @@ impl Stream {
                 let (tls, parameters) = Box::pin(acceptor.handshake(pipe)).await?;
                 Ok((Self::PipeTls(Box::new(tls)), parameters))
             }
-            Self::Tls(_) | Self::PipeTls(_) => Err(TlsError::already()),
+            Self::Tls(_) | Self::TlsToServer(_) | Self::PipeTls(_) => Err(TlsError::already()),
+        }
+    }
+
+    /// The TLS handshake, as client of the server at `address`. The deadline is the caller's, and so is what was read
+    /// before: see [`Self::starttls`].
+    ///
+    /// # Errors
+    /// What went wrong, such as a certificate that is not trusted; the connection is closed.
+    pub async fn secure(self, connector: &Connector, address: SocketAddr) -> io::Result<Self> {
+        match self {
+            Self::Plain(tcp) => {
+                let tls = Box::pin(connector.handshake(tcp, address)).await?;
+                Ok(Self::TlsToServer(Box::new(tls)))
+            }
+            _ => Err(io::Error::other("not a plain connection")),
         }
     }
 
@@ -148,6 +168,7 @@ impl Stream {
         match &self {
             Self::Plain(tcp) => discard(tcp),
             Self::Tls(tls) => discard(tls.get_ref().0),
+            Self::TlsToServer(tls) => discard(tls.get_ref().0),
             Self::Pipe(_) | Self::PipeTls(_) => {}
         }
     }
@@ -251,28 +272,6 @@ fn now(mut reader: impl Read, input: &mut BytesMut, limit: usize) -> io::Result<
         }
     }
     Ok(taken)
-}
-
-/// The plain text of the TLS records that are there, past the runtime.
-struct Records<'a> {
-    socket: &'a SockRef<'a>,
-    session: &'a mut rustls::ServerConnection,
-}
-
-impl Read for Records<'_> {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.session.reader().read(room) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return read,
-            }
-            // After 0 octets the reader above reports the end.
-            self.session.read_tls(&mut &**self.socket)?;
-            self.session
-                .process_new_packets()
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        }
-    }
 }
 
 /// A close without close_notify is an end of input like any other.

@@ -54,7 +54,7 @@ use crate::session::relay::{Envelope, Relay};
 use crate::session::transfer::Message;
 use crate::smtp::server::Server;
 
-pub use relay::{Trouble, probe};
+pub use relay::{Relaying, SeenAs, Tested, Trouble, probe, self_test};
 pub use replies::not_admitted;
 
 /// Octets of dialogue read at a time; more than any command line.

@@ -5,28 +5,36 @@
 //! out, only parsed replies come back. Whatever goes wrong on this side is [`Trouble`] and becomes 4xx to the client;
 //! a 5xx before EHLO has succeeded concerns us and not the sender, so it is trouble too.
 //!
-//! There is no retry once a reply of this transaction depended on the connection; the client holds the message.
+//! There is no retry once a reply of this transaction depended on the connection; the client holds the message. Until then
+//! another server may have it: the table is in `open`.
 
 mod connection;
+mod fit;
+mod handshake;
+mod open;
+mod self_test;
 mod trouble;
 
 pub(in crate::session) use connection::Relay;
+pub use self_test::{Relaying, SeenAs, Tested, probe, self_test};
 pub use trouble::Trouble;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::checks::client_name::client_name;
 use crate::checks::verdict::Cleared;
-use crate::session::relay::connection::Who;
-use crate::session::upstream::Upstream;
+use crate::config::ClientAddress;
+use crate::session::relay::fit::{fit_recipient, fit_sender, is_hostname};
+use crate::session::relay::open::Who;
 use crate::session::{Session, replies};
-use crate::smtp::command::Command;
-use crate::smtp::domain::{AddressLiteral, HeloName, Host};
-use crate::smtp::extension::Extensions;
+use crate::smtp::domain::HeloName;
 use crate::smtp::params::{MailParams, RcptParams};
 use crate::smtp::path::{ForwardPath, ReversePath};
 use crate::smtp::reply::{Reply, ReplyClass};
+use crate::smtp::xclient::HostName;
 
 /// The longest wait for the backend's word on a recipient, with all that goes before it for the first: clients wait 5
 /// minutes (RFC 5321 §4.5.3.2.3), and are to hear from us before they give up.
@@ -93,16 +101,36 @@ impl Session {
         if self.envelope.opened {
             return self.next_recipient(path, params).await;
         }
-        let reused = self.relay.as_ref().is_some_and(|relay| relay.used);
-        match self.begin(cleared, path, params).await {
-            // Of this transaction the client has heard nothing that depends on the connection, and backends close them
-            // between transactions as they like. One that was silent has had its time.
-            Err(trouble) if reused && !matches!(trouble, Trouble::Silent(_)) => {
-                tracing::debug!(id = %self.arrival.id, backend = %self.door.upstream.name, "backend {trouble}; connecting anew");
-                self.relay = None;
-                self.begin(cleared, path, params).await
+        let mut tried = Vec::new();
+        loop {
+            let reused = self.relay.as_ref().is_some_and(|relay| relay.used);
+            let begun = self.begin(cleared, path, params, &mut tried).await;
+            // Of this transaction the client has heard nothing that depends on the connection.
+            match begun {
+                Err(trouble) if reused && !matches!(trouble, Trouble::Silent(_)) => {
+                    // Backends close connections between transactions as they like. One that was silent has had its time.
+                    tracing::debug!(id = %self.arrival.id, backend = %self.door.upstream.name, "backend {trouble}; connecting anew");
+                }
+                Err(trouble) if !reused && self.may_move(&trouble, &tried) => {
+                    tracing::debug!(id = %self.arrival.id, backend = %self.door.upstream.name, "backend {trouble}; trying another server");
+                    self.blame_server(&trouble);
+                }
+                begun => return begun,
             }
-            begun => begun,
+            self.relay = None;
+        }
+    }
+
+    /// Whether another server may have the transaction that a fresh connection failed. Where there is none now, all that
+    /// are up have been tried.
+    fn may_move(&self, trouble: &Trouble, tried: &[SocketAddr]) -> bool {
+        self.relay.is_some() && trouble.is_the_servers() && self.door.upstream.left(tried) > 0
+    }
+
+    /// Notes what the server at the other end has done; what happens on the way to one is noted there.
+    fn blame_server(&self, trouble: &Trouble) {
+        if let Some(relay) = &self.relay {
+            self.door.upstream.failed(relay.server(), trouble);
         }
     }
 
@@ -126,25 +154,19 @@ impl Session {
         cleared: &Cleared,
         path: &ForwardPath,
         params: &RcptParams,
+        tried: &mut Vec<SocketAddr>,
     ) -> Result<Reply, Trouble> {
         let who = self.who();
         if self
             .relay
             .as_ref()
-            .is_some_and(|relay| relay.name != who.name)
+            .is_some_and(|relay| relay.name != who.name || relay.server().is_barred())
         {
             self.part_with_backend().await;
         }
         if self.relay.is_none() {
-            self.relay = Some(
-                Relay::open(
-                    cleared,
-                    &self.door.upstream,
-                    who,
-                    self.envelope.on_sufferance,
-                )
-                .await?,
-            );
+            let (upstream, suffered) = (&self.door.upstream, self.envelope.on_sufferance);
+            self.relay = Some(Relay::open(cleared, upstream, &who, suffered, tried).await?);
         }
         let (Some(relay), Some(mail)) = (&mut self.relay, &self.envelope.mail) else {
             return Err(Trouble::Lost("no transaction".to_owned()));
@@ -183,23 +205,28 @@ impl Session {
             .facts
             .client()
             .map_or(self.arrival.local, |client| client.local);
-        let said = self.facts.helo().map(|helo| helo.name.clone());
+        let helo = self.facts.helo();
+        let said = helo.map(|helo| helo.name.clone());
+        // Only Postfix is told, and put together only for it.
+        let host_name = match self.door.upstream.backend.client_address {
+            ClientAddress::Xclient => client_name(&self.facts),
+            _ => HostName::default(),
+        };
         Who {
             client,
             local,
             name: said
                 .filter(is_hostname)
                 .unwrap_or_else(|| HeloName::literal(client.ip())),
+            extended: helo.is_none_or(|helo| helo.extended),
+            host_name,
         }
     }
 
     /// Notes trouble with the backend loudly, once, and says what the client is told.
     pub(in crate::session) fn backend_failed(&mut self, trouble: &Trouble) -> Reply {
-        let upstream = &self.door.upstream;
-        trouble.log(&self.arrival.id, &upstream.name);
-        if trouble.marks_down() {
-            upstream.is_down();
-        }
+        trouble.log(&self.arrival.id, &self.door.upstream.name);
+        self.blame_server(trouble);
         self.relay = None;
         let reply = self.sign(trouble.reply());
         self.envelope.refused = Some(reply.clone());
@@ -243,75 +270,4 @@ impl Session {
         self.relay = None;
         self.envelope.refused = Some(replies::backend_broken());
     }
-}
-
-/// Whether a HELO name is one that every backend takes: letters, digits, hyphens and dots, or a literal.
-fn is_hostname(name: &HeloName) -> bool {
-    match name.host() {
-        Some(Host::Literal(AddressLiteral::V4(_) | AddressLiteral::V6(_))) => true,
-        Some(Host::Literal(_)) | None => false,
-        Some(Host::Domain(domain)) => domain
-            .as_str()
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.'),
-    }
-}
-
-/// MAIL as this backend takes it. SIZE is only a hint and may be left out; the other parameters are promises.
-fn fit_sender(
-    path: &ReversePath,
-    params: &MailParams,
-    offered: &Extensions,
-) -> Result<Command, Trouble> {
-    let mut params = params.clone();
-    if params.body.is_some() && !offered.eight_bit_mime {
-        return Err(Trouble::Shrunk("8BITMIME"));
-    }
-    if params.smtputf8 && !offered.smtputf8 {
-        return Err(Trouble::Shrunk("SMTPUTF8"));
-    }
-    if offered.size.is_none() {
-        params.size = None;
-    }
-    if !offered.covers_mail(&params) {
-        return Err(Trouble::Shrunk("DSN"));
-    }
-    Ok(Command::Mail(path.clone(), params))
-}
-
-/// RCPT as this backend takes it (RFC 3461 §4: whoever asked to be notified may not be left without a word).
-fn fit_recipient(
-    path: &ForwardPath,
-    params: &RcptParams,
-    offered: &Extensions,
-) -> Result<Command, Trouble> {
-    if !offered.covers_rcpt(params) {
-        return Err(Trouble::Shrunk("DSN"));
-    }
-    Ok(Command::Rcpt(path.clone(), params.clone()))
-}
-
-/// Asks a backend what it offers, in the name of `client`, and notes it.
-///
-/// # Errors
-///
-/// [`Trouble`]: the backend's fault or our configuration's.
-pub async fn probe(
-    upstream: &Upstream,
-    client: std::net::SocketAddr,
-    local: std::net::SocketAddr,
-) -> Result<(), Trouble> {
-    let name = HeloName::literal(client.ip());
-    let relay = Relay::connect(
-        upstream,
-        Who {
-            client,
-            local,
-            name,
-        },
-    )
-    .await?;
-    upstream.is_up(relay.offered.clone());
-    relay.part().await;
-    Ok(())
 }

@@ -1,19 +1,25 @@
-//! What all sessions know together about one backend: its settings, what it offered last, whether it is down, and how
-//! many connections to it are open.
+//! What all sessions know together about one backend: its settings, its servers, and how many connections to it are open.
 //!
 //! Connections are not shared: behind a PROXY header a connection belongs to one client (PROXY protocol §2), so there
-//! is no pool. Shared are the EHLO keywords of the last session that got so far, for they decide what is offered to
-//! clients before their own backend connection exists; whether it failed, so that its clients get their 4xx at once and
-//! only one at a time finds out whether it is back; and the places, so that no client takes all of what the backend has.
+//! is no pool. Shared are the EHLO keywords of the last session that got so far with each server, for they decide what is
+//! offered to clients before their own backend connection exists; which servers are down ([`Server`]), so that their
+//! clients go elsewhere or get their 4xx at once; and the places, so that no client takes all of what the backend has.
 
-use std::sync::{Arc, Mutex, PoisonError};
+mod server;
+
+pub(in crate::session) use server::Seat;
+pub use server::{Server, Standing};
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
-use crate::config;
-use crate::session::Trouble;
+use crate::config::{self, ClientAddress};
+use crate::net::backend::Connector;
+use crate::session::{Relaying, SeenAs, Tested, Trouble};
 use crate::smtp::extension::Extensions;
 
 /// A backend as its sessions see it.
@@ -23,33 +29,12 @@ pub struct Upstream {
     pub name: Box<str>,
     /// Its settings.
     pub backend: config::Backend,
+    /// What makes its connections secure, where `tls` is on.
+    pub connector: Option<Connector>,
+    servers: Box<[Arc<Server>]>,
     places: Arc<Semaphore>,
     /// Of the places those for clients that would be denied if they did not write to an exempt recipient.
     on_sufferance: Arc<Semaphore>,
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    offered: Option<Extensions>,
-    down: Option<Down>,
-}
-
-#[derive(Debug)]
-struct Down {
-    until: Instant,
-    pause: Duration,
-    /// Whether a session is finding out.
-    probed: bool,
-}
-
-impl Down {
-    /// Another failure: twice as long as before.
-    fn still(&mut self) {
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        self.until = Instant::now() + self.pause;
-        self.probed = false;
-    }
 }
 
 /// A place at the backend; given back when dropped.
@@ -66,11 +51,6 @@ impl Place {
     }
 }
 
-/// After a failure to reach a backend nobody tries for this long; then the next session is the probe. Twice as long after
-/// each failed one, up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
 /// How long a client waits for a place.
 const PLACE_WAIT: Duration = Duration::from_secs(5);
 
@@ -79,75 +59,132 @@ impl Upstream {
     #[must_use]
     pub fn new(name: impl Into<Box<str>>, backend: config::Backend) -> Self {
         let places = backend.max_connections;
+        let servers = backend.address.iter();
+        let server = |address: &SocketAddr| Arc::new(Server::new(*address));
         Self {
             name: name.into(),
+            servers: servers.map(server).collect(),
             backend,
+            connector: None,
             places: Arc::new(Semaphore::new(places)),
             on_sufferance: Arc::new(Semaphore::new((places / 20).max(2))),
-            state: Mutex::default(),
         }
     }
 
-    /// What the backend offered when last asked; nothing but the basics before that.
+    /// The same with TLS.
+    #[must_use]
+    pub fn with_tls(self, connector: Option<Connector>) -> Self {
+        Self { connector, ..self }
+    }
+
+    /// Its servers, in the order of the configuration.
+    #[must_use]
+    pub fn servers(&self) -> &[Arc<Server>] {
+        &self.servers
+    }
+
+    /// What every server that is up offered when last asked, or every server if none is: a session may come to any of
+    /// them. Nothing but the basics before one was asked.
     #[must_use]
     pub fn offered(&self) -> Extensions {
-        self.state().offered.clone().unwrap_or_default()
+        let known: Vec<_> = self
+            .servers
+            .iter()
+            .filter_map(|one| one.offered())
+            .collect();
+        let up = known.iter().any(|(up, _)| *up);
+        let counting = known.into_iter().filter(|(is_up, _)| *is_up || !up);
+        counting
+            .map(|(_, offered)| offered)
+            .reduce(|all, one| all.common(&one))
+            .unwrap_or_default()
     }
 
-    /// Notes what the backend offers; it is evidently up.
-    pub fn is_up(&self, offered: Extensions) {
-        let mut state = self.state();
-        state.offered = Some(offered);
-        if state.down.take().is_some() {
-            tracing::info!(backend = %self.name, "backend answers again");
-        }
-    }
-
-    /// Notes that the backend could not be reached.
-    pub fn is_down(&self) {
-        let mut state = self.state();
-        match &mut state.down {
+    /// The next server for a session that has `tried` some: one that is up, has not just refused a session and has the
+    /// fewest connections; the first of equals. Where none is up, one that has been down for a while, and its session
+    /// finds out.
+    pub(in crate::session) fn choose(&self, tried: &[SocketAddr]) -> Option<Seat> {
+        let up = self.others(tried).filter(|server| server.is_up());
+        let best = up.min_by_key(|server| (server.is_shunned(), server.connections()));
+        let chosen = match best {
+            Some(server) => server,
+            // Those that are up have been tried: the session has had its chance.
+            None if self.others(&[]).any(|server| server.is_up()) => return None,
             None => {
-                state.down = Some(Down {
-                    until: Instant::now() + FIRST_PAUSE,
-                    pause: FIRST_PAUSE,
-                    probed: false,
-                });
+                let slowest = self.backend.greeting_timeout;
+                self.others(tried).find(|server| server.may_try(slowest))?
             }
-            // Who was on the way already when it failed learns nothing new.
-            Some(down) if !down.probed && Instant::now() < down.until => {}
-            Some(down) => down.still(),
-        }
-    }
-
-    /// Notes that a connection was tried in vain: who was to find out has found out that it is still down; or nothing, for
-    /// the trouble was another, and then the next may.
-    pub(in crate::session) fn was_tried_in_vain(&self, is_down: bool) {
-        let mut state = self.state();
-        let Some(down) = state.down.as_mut().filter(|down| down.probed) else {
-            return;
         };
-        if is_down {
-            down.still();
-        } else {
-            down.until = Instant::now();
+        Some(Seat::new(chosen))
+    }
+
+    /// Notes that a server got as far as a session, and what it offers.
+    pub(in crate::session) fn answered(&self, server: &Server, offered: Extensions) {
+        if server.answered(offered) {
+            tracing::info!(backend = %self.name, server = %server.address, "backend answers");
         }
     }
 
-    /// Whether this session may try, and is the one that does: for a while after a failure none may, then one.
-    #[must_use]
-    pub fn may_try(&self) -> bool {
-        let now = Instant::now();
-        match &mut self.state().down {
-            None => true,
-            Some(down) if now < down.until => false,
-            Some(down) => {
-                // While this one finds out, however long it takes, the others are told at once.
-                down.until = now + self.backend.greeting_timeout.max(LONGEST_PAUSE);
-                down.probed = true;
-                true
-            }
+    /// Notes that a server failed a session. Where there are others the sessions hear nothing of it, so it is said here.
+    pub(in crate::session) fn failed(&self, server: &Server, trouble: &Trouble) {
+        if server.failed(trouble) && self.servers.len() > 1 {
+            tracing::error!(backend = %self.name, server = %server.address, "backend {trouble}; its other servers are asked");
         }
+    }
+
+    /// Notes what a self-test of a server has shown, and says it: loudly each time where something is wrong.
+    pub(in crate::session) fn tested(&self, server: &Server, tested: Tested) {
+        let (open, allowed) = (
+            tested.relaying == Relaying::Open,
+            self.backend.allow_open_backend,
+        );
+        let news = server.tested(tested, open && !allowed);
+        let (backend, server) = (&self.name, server.address);
+        match tested.relaying {
+            Relaying::Open if allowed => tracing::error!(
+                %backend, %server, "backend would relay for strangers; it is used all the same, as allow_open_backend says"
+            ),
+            Relaying::Open => tracing::error!(
+                %backend, %server, "backend would relay for strangers: it gets no mail; see allow_open_backend"
+            ),
+            Relaying::Refused if news => {
+                tracing::info!(%backend, %server, "backend refuses to relay for strangers");
+            }
+            Relaying::Refused | Relaying::Unknown => {}
+        }
+        if let Some(address) = self.mistakes_clients(tested) {
+            tracing::error!(
+                %backend, %server, "backend takes every client for {address}; see client_address"
+            );
+        }
+    }
+
+    /// Whom it takes every client for, though it is told better.
+    #[must_use]
+    pub fn mistakes_clients(&self, tested: Tested) -> Option<IpAddr> {
+        match tested.seen {
+            SeenAs::Another(address) if self.backend.client_address != ClientAddress::None => {
+                Some(address)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether none of its servers may be used, because all would relay for strangers.
+    pub(in crate::session) fn is_open(&self) -> bool {
+        self.servers.iter().all(|server| server.is_barred())
+    }
+
+    /// How many servers are up beside those that were `tried`.
+    pub(in crate::session) fn left(&self, tried: &[SocketAddr]) -> u32 {
+        let up = self.others(tried).filter(|server| server.is_up());
+        u32::try_from(up.count()).unwrap_or(u32::MAX)
+    }
+
+    fn others<'a>(&'a self, tried: &'a [SocketAddr]) -> impl Iterator<Item = &'a Arc<Server>> {
+        let new =
+            move |server: &&Arc<Server>| !server.is_barred() && !tried.contains(&server.address);
+        self.servers.iter().filter(new)
     }
 
     /// A place, if one becomes free soon.
@@ -173,117 +210,16 @@ impl Upstream {
         most.saturating_sub(self.places.available_permits())
     }
 
-    /// Whether it answered when last asked; `None` before that.
+    /// Whether a server answered when last asked; `None` before that.
     #[must_use]
     pub fn answers(&self) -> Option<bool> {
-        let state = self.state();
-        match (&state.down, &state.offered) {
-            (Some(_), _) => Some(false),
-            (None, Some(_)) => Some(true),
-            (None, None) => None,
-        }
-    }
-
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        // The state is two plain values: a panic elsewhere can not have left it half written.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let known = self
+            .servers
+            .iter()
+            .filter_map(|server| server.standing().up);
+        known.reduce(|one, other| one || other)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn upstream(max_connections: usize) -> Upstream {
-        let backend = config::Backend {
-            max_connections,
-            ..config::Backend::default()
-        };
-        Upstream::new("exim", backend)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn after_a_failure_one_at_a_time_finds_out() {
-        let upstream = upstream(9);
-        assert!(upstream.may_try() && upstream.may_try());
-        upstream.is_down();
-        upstream.is_down();
-        assert!(!upstream.may_try());
-        tokio::time::advance(FIRST_PAUSE).await;
-        assert!(upstream.may_try(), "the probe");
-        assert!(!upstream.may_try(), "the others are told at once");
-        upstream.is_down();
-        tokio::time::advance(FIRST_PAUSE).await;
-        assert!(!upstream.may_try(), "twice as long");
-        tokio::time::advance(FIRST_PAUSE).await;
-        assert!(upstream.may_try());
-        upstream.is_up(Extensions::default());
-        assert!(upstream.may_try() && upstream.may_try());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_probe_that_is_never_heard_of_again_makes_room_for_the_next() {
-        let upstream = upstream(9);
-        upstream.is_down();
-        tokio::time::advance(FIRST_PAUSE).await;
-        assert!(upstream.may_try());
-        tokio::time::advance(upstream.backend.greeting_timeout).await;
-        assert!(upstream.may_try());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_probe_that_found_nothing_out_makes_room_at_once() {
-        let upstream = upstream(9);
-        upstream.was_tried_in_vain(false);
-        assert!(upstream.may_try() && upstream.may_try());
-        upstream.is_down();
-        upstream.was_tried_in_vain(false);
-        assert!(!upstream.may_try(), "that was no probe");
-        tokio::time::advance(FIRST_PAUSE).await;
-        assert!(upstream.may_try());
-        upstream.was_tried_in_vain(false);
-        assert!(upstream.may_try(), "the next probe");
-        assert!(!upstream.may_try(), "and only that");
-        upstream.was_tried_in_vain(true);
-        // Told twice, by who tried and by who was waiting for it.
-        upstream.is_down();
-        tokio::time::advance(FIRST_PAUSE).await;
-        assert!(!upstream.may_try(), "twice as long");
-        tokio::time::advance(FIRST_PAUSE).await;
-        assert!(upstream.may_try());
-    }
-
-    /// A twentieth, at least two.
-    #[tokio::test(start_paused = true)]
-    async fn how_many_places_are_on_sufferance() {
-        for (all, few) in [(9, 2), (40, 2), (60, 3), (400, 20)] {
-            let upstream = upstream(all);
-            let mut held = Vec::new();
-            while let Ok(place) = upstream.place(true).await {
-                assert!(place.is_on_sufferance());
-                held.push(place);
-            }
-            assert_eq!(held.len(), few, "of {all}");
-            held.pop();
-            assert!(upstream.place(true).await.is_ok(), "given back");
-            assert!(!upstream.place(false).await.unwrap().is_on_sufferance());
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn sufferance_does_not_take_the_places_of_others() {
-        let upstream = upstream(9);
-        let _held = [
-            upstream.place(true).await.unwrap(),
-            upstream.place(true).await.unwrap(),
-        ];
-        assert!(matches!(upstream.place(true).await, Err(Trouble::Busy)));
-        let mut others = Vec::new();
-        for _ in 0..7 {
-            others.push(upstream.place(false).await.unwrap());
-        }
-        assert!(matches!(upstream.place(false).await, Err(Trouble::Busy)));
-        others.pop();
-        assert!(upstream.place(false).await.is_ok());
-    }
-}
+mod tests;

@@ -16,6 +16,7 @@ use super::{
     phase::Phase,
     reply::{BadReply, Reply, ReplyClass, ReplyReader},
     verb::Verb,
+    xclient::{Attributes, Xclient},
 };
 
 /// Commands that may be outstanding at once.
@@ -30,6 +31,9 @@ pub enum NotSent {
     /// A command behind DATA would become mail data.
     #[error("command while mail data is due")]
     InData,
+    /// XCLIENT in a transaction, before EHLO or behind another command.
+    #[error("XCLIENT out of place")]
+    OutOfPlace,
     /// A final dot without DATA would be a command.
     #[error("final dot without mail data")]
     NotInData,
@@ -76,6 +80,24 @@ impl Client {
     pub fn send(&mut self, command: &Command, out: &mut Vec<u8>) -> Result<(), NotSent> {
         self.expect(command.verb())?;
         command.write(out);
+        Ok(())
+    }
+
+    /// Appends XCLIENT to `out`. The session begins anew with a greeting, which is the reply.
+    ///
+    /// # Errors
+    /// [`NotSent::OutOfPlace`] but after EHLO with no transaction open.
+    pub fn send_xclient(
+        &mut self,
+        xclient: &Xclient<'_>,
+        takes: Attributes,
+        out: &mut Vec<u8>,
+    ) -> Result<(), NotSent> {
+        if self.phase != Phase::Ready || !self.outstanding.is_empty() {
+            return Err(NotSent::OutOfPlace);
+        }
+        *self = Self::new();
+        xclient.write(takes, out);
         Ok(())
     }
 

@@ -125,6 +125,17 @@ impl Extensions {
         }
     }
 
+    /// What two servers both offer; of two sizes the smaller.
+    #[must_use]
+    pub fn common(&self, other: &Self) -> Self {
+        Self {
+            enhanced_status_codes: self.enhanced_status_codes && other.enhanced_status_codes,
+            pipelining: self.pipelining && other.pipelining,
+            starttls: self.starttls && other.starttls,
+            ..self.intersect(other)
+        }
+    }
+
     /// True when a message of `octets` is over the SIZE offered.
     pub fn is_too_big(&self, octets: u64) -> bool {
         self.size.is_some_and(|limit| limit != 0 && octets > limit)

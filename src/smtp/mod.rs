@@ -20,6 +20,7 @@
 //! | RFC 3207 | STARTTLS | `server` |
 //! | RFC 4954 | AUTH | `command`, `line` (length), `server` |
 //! | RFC 7504 | 521 | `fault` |
+//! | Postfix's XCLIENT_README | XCLIENT, toward a server only | `xclient` |
 
 pub mod body;
 pub mod chunk;
@@ -40,6 +41,7 @@ mod rewrite;
 pub mod server;
 mod text;
 pub mod verb;
+pub mod xclient;
 mod xtext;
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ const PROBE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 pub(crate) enum Stage {
     Greeting,
     Ehlo,
+    StartTls,
     Mail,
     Rcpt,
     Data,
@@ -92,6 +93,8 @@ pub(crate) struct State {
     pub(crate) sessions: Vec<Seen>,
     /// Connections of gatepost's own question that have ended.
     probed: usize,
+    /// The commands of the last of them.
+    question: Vec<String>,
     /// Connections that have reached their script's act.
     pub(crate) acted: usize,
     pub(crate) released: bool,
@@ -143,7 +146,17 @@ impl Backend {
     /// The first client's connection follows the first script, and so on; the last script goes on for ever.
     /// gatepost's own question is told the keywords `probe`.
     pub(crate) fn start(probe: &'static [&'static str], scripts: Vec<Script>) -> Self {
+        Self::start_with_probe(Script::new(probe), scripts)
+    }
+
+    /// The same with a script for gatepost's own question.
+    pub(crate) fn start_with_probe(probe: Script, scripts: Vec<Script>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self::start_on(listener, probe, scripts)
+    }
+
+    /// The same on a socket that is there.
+    pub(crate) fn start_on(listener: TcpListener, probe: Script, scripts: Vec<Script>) -> Self {
         // Small, so that a message does not fit.
         socket2::SockRef::from(&listener)
             .set_recv_buffer_size(64 * 1024)
@@ -156,9 +169,10 @@ impl Backend {
                 if state.state().over {
                     return;
                 }
-                let (state, scripts) = (Arc::clone(&state), scripts.clone());
+                let state = Arc::clone(&state);
+                let (probe, scripts) = (probe.clone(), scripts.clone());
                 let stream = stream.unwrap();
-                thread::spawn(move || begin(stream, &state, probe, &scripts));
+                thread::spawn(move || begin(stream, &state, &probe, &scripts));
             }
         });
         Self { address, shared }
@@ -168,6 +182,11 @@ impl Backend {
     #[track_caller]
     pub(crate) fn probed(&self) {
         self.wait("gatepost asks", |state| (state.probed > 0).then_some(()));
+    }
+
+    /// The commands of gatepost's last question.
+    pub(crate) fn question(&self) -> Vec<String> {
+        self.shared.state().question.clone()
     }
 
     /// Waits until so many connections have reached their script's act.
@@ -229,12 +248,7 @@ pub(crate) fn nowhere() -> (socket2::Socket, SocketAddr) {
 }
 
 /// One connection: by its PROXY header a client's, which takes the next script, or gatepost's own.
-fn begin(
-    mut stream: TcpStream,
-    shared: &Shared,
-    probe: &'static [&'static str],
-    scripts: &[Script],
-) {
+fn begin(mut stream: TcpStream, shared: &Shared, probe: &Script, scripts: &[Script]) {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     stream.set_nodelay(true).unwrap();
@@ -243,10 +257,13 @@ fn begin(
     };
     if client == PROBE {
         let mut seen = Seen::new(client);
-        let _ = serve(stream, &Script::new(probe), shared, &mut |change| {
+        let _ = serve(stream, probe, shared, &mut |change| {
             change(&mut seen);
         });
-        shared.change(|state| state.probed += 1);
+        shared.change(|state| {
+            state.probed += 1;
+            state.question = seen.commands;
+        });
         return;
     }
     let number = shared.change(|state| {

@@ -75,7 +75,11 @@ impl Client {
             input: Vec::new(),
             sent: Vec::new(),
         };
-        client.send(format!("PROXY TCP4 {address} 192.0.2.25 51234 25\r\n"));
+        let (family, local) = match address.contains(':') {
+            true => ("TCP6", "2001:db8::25"),
+            false => ("TCP4", "192.0.2.25"),
+        };
+        client.send(format!("PROXY {family} {address} {local} 51234 25\r\n"));
         client
     }
 

@@ -1,6 +1,8 @@
 //! gatepost in this process, between the test's client and the scripted backend; and the invariants after a run.
 
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -62,6 +64,41 @@ impl Gate {
         }
     }
 
+    /// Why it does not start before a backend that takes everything, unless that is allowed.
+    pub(crate) fn refusal(backend: SocketAddr, adjust: impl FnOnce(&mut Config)) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let text = configuration(backend, folder.path());
+        let layers = Layers {
+            file: Some((Path::new("gatepost.toml"), &text)),
+            ..Layers::default()
+        };
+        let mut snapshot = from_layers(&layers).unwrap();
+        adjust(&mut snapshot.config);
+        let started = runtime().block_on(app::start(&snapshot));
+        let refusal = started.err().expect("it does not start").to_string();
+        let left = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 0, "nothing is written");
+        refusal
+    }
+
+    /// Waits until its status has this text in it.
+    #[track_caller]
+    pub(crate) fn shows(&self, text: &str) {
+        let socket = self.folder.path().join("state/control.sock");
+        let status = || {
+            let mut stream = UnixStream::connect(&socket).ok()?;
+            stream.write_all(b"{\"status\":{}}\n").ok()?;
+            let mut status = String::new();
+            BufReader::new(stream).read_line(&mut status).ok()?;
+            Some(status)
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while !status().is_some_and(|status| status.contains(text)) {
+            assert!(Instant::now() < deadline, "no {text}: {:?}", status());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// The file of the certificate that it has made for itself.
     pub(crate) fn certificate(&self) -> PathBuf {
         self.folder.path().join("state/self-signed.pem")
@@ -108,6 +145,7 @@ backend = "scripted"
 proxy_protocol_from = ["127.0.0.1"]
 [backend.scripted]
 address = ["{backend}"]
+allow_open_backend = true
 [resolver]
 servers = ["127.0.0.1:9"]
 [policy.default]

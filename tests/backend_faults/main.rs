@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can not go on fails")]
 
 mod backend;
+mod backend_tls;
 mod client;
 mod client_lost;
 mod gate;
@@ -18,8 +19,11 @@ mod matrix;
 mod memory;
 mod places;
 mod run;
+mod self_test;
+mod servers;
 mod session;
 mod stale;
 mod stop;
 mod tls;
 mod transactions;
+mod xclient;

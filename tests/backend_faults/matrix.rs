@@ -26,7 +26,9 @@ impl Stage {
     /// Where the client feels what happens at a stage: the backend is opened at its first RCPT.
     fn felt(self) -> At {
         match self {
-            Self::Greeting | Self::Ehlo | Self::Mail | Self::Rcpt | Self::Rset => At::Rcpt,
+            Self::Greeting | Self::Ehlo | Self::StartTls | Self::Mail | Self::Rcpt | Self::Rset => {
+                At::Rcpt
+            }
             Self::Data => At::Data,
             Self::Body | Self::Dot => At::Dot,
         }
@@ -156,7 +158,9 @@ fn refused() {
 fn silent() {
     let timer: fn(Stage, &mut Timers) -> &mut Duration = |stage, timers| match stage {
         Stage::Greeting => &mut timers.greeting_timeout,
-        Stage::Ehlo | Stage::Mail | Stage::Rcpt | Stage::Rset => &mut timers.command_timeout,
+        Stage::Ehlo | Stage::StartTls | Stage::Mail | Stage::Rcpt | Stage::Rset => {
+            &mut timers.command_timeout
+        }
         Stage::Data => &mut timers.data_initiation_timeout,
         Stage::Body => &mut timers.data_block_timeout,
         Stage::Dot => &mut timers.final_reply_timeout,

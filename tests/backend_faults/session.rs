@@ -142,6 +142,9 @@ impl Session<'_> {
                     self.recipients.clear();
                     self.answer(Stage::Rset, "250 2.0.0 forgotten\r\n")?;
                 }
+                "STARTTLS" => {
+                    self.answer(Stage::StartTls, "454 4.7.0 not now\r\n")?;
+                }
                 "QUIT" => return Err(Over(End::Quit)),
                 _ => say(&self.stream, b"500 5.5.2 what\r\n")?,
             }

@@ -9,6 +9,7 @@
 mod support;
 
 mod admin;
+mod backend_tls;
 mod exim_recipe;
 mod faults;
 mod gather;
@@ -22,5 +23,7 @@ mod real_exim;
 mod real_haproxy;
 mod real_rbldnsd;
 mod real_tls;
+mod self_test;
+mod servers;
 mod shield;
 mod zones;

@@ -51,13 +51,18 @@ impl Delivered {
 impl Exim {
     /// Starts it and waits until it answers.
     pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// The same with more main options; `DIRECTORY` and `GATEPOST_PORT` stand for its own.
+    pub(crate) fn start_with(options: &str) -> Self {
         // Between choosing a port and taking it somebody else may take it: then another.
         for _ in 0..5 {
             let directory = directory();
             let port = process::free_tcp_port();
             let config = directory.path().join("exim.conf");
-            fs::write(&config, configuration(directory.path(), port))
-                .expect("the directory is ours");
+            let text = configuration(directory.path(), port, options);
+            fs::write(&config, text).expect("the directory is ours");
             let mut command = Command::new("/usr/sbin/exim4");
             command.arg("-C").arg(&config).arg("-bdf");
             let mut exim = Self {
@@ -143,13 +148,28 @@ impl Exim {
         self.server.kill();
     }
 
+    /// Ends it with all sessions under way, as a machine that loses its power.
+    pub(crate) fn kill(&mut self) {
+        process::end_all("exim4", self.directory.path());
+        self.server.kill();
+    }
+
+    /// Makes it silent: connections are accepted, and nothing is said.
+    pub(crate) fn freeze(&self) {
+        process::freeze_all("exim4", self.directory.path());
+    }
+
     fn answers(&mut self) -> bool {
         let ready = wait::until(|| {
             if self.server.ended().is_some() {
                 return Some(false);
             }
-            let listening = format!("listening for SMTP on [127.0.0.1]:{}", self.port);
-            let up = self.log().contains(&listening) && TcpStream::connect(self.address()).is_ok();
+            // "SMTPS" where TLS begins at once.
+            let listening = |what| format!("listening for {what} on [127.0.0.1]:{}", self.port);
+            let log = self.log();
+            let said = ["SMTP", "SMTPS"].map(listening);
+            let up = said.iter().any(|said| log.contains(said))
+                && TcpStream::connect(self.address()).is_ok();
             up.then_some(true)
         });
         ready.unwrap_or(false)
@@ -237,12 +257,14 @@ fn recipient(octets: &[u8]) -> String {
     line.unwrap_or("").to_owned()
 }
 
-fn configuration(directory: &Path, port: u16) -> String {
+fn configuration(directory: &Path, port: u16, options: &str) -> String {
     let user = if uid() == 0 { "user = Debian-exim" } else { "" };
     format!(
         r#"
 keep_environment =
 GATEPOST_PORT = {port}
+DIRECTORY = {directory}
+{options}
 MAIN_LOG_SELECTOR = +smtp_connection +smtp_incomplete_transaction +smtp_protocol_error \
                     +smtp_syntax_error +proxy +received_recipients
 .include {root}/config/exim4/gatepost.conf
@@ -257,7 +279,9 @@ qualify_domain = example.com
 domainlist local_domains = example.com : example.org
 hostlist relay_from_hosts = 127.0.0.1 : ::1
 acl_smtp_rcpt = check_rcpt
+.ifndef OWN_ACL_DATA
 acl_smtp_data = accept
+.endif
 deliver_drop_privilege = true
 message_size_limit = 20M
 # Names are looked up whatever one sets, behind PROXY; without a network that shall be over soon.
@@ -272,6 +296,14 @@ check_rcpt:
   deny    domains     = +local_domains
           local_parts = nobody
           message     = no such user
+.ifdef OPEN_RELAY
+  accept
+.endif
+.ifdef SLOW_RCPT
+  warn    condition   = ${{if !eq{{$sender_host_address}}{{192.0.2.1}}}}
+          logwrite    = at rcpt
+          delay       = 20s
+.endif
   accept  hosts       = +relay_from_hosts
   require message     = relay not permitted
           domains     = +local_domains

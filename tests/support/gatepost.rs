@@ -21,14 +21,16 @@ const DIRECT_TLS: &str = "127.0.0.5";
 /// What a test may want otherwise than the rest.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
-    /// The backend's address.
-    pub(crate) backend: SocketAddr,
+    /// The backend's servers.
+    pub(crate) backend: Vec<SocketAddr>,
     /// Name servers; one that does not answer is a fine setting.
     pub(crate) resolver: SocketAddr,
     /// `client_address` of the backend.
     pub(crate) client_address: &'static str,
     /// `source_address` of the backend.
     pub(crate) source_address: &'static str,
+    /// More of the backend's settings.
+    pub(crate) backend_settings: String,
     /// More of `[policy.default]`.
     pub(crate) policy: String,
     /// The checks' settings, as TOML under `policy.default`.
@@ -39,10 +41,11 @@ impl Setup {
     /// A sensible configuration, without DNSBL zones.
     pub(crate) fn new(backend: SocketAddr, resolver: SocketAddr) -> Self {
         Self {
-            backend,
+            backend: vec![backend],
             resolver,
             client_address: "proxy-v2",
             source_address: "127.0.0.2",
+            backend_settings: String::new(),
             policy: String::new(),
             checks: String::new(),
         }
@@ -64,10 +67,12 @@ impl Setup {
             resolver,
             client_address,
             source_address,
+            backend_settings,
             policy,
             checks,
         } = self;
         let state = state.display();
+        let backend: Vec<String> = backend.iter().map(ToString::to_string).collect();
         // Few tests have a DNS that knows their clients' names. One that has writes a table of `rdns`.
         let names = match checks.contains("checks.rdns]") {
             true => String::new(),
@@ -110,9 +115,10 @@ policy = "default"
 backend = "exim"
 
 [backend.exim]
-address = ["{backend}"]
+address = {backend:?}
 client_address = "{client_address}"
 source_address = "{source_address}"
+{backend_settings}
 
 [resolver]
 servers = ["{resolver}"]
@@ -157,6 +163,21 @@ impl Gatepost {
             listening,
             state,
         }
+    }
+
+    /// How it ends that does not start, and what it says.
+    pub(crate) fn refusal(setup: &Setup) -> process::Finished {
+        let state = TempDir::with_prefix("gatepost-").expect("the temporary directory works");
+        process::run(&mut command(setup, state.path()), &[])
+    }
+
+    /// What `gatepost status --json` says.
+    pub(crate) fn status(&self) -> serde_json::Value {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+        let config = self.state.path().join("gatepost.toml");
+        command.args(["status", "--json", "--config"]).arg(config);
+        let said = command.output().expect("it runs").stdout;
+        serde_json::from_slice(&said).expect("JSON")
     }
 
     /// Ends it as systemd would, and starts it again with what it has kept.
@@ -255,8 +276,8 @@ fn without_colours(text: &str) -> String {
     })
 }
 
-/// Starts it with its files in `state`.
-fn run(setup: &Setup, state: &Path) -> (process::Server, Vec<SocketAddr>) {
+/// `gatepost run` with its files in `state`.
+fn command(setup: &Setup, state: &Path) -> Command {
     let config = state.join("gatepost.toml");
     fs::write(&config, setup.write(state)).expect("the directory is ours");
     let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
@@ -265,7 +286,12 @@ fn run(setup: &Setup, state: &Path) -> (process::Server, Vec<SocketAddr>) {
         .arg("--config")
         .arg(&config)
         .current_dir(state);
-    let mut server = process::Server::start(&mut command);
+    command
+}
+
+/// Starts it, and waits until it listens.
+fn run(setup: &Setup, state: &Path) -> (process::Server, Vec<SocketAddr>) {
+    let mut server = process::Server::start(&mut command(setup, state));
     let open = wait::until(|| {
         let open = listening(&server.output());
         (open.len() == 4 || server.ended().is_some()).then_some(open)

@@ -145,14 +145,23 @@ pub(crate) fn end_all(program: &str, directory: &Path) {
     let mut none_seen = 0;
     wait::until(|| {
         let left = processes(program, directory);
-        for process in &left {
-            let mut kill = Command::new("kill");
-            // An error means that it has ended meanwhile.
-            let _ = kill.args(["-KILL", process]).stderr(Stdio::null()).status();
-        }
+        signal(&left, "-KILL");
         none_seen = if left.is_empty() { none_seen + 1 } else { 0 };
         (none_seen == 2).then_some(())
     });
+}
+
+/// Stops them where they stand, so that they are silent and their sockets are still there.
+pub(crate) fn freeze_all(program: &str, directory: &Path) {
+    signal(&processes(program, directory), "-STOP");
+}
+
+fn signal(processes: &[String], signal: &str) {
+    for process in processes {
+        let mut kill = Command::new("kill");
+        // An error means that it has ended meanwhile.
+        let _ = kill.args([signal, process]).stderr(Stdio::null()).status();
+    }
 }
 
 /// Process ids; one that has ended and that nobody has waited for has no command line.

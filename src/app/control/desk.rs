@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use crate::app::clock;
 use crate::app::control::message::{
-    Answer, Backend, Entries, Listener, Lookups, Memory, Request, Sessions, Status, Zone,
+    Answer, Backend, Entries, Listener, Lookups, Memory, Request, Server, Sessions, Status, Zone,
 };
 use crate::checks::access;
 use crate::checks::policy::Mode;
 use crate::facts::{Identity, Listed, Question, Subject};
 use crate::gather::memory::Remembrance;
 use crate::gather::{Gather, Standing};
+use crate::session::SeenAs;
 use crate::session::context::{Door, Shared};
-use crate::session::upstream::Upstream;
+use crate::session::upstream::{self, Upstream};
 use crate::store;
 use crate::telemetry::metrics::Metrics;
 use tokio_util::sync::CancellationToken;
@@ -204,6 +205,7 @@ impl Desk {
             up: upstream.answers(),
             connections: upstream.in_use(),
             max_connections: upstream.backend.max_connections,
+            servers: upstream.servers().iter().map(|one| server(one)).collect(),
         };
         upstreams.into_iter().map(backend).collect()
     }
@@ -239,6 +241,26 @@ fn identities(subject: &Subject) -> Vec<Identity> {
         Subject::Network(network) => vec![Identity::Network(*network)],
         Subject::Helo(name) => vec![Identity::Spf(name.clone()), Identity::Name(name.clone())],
         Subject::Sender(_) => Vec::new(),
+    }
+}
+
+fn server(server: &upstream::Server) -> Server {
+    let standing = server.standing();
+    let (down, why) = standing.down.unzip();
+    let (ago, tested) = standing.tested.unzip();
+    Server {
+        address: server.address,
+        up: standing.up,
+        down: down.map(|down| down.as_secs()),
+        why,
+        connections: standing.connections,
+        test: tested.map(|tested| tested.relaying.label().to_owned()),
+        takes_client_for: tested.and_then(|tested| match tested.seen {
+            SeenAs::Itself => Some("client".to_owned()),
+            SeenAs::Another(address) => Some(address.to_string()),
+            SeenAs::Unsaid => None,
+        }),
+        tested: ago.map(|ago| ago.as_secs()),
     }
 }
 

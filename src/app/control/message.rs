@@ -124,6 +124,29 @@ pub struct Backend {
     pub connections: usize,
     /// The most that may be.
     pub max_connections: usize,
+    /// Its servers.
+    pub servers: Vec<Server>,
+}
+
+/// A server of a backend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Whether it answered when last asked.
+    pub up: Option<bool>,
+    /// Seconds that it has been down.
+    pub down: Option<u64>,
+    /// Why it is down.
+    pub why: Option<String>,
+    /// Connections open now, or being opened.
+    pub connections: usize,
+    /// What its last self-test has shown of relaying for strangers, as a word.
+    pub test: Option<String>,
+    /// Whom it takes clients for: `client`, or an address that is not theirs; nothing if it does not say.
+    pub takes_client_for: Option<String>,
+    /// Seconds since that test.
+    pub tested: Option<u64>,
 }
 
 /// A zone, or the resolver.

@@ -49,7 +49,8 @@ impl<'a> InZone<'a> {
         front == Some(self.prefix)
     }
 
-    pub(super) fn name(&self) -> DnsName {
+    /// The name to ask for.
+    pub(in crate::checks) fn name(&self) -> DnsName {
         let in_zone = |zone| [self.prefix, self.dot(), zone].concat();
         match self.shown {
             None => DnsName::new(in_zone(self.zone)),

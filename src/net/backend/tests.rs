@@ -2,6 +2,7 @@
 
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use super::*;
 use crate::net::proxy_header::Parse;
@@ -12,9 +13,9 @@ fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-fn target(addresses: &[SocketAddr]) -> Target<'_> {
+fn target(there: SocketAddr) -> Target {
     Target {
-        addresses,
+        address: there,
         source: Some(address("127.0.0.2:0").ip()),
         header: Some(Version::V2),
         loopback_clients: false,
@@ -38,18 +39,18 @@ fn refusing() -> (socket2::Socket, SocketAddr) {
     (socket, bound)
 }
 
-async fn failed(target: Target<'_>) -> ConnectError {
+async fn failed(target: Target) -> ConnectError {
     connect(target, client(), local()).await.unwrap_err()
 }
 
 #[tokio::test]
 async fn the_header_comes_first_and_from_the_source_address() {
     let backend = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let addresses = [backend.local_addr().unwrap()];
+    let there = backend.local_addr().unwrap();
     for header in [Some(Version::V1), Some(Version::V2), None] {
         let target = Target {
             header,
-            ..target(&addresses)
+            ..target(there)
         };
         let mapped = address("[::ffff:192.0.2.7]:40001");
         let (connected, accepted) =
@@ -57,12 +58,11 @@ async fn the_header_comes_first_and_from_the_source_address() {
         let (mut seen, from) = accepted.unwrap();
         assert_eq!(from.ip(), address("127.0.0.2:0").ip());
         let connected = connected.unwrap();
-        assert_eq!(connected.address, addresses[0]);
-        let Stream::Plain(tcp) = &connected.stream else {
+        let Stream::Plain(tcp) = &connected else {
             panic!("plain")
         };
         assert!(tcp.nodelay().unwrap());
-        connected.stream.close().await;
+        connected.close().await;
         let mut sent = Vec::new();
         seen.read_to_end(&mut sent).await.unwrap();
         if header.is_none() {
@@ -79,48 +79,32 @@ async fn the_header_comes_first_and_from_the_source_address() {
 }
 
 #[tokio::test]
-async fn the_next_address_is_tried() {
-    let backend = TcpListener::bind("127.0.0.1:0").await.unwrap();
+async fn the_error_says_where_and_why() {
     let (_held, refusing) = refusing();
-    let addresses = [refusing, address("[::1]:25"), backend.local_addr().unwrap()];
-    let connected = connect(target(&addresses), client(), local())
-        .await
-        .unwrap();
-    assert_eq!(connected.address, addresses[2]);
-}
-
-#[tokio::test]
-async fn every_address_is_in_the_error() {
-    let (_held, refusing) = refusing();
-    let addresses = [refusing, address("[::1]:25")];
-    let error = failed(target(&addresses)).await;
+    let error = failed(target(refusing)).await;
     let text = error.to_string();
     assert!(
         text.contains(&format!("{refusing}: connection refused")),
         "{text}"
     );
+    assert_eq!((error.blame(), error.label()), (Blame::Backend, "refused"));
+    let error = failed(target(address("[::1]:25"))).await;
+    let text = error.to_string();
     assert!(
         text.contains("[::1]:25: source address 127.0.0.2 is of the other family"),
         "{text}"
     );
-    assert_eq!(
-        error.blame(),
-        Blame::Backend,
-        "one address failed for its own reasons"
-    );
-    assert_eq!(error.label(), "source_family");
-    let error = failed(target(&[])).await;
-    assert_eq!((error.blame(), error.label()), (Blame::Us, "no_address"));
+    assert_eq!((error.blame(), error.label()), (Blame::Us, "source_family"));
 }
 
 #[tokio::test]
 async fn a_source_address_that_is_not_ours_stops_the_connection() {
     let backend = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let addresses = [backend.local_addr().unwrap()];
+    let there = backend.local_addr().unwrap();
     let source = Some(address("192.0.2.99:0").ip());
     let error = failed(Target {
         source,
-        ..target(&addresses)
+        ..target(there)
     })
     .await;
     assert_eq!((error.blame(), error.label()), (Blame::Us, "bind"));
@@ -135,7 +119,7 @@ async fn a_source_address_that_is_not_ours_stops_the_connection() {
 #[tokio::test]
 async fn clients_that_would_get_our_rights_are_not_announced() {
     let backend = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let addresses = [backend.local_addr().unwrap()];
+    let there = backend.local_addr().unwrap();
     for (text, with_loopback) in [
         ("127.0.0.1:1", true),
         ("[::ffff:127.0.0.1]:1", true),
@@ -147,7 +131,7 @@ async fn clients_that_would_get_our_rights_are_not_announced() {
         ("255.255.255.255:1", false),
         ("[ff02::1]:1", false),
     ] {
-        let error = connect(target(&addresses), address(text), local())
+        let error = connect(target(there), address(text), local())
             .await
             .unwrap_err();
         assert!(matches!(error, ConnectError::Client(_)), "{text}: {error}");
@@ -157,14 +141,14 @@ async fn clients_that_would_get_our_rights_are_not_announced() {
         );
         let target = Target {
             loopback_clients: true,
-            ..target(&addresses)
+            ..target(there)
         };
         let connected = connect(target, address(text), local()).await;
         assert_eq!(connected.is_ok(), with_loopback, "{text}");
     }
     let target = Target {
         header: None,
-        ..target(&addresses)
+        ..target(there)
     };
     assert!(
         connect(target, address("127.0.0.1:1"), local())
@@ -176,27 +160,17 @@ async fn clients_that_would_get_our_rights_are_not_announced() {
 
 /// A listener whose queue is full does not answer another SYN.
 #[tokio::test]
-async fn silence_ends_with_its_share_of_the_time() {
+async fn silence_ends_with_the_time() {
     let silent = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     silent.bind(&address("127.0.0.1:0").into()).unwrap();
     silent.listen(0).unwrap();
     let silent_address = silent.local_addr().unwrap().as_socket().unwrap();
     let _filler = std::net::TcpStream::connect(silent_address).unwrap();
-    let backend = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let addresses = [silent_address, backend.local_addr().unwrap()];
     tokio::time::pause();
     let begun = Instant::now();
-    let connected = connect(target(&addresses), client(), local())
-        .await
-        .unwrap();
-    assert_eq!(connected.address, addresses[1]);
-    let error = failed(target(&addresses[..1])).await;
+    let error = failed(target(silent_address)).await;
     assert_eq!((error.blame(), error.label()), (Blame::Backend, "timeout"));
-    let spent = begun.elapsed();
-    assert!(
-        spent >= TIMEOUT * 3 / 2 && spent < TIMEOUT * 2,
-        "half of the time, then all: {spent:?}"
-    );
+    assert!(begun.elapsed() >= TIMEOUT, "{:?}", begun.elapsed());
 }
 
 #[test]

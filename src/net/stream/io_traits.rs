@@ -17,6 +17,7 @@ impl AsyncRead for Stream {
         let read = match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, room),
             Self::Tls(tls) => Pin::new(tls).poll_read(cx, room),
+            Self::TlsToServer(tls) => Pin::new(tls).poll_read(cx, room),
             Self::Pipe(pipe) => Pin::new(pipe).poll_read(cx, room),
             Self::PipeTls(tls) => Pin::new(tls).poll_read(cx, room),
         };
@@ -33,6 +34,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
             Self::Tls(tls) => Pin::new(tls).poll_write(cx, bytes),
+            Self::TlsToServer(tls) => Pin::new(tls).poll_write(cx, bytes),
             Self::Pipe(pipe) => Pin::new(pipe).poll_write(cx, bytes),
             Self::PipeTls(tls) => Pin::new(tls).poll_write(cx, bytes),
         }
@@ -46,6 +48,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, parts),
             Self::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, parts),
+            Self::TlsToServer(tls) => Pin::new(tls).poll_write_vectored(cx, parts),
             Self::Pipe(pipe) => Pin::new(pipe).poll_write_vectored(cx, parts),
             Self::PipeTls(tls) => Pin::new(tls).poll_write_vectored(cx, parts),
         }
@@ -59,6 +62,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
             Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
+            Self::TlsToServer(tls) => Pin::new(tls).poll_flush(cx),
             Self::Pipe(pipe) => Pin::new(pipe).poll_flush(cx),
             Self::PipeTls(tls) => Pin::new(tls).poll_flush(cx),
         }
@@ -68,6 +72,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+            Self::TlsToServer(tls) => Pin::new(tls).poll_shutdown(cx),
             Self::Pipe(pipe) => Pin::new(pipe).poll_shutdown(cx),
             Self::PipeTls(tls) => Pin::new(tls).poll_shutdown(cx),
         }

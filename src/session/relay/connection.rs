@@ -1,4 +1,4 @@
-//! One connection to a backend: opened in the client's name, typed commands out, parsed replies in.
+//! One connection to a backend: typed commands out, parsed replies in. How it begins is in `open` and `handshake`.
 //!
 //! It knows no session and words no reply to a client. Whatever goes wrong is [`Trouble`]; after that the connection is
 //! of no more use, for replies could have shifted.
@@ -8,13 +8,9 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::time::timeout;
 
-use crate::checks::verdict::Cleared;
-use crate::config::ClientAddress;
-use crate::net::backend::{self, Target};
-use crate::net::proxy_header::Version;
 use crate::net::stream::Stream;
 use crate::session::relay::Trouble;
-use crate::session::upstream::{Place, Upstream};
+use crate::session::upstream::{Place, Seat, Server};
 use crate::smtp::client::Client;
 use crate::smtp::command::Command;
 use crate::smtp::domain::HeloName;
@@ -25,9 +21,9 @@ use crate::smtp::verb::Verb;
 
 /// An open connection to a backend, greeted and with EHLO done.
 pub(in crate::session) struct Relay {
-    stream: Stream,
-    input: BytesMut,
-    client: Client,
+    pub(in crate::session::relay) stream: Stream,
+    pub(in crate::session::relay) input: BytesMut,
+    pub(in crate::session::relay) client: Client,
     /// What it offered.
     pub(in crate::session::relay) offered: Extensions,
     /// Whether a transaction was left behind, so that RSET is due.
@@ -36,7 +32,8 @@ pub(in crate::session) struct Relay {
     pub(in crate::session::relay) used: bool,
     /// What was said with EHLO: a client that says EHLO anew under another name gets another connection.
     pub(in crate::session::relay) name: HeloName,
-    place: Option<Place>,
+    pub(in crate::session::relay) place: Option<Place>,
+    seat: Seat,
 }
 
 /// Octets read from the backend at a time; its replies are short.
@@ -45,77 +42,19 @@ const REPLY_READ: usize = 2048;
 /// A backend that does not take even a QUIT within this is left without one.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// How a backend is connected to.
-fn target(backend: &crate::config::Backend) -> Target<'_> {
-    Target {
-        addresses: &backend.address,
-        source: backend.source_address,
-        header: match backend.client_address {
-            ClientAddress::ProxyV1 => Some(Version::V1),
-            ClientAddress::ProxyV2 => Some(Version::V2),
-            ClientAddress::None => None,
-        },
-        loopback_clients: backend.loopback_clients,
-        timeout: backend.connect_timeout,
-    }
-}
-
 impl Relay {
-    /// Opens the backend for a client that was cleared, `on_sufferance` if only because of whom it writes to.
-    pub(in crate::session::relay) async fn open(
-        _: &Cleared,
-        upstream: &Upstream,
-        who: Who,
-        on_sufferance: bool,
-    ) -> Result<Box<Self>, Trouble> {
-        let place = upstream.place(on_sufferance).await?;
-        let mut relay = Self::connect(upstream, who).await?;
-        relay.place = Some(place);
-        upstream.is_up(relay.offered.clone());
-        Ok(Box::new(relay))
-    }
-
-    pub(in crate::session::relay) async fn connect(
-        upstream: &Upstream,
-        who: Who,
-    ) -> Result<Self, Trouble> {
-        if !upstream.may_try() {
-            return Err(Trouble::BacksOff);
-        }
-        let tried = Self::try_to_connect(upstream, who).await;
-        if let Err(trouble) = &tried {
-            upstream.was_tried_in_vain(trouble.marks_down());
-        }
-        tried
-    }
-
-    async fn try_to_connect(upstream: &Upstream, who: Who) -> Result<Self, Trouble> {
-        let backend = &upstream.backend;
-        let connection = backend::connect(target(backend), who.client, who.local).await?;
-        let name = who.name;
-        let mut relay = Self {
-            stream: connection.stream,
+    pub(in crate::session::relay) fn new(stream: Stream, name: HeloName, seat: Seat) -> Self {
+        Self {
+            stream,
             input: BytesMut::new(),
             client: Client::new(),
             offered: Extensions::default(),
             needs_reset: false,
             used: false,
-            name: name.clone(),
+            name,
             place: None,
-        };
-        let (_, greeting) = relay.read("greet", backend.greeting_timeout).await?;
-        if greeting.class() != ReplyClass::Positive {
-            return Err(Trouble::Refuses(greeting.to_string()));
+            seat,
         }
-        let hello = relay
-            .ask(&Command::Ehlo(name), "answer EHLO", backend.command_timeout)
-            .await?;
-        match (hello.code, hello.class()) {
-            (_, ReplyClass::Positive) => relay.offered = Extensions::from_ehlo_reply(&hello),
-            (503, _) => return Err(Trouble::RefusesProxyHeader(hello.to_string())),
-            _ => return Err(Trouble::Refuses(hello.to_string())),
-        }
-        Ok(relay)
     }
 
     /// Sends one command and reads its reply.
@@ -133,7 +72,7 @@ impl Relay {
     }
 
     /// One reply. A 421 means that the backend closes, whatever was asked.
-    async fn read(
+    pub(in crate::session::relay) async fn read(
         &mut self,
         what: &'static str,
         within: Duration,
@@ -160,7 +99,7 @@ impl Relay {
 
     /// Before a command and before the dot nothing may be waiting from the backend: answers would shift by one. Only a
     /// 421 may come unasked (RFC 5321 §3.8).
-    fn quiet(&mut self) -> Result<(), Trouble> {
+    pub(in crate::session::relay) fn quiet(&mut self) -> Result<(), Trouble> {
         let read = self.stream.read_now(&mut self.input, REPLY_READ)?;
         if let Err(unsolicited) = self.client.quiet(&self.input) {
             let said = ReplyReader::new().next(&self.input);
@@ -175,7 +114,11 @@ impl Relay {
         }
     }
 
-    async fn write(&mut self, octets: &[u8], within: Duration) -> Result<(), Trouble> {
+    pub(in crate::session::relay) async fn write(
+        &mut self,
+        octets: &[u8],
+        within: Duration,
+    ) -> Result<(), Trouble> {
         match timeout(within, self.stream.write_all_flush(octets)).await {
             Ok(written) => Ok(written?),
             Err(_) => Err(Trouble::Silent("read")),
@@ -251,6 +194,11 @@ impl Relay {
         self.place.as_ref().is_some_and(Place::is_on_sufferance)
     }
 
+    /// The server at the other end.
+    pub(in crate::session) fn server(&self) -> &Server {
+        self.seat.server()
+    }
+
     /// The client's phase as the backend sees it.
     pub(in crate::session) fn phase(&self) -> Phase {
         self.client.phase()
@@ -265,12 +213,4 @@ impl Relay {
         }
         self.stream.close().await;
     }
-}
-
-/// On whose behalf a backend is opened.
-pub(in crate::session::relay) struct Who {
-    pub(in crate::session::relay) client: std::net::SocketAddr,
-    pub(in crate::session::relay) local: std::net::SocketAddr,
-    /// What is said with EHLO.
-    pub(in crate::session::relay) name: HeloName,
 }

@@ -16,6 +16,9 @@ pub enum Trouble {
     /// It failed so recently that it was not tried again; that failure has been told.
     #[error("failed a moment ago")]
     BacksOff,
+    /// It would relay for strangers; that has been told.
+    #[error("would relay for strangers, and is not used; see allow_open_backend")]
+    Relays,
     /// As many connections are open as there may be.
     #[error("has as many connections as it may have; see max_connections")]
     Busy,
@@ -44,6 +47,25 @@ pub enum Trouble {
         "refused the PROXY header ({0}); check hosts_proxy on the backend and source_address here"
     )]
     RefusesProxyHeader(String),
+    /// It does not take the client's address from us.
+    #[error(
+        "does not offer XCLIENT with ADDR; check smtpd_authorized_xclient_hosts on the backend and client_address here"
+    )]
+    NoXclient,
+    /// It refused XCLIENT.
+    #[error("refused XCLIENT ({0}); check smtpd_authorized_xclient_hosts on the backend")]
+    RefusesXclient(String),
+    /// It has no TLS where it is to have it.
+    #[error("does not offer STARTTLS; check its certificate, and tls here")]
+    NoStartTls,
+    /// It said something between its 220 to STARTTLS and the handshake.
+    #[error(
+        "said something behind its reply to STARTTLS and before TLS, which somebody else may have put there"
+    )]
+    Injected,
+    /// The handshake failed.
+    #[error("failed in the TLS handshake: {0}")]
+    Tls(String),
     /// It has fewer extensions than it had: what the client was offered does not hold.
     #[error("no longer offers {0}")]
     Shrunk(&'static str),
@@ -60,7 +82,9 @@ impl Trouble {
     pub(in crate::session::relay) fn reply(&self) -> Reply {
         match self {
             // It never came, or it came and was lost on the way; which of both a deadline was, the stage tells.
-            Self::Silent("greet" | "answer EHLO") => replies::backend_down(),
+            Self::Silent(
+                "greet" | "answer EHLO" | "answer STARTTLS" | "finish the TLS handshake",
+            ) => replies::backend_down(),
             Self::Busy => replies::backend_busy(),
             Self::Lost(_) | Self::Silent(_) => replies::backend_lost(),
             Self::NotForThisClient(_) => replies::not_for_this_client(),
@@ -73,7 +97,9 @@ impl Trouble {
     /// Tells it: loudly, but for what was told a moment ago.
     pub(in crate::session::relay) fn log(&self, id: &str, backend: &str) {
         match self {
-            Self::BacksOff | Self::Busy => tracing::debug!(id, backend, "backend {self}"),
+            Self::BacksOff | Self::Relays | Self::Busy => {
+                tracing::debug!(id, backend, "backend {self}");
+            }
             // A program of this host that tries port 25 does so again and again, and nothing is out of order.
             Self::NotForThisClient(_) if told_lately() => {
                 tracing::debug!(id, backend, "backend {self}");
@@ -83,11 +109,31 @@ impl Trouble {
         }
     }
 
-    pub(in crate::session::relay) fn marks_down(&self) -> bool {
+    /// Whether it is one server's, so that another may do better.
+    pub(in crate::session) fn is_the_servers(&self) -> bool {
+        !matches!(
+            self,
+            Self::BacksOff
+                | Self::Relays
+                | Self::Busy
+                | Self::NotForThisClient(_)
+                | Self::Defect(_)
+        )
+    }
+
+    /// Whether nobody need ask that server for a while.
+    #[must_use]
+    pub fn marks_down(&self) -> bool {
         match self {
             // Out of descriptors or without our source address, nothing is known about the backend.
             Self::Unreachable(error) => error.blame() == Blame::Backend,
-            Self::Silent("greet" | "answer EHLO") | Self::RefusesProxyHeader(_) => true,
+            Self::Silent(
+                "greet" | "answer EHLO" | "answer STARTTLS" | "finish the TLS handshake",
+            )
+            | Self::RefusesProxyHeader(_)
+            | Self::NoXclient
+            | Self::NoStartTls
+            | Self::Tls(_) => true,
             _ => false,
         }
     }

@@ -371,3 +371,38 @@ fn read_all(input: &[u8], cuts: &[usize]) -> (Vec<(Verb, Reply)>, Option<BadRepl
     }
     (heard, None)
 }
+
+/// Postfix answers with a greeting, and EHLO is due again; anything else leaves a session that can do nothing.
+#[test]
+fn xclient_begins_the_session_anew() {
+    let helo = crate::smtp::domain::HeloName::parse("c.example").unwrap();
+    let xclient = Xclient {
+        name: &crate::smtp::xclient::HostName::Unavailable,
+        address: "192.0.2.7:1".parse().unwrap(),
+        extended: true,
+        helo: &helo,
+    };
+    let takes = Attributes {
+        address: true,
+        ..Attributes::default()
+    };
+    let mut out = Vec::new();
+    let mut client = greeted();
+    let mut introduce = |client: &mut Client| client.send_xclient(&xclient, takes, &mut out);
+    assert_eq!(introduce(&mut client), Err(NotSent::OutOfPlace));
+    talk(&mut client, &OPEN[..1]);
+    assert_eq!(introduce(&mut client), Ok(()));
+    assert_eq!(client.phase(), Phase::Connect);
+    assert_eq!(hear(&mut client, "220 x"), Ok(Verb::Connect));
+    assert_eq!(client.phase(), Phase::Start);
+    talk(&mut client, &OPEN[..2]);
+    assert_eq!(introduce(&mut client), Err(NotSent::OutOfPlace));
+
+    let mut refused = greeted();
+    talk(&mut refused, &OPEN[..1]);
+    assert_eq!(introduce(&mut refused), Ok(()));
+    assert_eq!(introduce(&mut refused), Err(NotSent::OutOfPlace));
+    assert_eq!(hear(&mut refused, "550 x"), Ok(Verb::Connect));
+    assert_eq!(refused.phase(), Phase::Connect);
+    assert_eq!(out, b"XCLIENT ADDR=192.0.2.7\r\n".repeat(2));
+}
