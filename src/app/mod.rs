@@ -32,10 +32,12 @@ use crate::facts::Client;
 use crate::gather::{Gather, GatherProblem};
 use crate::journal;
 use crate::net::admission::{Admission, Limits};
+use crate::net::handshakes::Handshakes;
 use crate::net::listen::{self, BindProblem};
 use crate::net::tls::{self, TlsProblem};
 use crate::session::context::{Door, Shared, Tally};
 use crate::session::upstream::Upstream;
+use certificates::keeper::Keeper;
 use tasks::Tasks;
 
 /// Sessions under way at shutdown get this long to finish their message.
@@ -78,6 +80,7 @@ pub struct Running {
     tasks: Tasks,
     journal: Option<std::thread::JoinHandle<()>>,
     keeper: std::thread::JoinHandle<()>,
+    certificates: Option<Arc<Keeper>>,
     /// The addresses that are listened on, by listener.
     pub addresses: Vec<(String, SocketAddr)>,
 }
@@ -108,6 +111,10 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
         configured => configured,
     };
     let draining = CancellationToken::new();
+    let certificates = acceptor.clone().map(Keeper::new);
+    if let Some(certificates) = &certificates {
+        certificates.begin(&tasks, config.tls.watch_interval, &draining);
+    }
     let (memory, keeper) = memory::open(&config.store, &tasks, &draining)?;
     answerer.remember_with(memory.clone());
     primary::begin(&tasks, snapshot, &answerer, &draining);
@@ -126,6 +133,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
         draining,
         cut: CancellationToken::new(),
         tarpit: Arc::new(Semaphore::new(config.limits.tarpit)),
+        handshakes: Handshakes::new(handshakes(config.limits.tls_handshakes)),
         tally: Tally::default(),
     });
     let doors = doors(snapshot, acceptor.as_ref());
@@ -145,13 +153,14 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
             tasks.clone(),
         ));
     }
-    let desk = control::Desk::new(gather, &shared, &doors, &addresses);
+    let desk = control::Desk::new(gather, &shared, &doors, &addresses, certificates.clone());
     control::begin(&tasks, &control::path(&config.store), desk).await;
     Ok(Running {
         shared,
         tasks,
         journal,
         keeper,
+        certificates,
         addresses,
     })
 }
@@ -161,6 +170,13 @@ impl Running {
     #[must_use]
     pub fn tally(&self) -> &Tally {
         &self.shared.tally
+    }
+
+    /// Has the files of the certificates looked at now.
+    pub fn look_at_certificates(&self) {
+        if let Some(certificates) = &self.certificates {
+            certificates.look();
+        }
     }
 
     /// The addresses of one listener.
@@ -288,6 +304,15 @@ pub fn gather_settings(resolver: &crate::config::Resolver) -> crate::gather::Set
         servers: resolver.servers.clone(),
         timeout: resolver.timeout,
         cache_size: resolver.cache_size,
+    }
+}
+
+/// How many handshakes are computed at one time: sessions without one keep half of the processors.
+fn handshakes(configured: usize) -> usize {
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    match configured {
+        0 => processors().div_ceil(2),
+        configured => configured,
     }
 }
 

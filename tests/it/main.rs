@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod certificates;
 mod exim_recipe;
 mod faults;
 mod gather;
@@ -21,5 +22,6 @@ mod real_exim;
 mod real_haproxy;
 mod real_rbldnsd;
 mod real_tls;
+mod real_tls_clients;
 mod shield;
 mod zones;

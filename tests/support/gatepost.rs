@@ -33,6 +33,8 @@ pub(crate) struct Setup {
     pub(crate) policy: String,
     /// The checks' settings, as TOML under `policy.default`.
     pub(crate) checks: String,
+    /// `[tls]` and `[limits]`, as TOML.
+    pub(crate) more: String,
 }
 
 impl Setup {
@@ -45,6 +47,7 @@ impl Setup {
             source_address: "127.0.0.2",
             policy: String::new(),
             checks: String::new(),
+            more: String::new(),
         }
     }
 
@@ -66,6 +69,7 @@ impl Setup {
             source_address,
             policy,
             checks,
+            more,
         } = self;
         let state = state.display();
         // Few tests have a DNS that knows their clients' names. One that has writes a table of `rdns`.
@@ -125,6 +129,8 @@ greet_wait = "100ms"
 
 {checks}
 
+{more}
+
 [store]
 directory = "{state}/store"
 
@@ -163,6 +169,20 @@ impl Gatepost {
     pub(crate) fn restart(&mut self, setup: &Setup) {
         self.server.terminate();
         (self.server, self.listening) = run(setup, self.state.path());
+    }
+
+    /// Sends it SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        self.server.signal("HUP");
+    }
+
+    /// What `gatepost status --json` says of it.
+    pub(crate) fn status(&self) -> serde_json::Value {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+        command.args(["status", "--json", "--config"]);
+        command.arg(self.state.path().join("gatepost.toml"));
+        let output = command.output().expect("it is there");
+        serde_json::from_slice(&output.stdout).expect("it answers")
     }
 
     /// STARTTLS; takes the client's address from a PROXY header.
