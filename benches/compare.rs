@@ -30,7 +30,7 @@ use servers::Server;
 const ROUNDS: usize = 7;
 
 /// What is measured; each round is this many sessions by so many clients at once.
-const CASES: [Case; 4] = [
+const CASES: [Case; 6] = [
     Case {
         name: "clean session, one 4 KB message, plain",
         mode: Mode::Plain,
@@ -57,6 +57,20 @@ const CASES: [Case; 4] = [
         mode: Mode::Greeting,
         octets: 0,
         sessions: 3000,
+        clients: 8,
+    },
+    Case {
+        name: "the same under implicit TLS, whole handshake",
+        mode: Mode::Full,
+        octets: 0,
+        sessions: 1000,
+        clients: 8,
+    },
+    Case {
+        name: "the same, handshake resumed by a ticket",
+        mode: Mode::Resumed,
+        octets: 0,
+        sessions: 1000,
         clients: 8,
     },
 ];

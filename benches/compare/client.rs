@@ -11,7 +11,9 @@ use tokio_rustls::rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
 };
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme, crypto};
+use tokio_rustls::rustls::{
+    ClientConfig, DigitallySignedStruct, Error, HandshakeKind, SignatureScheme, crypto,
+};
 
 /// How a session goes.
 #[derive(Clone, Copy)]
@@ -22,6 +24,16 @@ pub(crate) enum Mode {
     Tls,
     /// No message.
     Greeting,
+    /// No message, with TLS from the first octet and a whole handshake.
+    Full,
+    /// The same, but each handshake resumes the session before it.
+    Resumed,
+}
+
+impl Mode {
+    const fn resumes(self) -> bool {
+        matches!(self, Self::Resumed)
+    }
 }
 
 /// A case and how much of it is one round.
@@ -38,13 +50,14 @@ pub(crate) struct Case {
 /// Plays one round at `server`. Every client has an address of its own.
 pub(crate) async fn play(case: Case, server: SocketAddr, round: usize) {
     let message: Arc<[u8]> = message(case.octets).into();
-    let tls = connector();
+    let tls = connector(case.mode.resumes());
     let clients = (0..case.clients).map(|number| {
         let (message, tls) = (Arc::clone(&message), tls.clone());
         tokio::spawn(async move {
             let from = SocketAddr::from(([127, 8, (round % 250) as u8, number as u8 + 1], 0));
-            for _ in 0..case.sessions / case.clients {
-                session(case.mode, server, from, &message, &tls).await;
+            for turn in 0..case.sessions / case.clients {
+                let resumed = session(case.mode, server, from, &message, &tls).await;
+                assert_eq!(resumed, case.mode.resumes() && turn > 0);
             }
         })
     });
@@ -53,25 +66,33 @@ pub(crate) async fn play(case: Case, server: SocketAddr, round: usize) {
     }
 }
 
+/// Whether its handshake was a resumed one.
 async fn session(
     mode: Mode,
     server: SocketAddr,
     from: SocketAddr,
     message: &[u8],
     tls: &TlsConnector,
-) {
+) -> bool {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(from).unwrap();
     let stream: TcpStream = socket.connect(server).await.unwrap();
     stream.set_nodelay(true).unwrap();
-    match mode {
-        Mode::Plain => deliver(stream, message).await,
-        Mode::Tls => {
-            let name = ServerName::try_from("mx.example.com").unwrap();
-            deliver(tls.connect(name, stream).await.unwrap(), message).await;
+    if matches!(mode, Mode::Plain | Mode::Greeting) {
+        match mode {
+            Mode::Plain => deliver(stream, message).await,
+            _ => greeting(stream).await,
         }
-        Mode::Greeting => greeting(stream).await,
+        return false;
     }
+    let name = ServerName::try_from("mx.example.com").unwrap();
+    let stream = tls.connect(name, stream).await.unwrap();
+    let resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+    match mode {
+        Mode::Tls => deliver(stream, message).await,
+        _ => greeting(stream).await,
+    }
+    resumed
 }
 
 async fn greeting(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
@@ -116,8 +137,8 @@ fn message(octets: usize) -> Vec<u8> {
     message
 }
 
-/// TLS that believes any certificate and resumes no session.
-fn connector() -> TlsConnector {
+/// TLS that believes any certificate, and resumes sessions or none.
+fn connector(resumes: bool) -> TlsConnector {
     let provider = Arc::new(crypto::aws_lc_rs::default_provider());
     let mut client = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -125,7 +146,10 @@ fn connector() -> TlsConnector {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Believer(provider)))
         .with_no_client_auth();
-    client.resumption = Resumption::disabled();
+    client.resumption = match resumes {
+        true => Resumption::in_memory_sessions(256),
+        false => Resumption::disabled(),
+    };
     TlsConnector::from(Arc::new(client))
 }
 

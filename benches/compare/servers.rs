@@ -115,7 +115,7 @@ listen tls
     /// Where it serves sessions of this kind.
     pub(crate) const fn address(&self, mode: Mode) -> SocketAddr {
         match mode {
-            Mode::Tls => self.tls,
+            Mode::Tls | Mode::Full | Mode::Resumed => self.tls,
             Mode::Plain | Mode::Greeting => self.plain,
         }
     }

@@ -1,13 +1,19 @@
 //! Certificates toward clients, opened by the same code for `run` and for `check-config`: each fault is told with its
-//! key in the configuration.
+//! key in the configuration. What becomes of them while the process runs is in [`keeper`].
+
+mod dates;
+pub mod keeper;
 
 use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::app::{StartProblem, clock};
-use crate::config::{CertificateFiles, Problem, Snapshot};
-use crate::net::tls::certificates::{Pair, Validity};
+use crate::config::{CertificateFiles, Problem, Snapshot, TlsVersion};
+use crate::net::tls::pair::Pair;
 use crate::net::tls::{self, Acceptor, PairFiles, TlsProblem};
+
+/// Names of a certificate that are told; some have a hundred.
+const TOLD: usize = 5;
 
 /// Opens every configured certificate and key, and says what is wrong with each pair. Nothing is kept or made.
 #[must_use]
@@ -19,9 +25,11 @@ pub fn problems(snapshot: &Snapshot) -> Vec<Problem> {
         .collect()
 }
 
-/// What is worth knowing about the configured certificates that can be used: one that does not hold today, and that none
-/// is for our own name. Most senders do not look; those with MTA-STS (RFC 8461) or DANE (RFC 7672) deliver nothing.
+/// What is worth knowing about the configured certificates that can be used: one that does not hold today or soon will
+/// not, and that none is for our own name. Most senders do not look; those with MTA-STS (RFC 8461) or DANE (RFC 7672)
+/// deliver nothing.
 pub(in crate::app) fn notes(snapshot: &Snapshot) -> Vec<Problem> {
+    let now = clock::now();
     let pairs: Vec<(String, Pair)> = pairs(snapshot)
         .iter()
         .enumerate()
@@ -32,35 +40,41 @@ pub(in crate::app) fn notes(snapshot: &Snapshot) -> Vec<Problem> {
         .collect();
     let mut notes: Vec<Problem> = pairs
         .iter()
-        .filter_map(|(key, pair)| note_on_time(snapshot, key, pair))
+        .filter_map(|(key, pair)| {
+            let (found, advice) = dates::amiss(&pair.term(), now)?;
+            Some(snapshot.problem(key, &found, advice))
+        })
         .collect();
     let hostname = &snapshot.config.hostname;
-    if let Some((key, _)) = pairs.first()
+    if let Some((key, first)) = pairs.first()
         && !pairs.iter().any(|(_, pair)| pair.is_for(hostname))
     {
         notes.push(snapshot.problem(
             key,
-            &format!("no certificate is for the name clients see, {hostname:?}"),
+            &format!(
+                "no certificate is for the name clients see, {hostname:?}; this one is for {}",
+                names(first)
+            ),
             "add one that is, or set hostname to the name the MX record and the certificate have",
         ));
     }
     notes
 }
 
-fn note_on_time(snapshot: &Snapshot, key: &str, pair: &Pair) -> Option<Problem> {
-    let day = humantime::format_rfc3339_seconds;
-    let (found, allowed) = match pair.validity(clock::now()) {
-        Validity::Holds => return None,
-        Validity::Ended(time) => (
-            format!("the certificate expired on {}", day(time)),
-            "renew it, and restart gatepost",
-        ),
-        Validity::Begins(time) => (
-            format!("the certificate holds only from {} on", day(time)),
-            "see whether the clock is right",
-        ),
-    };
-    Some(snapshot.problem(key, &found, allowed))
+/// The names of a certificate, for people.
+fn names(pair: &Pair) -> String {
+    let names = pair.names();
+    let mut told: Vec<String> = names
+        .iter()
+        .take(TOLD)
+        .map(|name| format!("{name:?}"))
+        .collect();
+    match names.len().saturating_sub(TOLD) {
+        0 if told.is_empty() => return "no host name".to_owned(),
+        0 => {}
+        more => told.push(format!("{more} more")),
+    }
+    told.join(", ")
 }
 
 /// The configured certificates, ready to serve; `None` when there are none.
@@ -68,24 +82,25 @@ pub(in crate::app) fn configured(snapshot: &Snapshot) -> Result<Option<Acceptor>
     if snapshot.config.tls.certificates.is_empty() {
         return Ok(None);
     }
-    load(snapshot, &pairs(snapshot))
+    load(snapshot, pairs(snapshot))
         .map(Some)
         .map_err(|fault| StartProblem::Certificate(Box::new(told(snapshot, &fault))))
 }
 
 /// The self-signed certificate; it is made, and the state directory with it, when it is not there.
 pub(in crate::app) fn self_signed(snapshot: &Snapshot) -> Result<Acceptor, StartProblem> {
-    Ok(load(snapshot, &[])?)
+    Ok(load(snapshot, Vec::new())?)
 }
 
-fn load(snapshot: &Snapshot, files: &[PairFiles]) -> Result<Acceptor, TlsProblem> {
+fn load(snapshot: &Snapshot, files: Vec<PairFiles>) -> Result<Acceptor, TlsProblem> {
     let config = &snapshot.config;
-    tls::load(
+    let settings = tls::Settings {
         files,
-        &config.hostname,
-        &config.store.directory,
-        clock::now(),
-    )
+        hostname: config.hostname.clone(),
+        state_directory: config.store.directory.clone(),
+        only_tls13: config.tls.min_version == TlsVersion::Tls13,
+    };
+    tls::load(settings, clock::now())
 }
 
 fn pairs(snapshot: &Snapshot) -> Vec<PairFiles> {

@@ -34,11 +34,13 @@ use crate::facts::Client;
 use crate::gather::{Gather, GatherProblem};
 use crate::journal;
 use crate::net::admission::{Admission, Limits};
+use crate::net::handshakes::Handshakes;
 use crate::net::listen::{self, BindProblem};
 use crate::net::tls::{self, TlsProblem};
 use crate::session::context::{Door, Shared, Tally};
 use crate::session::upstream::Upstream;
 use crate::telemetry::metrics::Metrics;
+use certificates::keeper::Keeper;
 use tasks::Tasks;
 
 /// Sessions under way at shutdown get this long to finish their message.
@@ -84,6 +86,7 @@ pub struct Running {
     tasks: Tasks,
     journal: Option<std::thread::JoinHandle<()>>,
     keeper: std::thread::JoinHandle<()>,
+    certificates: Option<Arc<Keeper>>,
     /// The addresses that are listened on, by listener.
     pub addresses: Vec<(String, SocketAddr)>,
     /// Where metrics and state can be read.
@@ -121,6 +124,10 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
         configured => configured,
     };
     let draining = CancellationToken::new();
+    let certificates = acceptor.clone().map(Keeper::new);
+    if let Some(certificates) = &certificates {
+        certificates.begin(&tasks, config.tls.watch_interval, &draining);
+    }
     let (memory, keeper) = memory::open(&config.store, &tasks, &draining)?;
     answerer.remember_with(memory.clone());
     primary::begin(&tasks, snapshot, &answerer, &draining);
@@ -140,6 +147,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
         cut: CancellationToken::new(),
         tarpit: Arc::new(Semaphore::new(config.limits.tarpit)),
         metrics: Metrics::default(),
+        handshakes: Handshakes::new(handshakes(config.limits.tls_handshakes)),
         tally: Tally::default(),
     });
     let doors = doors(snapshot, &upstreams, acceptor.as_ref());
@@ -159,7 +167,13 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
             tasks.clone(),
         ));
     }
-    let desk = Arc::new(control::Desk::new(gather, &shared, &doors, &addresses));
+    let desk = Arc::new(control::Desk::new(
+        gather,
+        &shared,
+        &doors,
+        &addresses,
+        certificates.clone(),
+    ));
     control::begin(&tasks, &control::path(&config.store), Arc::clone(&desk)).await;
     let gate = admin::Gate {
         hostname: config.hostname.as_str().into(),
@@ -172,6 +186,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
         tasks,
         journal,
         keeper,
+        certificates,
         addresses,
         admin_addresses,
     })
@@ -182,6 +197,13 @@ impl Running {
     #[must_use]
     pub fn tally(&self) -> &Tally {
         &self.shared.tally
+    }
+
+    /// Has the files of the certificates looked at now.
+    pub fn look_at_certificates(&self) {
+        if let Some(certificates) = &self.certificates {
+            certificates.look();
+        }
     }
 
     /// The addresses of one listener.
@@ -322,6 +344,15 @@ pub fn gather_settings(resolver: &crate::config::Resolver) -> crate::gather::Set
         servers: resolver.servers.clone(),
         timeout: resolver.timeout,
         cache_size: resolver.cache_size,
+    }
+}
+
+/// How many handshakes are computed at one time: sessions without one keep half of the processors.
+fn handshakes(configured: usize) -> usize {
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    match configured {
+        0 => processors().div_ceil(2),
+        configured => configured,
     }
 }
 

@@ -65,6 +65,13 @@ impl Tasks {
     }
 }
 
+/// Does `work`, which may wait for a disk, beside the tasks. Nothing when it panics.
+pub async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    tokio::task::spawn_blocking(work).await.ok()
+}
+
 /// Waits for a thread without holding up the tasks beside it.
 pub async fn join(thread: std::thread::JoinHandle<()>) {
     let _ = tokio::task::spawn_blocking(move || thread.join()).await;

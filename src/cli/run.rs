@@ -1,6 +1,7 @@
 //! `gatepost run`: serve until told to stop.
 //!
-//! SIGTERM and SIGINT drain: no more is accepted, messages under way are finished, the rest hears 421.
+//! SIGTERM and SIGINT drain: no more is accepted, messages under way are finished, the rest hears 421. SIGHUP has the files
+//! of the certificates looked at.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,9 +54,9 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
-                // Not the end of the process, which would cut sessions in the middle of a message.
                 _ = hangup.recv() => {
-                    tracing::warn!("SIGHUP: a changed configuration takes a restart, which lets sessions finish");
+                    tracing::info!("SIGHUP: a changed configuration takes a restart, which lets sessions finish; certificates are looked at now");
+                    running.look_at_certificates();
                 }
             }
         }

@@ -2,11 +2,14 @@
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use crate::app::control::message::{Answer, Backend, Request, Server, Status, Zone};
+use crate::app::control::message::{Answer, Backend, Certificate, Request, Server, Status, Zone};
 use crate::cli::ask::{Where, amiss, ask};
 use crate::cli::output::{self, Paint};
+
+/// In seconds.
+const DAY: u64 = 24 * 60 * 60;
 
 /// Arguments of `gatepost status`.
 #[derive(Debug, clap::Args)]
@@ -70,6 +73,13 @@ fn show(out: &mut impl Write, status: &Status, paint: Paint) -> std::io::Result<
             writeln!(out, "    {address:<26} {}", server_health(server, paint))?;
         }
     }
+    if !status.certificates.is_empty() {
+        writeln!(out, "\n{}", paint.dim("certificates"))?;
+    }
+    let now = status.started + status.uptime;
+    for certificate in &status.certificates {
+        show_certificate(out, certificate, now, paint)?;
+    }
     writeln!(out, "\n{}", paint.dim("DNS"))?;
     for zone in std::iter::once(&status.resolver).chain(&status.zones) {
         writeln!(out, "  {:<30} {}", zone.name, health(zone, paint))?;
@@ -122,6 +132,43 @@ fn last_test(server: &Server, paint: Paint) -> String {
         None => "could not tell whether it knows clients by their address".to_owned(),
     };
     format!("{test} and {clients} (tested {ago} ago)")
+}
+
+fn show_certificate(
+    out: &mut impl Write,
+    certificate: &Certificate,
+    now: u64,
+    paint: Paint,
+) -> std::io::Result<()> {
+    let names = match certificate.names.as_slice() {
+        [] => "no name".to_owned(),
+        [first] => first.clone(),
+        [first, more @ ..] => format!("{first} and {} more", more.len()),
+    };
+    let date = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(certificate.expires));
+    let date = date.map_or_else(String::new, |date| {
+        humantime::format_rfc3339_seconds(date).to_string()
+    });
+    let expiry = match certificate.expires.checked_sub(now).map(|left| left / DAY) {
+        None => paint.bad(&format!("expired on {date}")),
+        Some(days @ ..=14) => paint.bad(&format!("expires on {date}, in {days} days")),
+        Some(days) => format!("expires on {date}, in {days} days"),
+    };
+    let own = match certificate.self_signed {
+        true => ", self-signed",
+        false => "",
+    };
+    let (key, chain) = (&certificate.key, certificate.chain.display());
+    writeln!(out, "  {names:<30} {key}{own}, {expiry}, {chain}")?;
+    match &certificate.trouble {
+        Some(trouble) => writeln!(
+            out,
+            "  {:<30} {}",
+            "",
+            paint.bad(&format!("its files are not taken up: {trouble}"))
+        ),
+        None => Ok(()),
+    }
 }
 
 fn health(zone: &Zone, paint: Paint) -> String {

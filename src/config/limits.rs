@@ -50,6 +50,8 @@ pub struct Limits {
     pub data_timeout: Duration,
     /// The least rate of mail data, octets per second; 0: no least rate, `data_timeout` and `session` still hold.
     pub data_min_rate: u32,
+    /// TLS handshakes that are computed at one time; 0: half as many as there are processors.
+    pub tls_handshakes: usize,
     /// The longest TLS handshake.
     #[serde(with = "units::text")]
     pub tls_handshake_timeout: Duration,
@@ -78,6 +80,7 @@ impl Default for Limits {
             command_timeout: Duration::from_secs(5 * 60),
             data_timeout: Duration::from_secs(3 * 60),
             data_min_rate: 500,
+            tls_handshakes: 0,
             tls_handshake_timeout: Duration::from_secs(15),
             reply_timeout: Duration::from_secs(60),
             proxy_header_timeout: Duration::from_secs(3),
@@ -115,7 +118,10 @@ command_timeout = "5m"
 data_timeout = "3m"
 # The least rate of mail data, octets per second; 0: no least rate, then only data_timeout and session bound a message.
 data_min_rate = 500
-# The longest TLS handshake.
+# TLS handshakes that are computed at one time, so that a flood of them leaves processors for others; more wait for their
+# turn. 0: half as many as there are processors, at least one.
+tls_handshakes = 0
+# The longest TLS handshake, with the wait for a turn.
 tls_handshake_timeout = "15s"
 # The longest wait until a client takes a reply.
 reply_timeout = "1m"
@@ -163,6 +169,7 @@ pub(in crate::config) fn check(limits: &Limits, report: &mut Report<'_>) {
         &(1..=1_000_000),
     );
     report.number(&at("tarpit"), &limits.tarpit, &(0..=1_000_000));
+    report.number(&at("tls_handshakes"), &limits.tls_handshakes, &(0..=10_000));
     report.number(
         &at("data_min_rate"),
         &limits.data_min_rate,

@@ -48,7 +48,7 @@ pub use place::Place;
 pub use problem::Problem;
 pub use resolver::Resolver;
 pub use store::Store;
-pub use tls::{CertificateFiles, Tls};
+pub use tls::{CertificateFiles, Tls, TlsVersion};
 
 use crate::checks::policy::Policy;
 use crate::config::place::Key;

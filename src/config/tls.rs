@@ -2,18 +2,48 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::place::{Place, Places, key, key_text};
 use crate::config::report::Report;
+use crate::config::units::{self, Text};
 
 /// TLS toward clients.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tls {
-    /// The first that fits the name asked for is shown. Empty: a self-signed one, made once.
+    /// One that is for the name asked for is shown, else the first. Empty: a self-signed one, made once.
     pub certificates: Vec<CertificateFiles>,
+    /// How often their files are looked at.
+    #[serde(with = "units::text")]
+    pub watch_interval: Duration,
+    /// The oldest version that is spoken.
+    #[serde(deserialize_with = "units::word")]
+    pub min_version: TlsVersion,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            certificates: Vec::new(),
+            watch_interval: Duration::from_secs(60),
+            min_version: TlsVersion::default(),
+        }
+    }
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TlsVersion {
+    /// RFC 5246.
+    #[default]
+    #[serde(rename = "1.2")]
+    Tls12,
+    /// RFC 8446.
+    #[serde(rename = "1.3")]
+    Tls13,
 }
 
 /// One certificate.
@@ -32,13 +62,25 @@ pub struct CertificateFiles {
 
 /// The section as it stands in the reference file.
 pub(in crate::config) const SAMPLE: &str = r#"[tls]
-# Certificates, PEM, such as [{ chain = "/etc/gatepost/fullchain.pem", key = "/etc/gatepost/privkey.pem" }].
+# Certificates, PEM, such as [{ chain = "/etc/gatepost/fullchain.pem", key = "/etc/gatepost/privkey.pem" }]. Of several, one
+# that is for the name the client asks for is shown, else the first; of ECDSA and RSA for one name, what the client can.
 # Empty: a self-signed one is made once and kept in the directory of [store]. Other mail servers take it.
 certificates = []
+# How often their files are looked at. A changed one is taken up if it is good; SIGHUP has them looked at as well.
+watch_interval = "1m"
+# The oldest TLS that is spoken: "1.2" or "1.3". A mail server that has only older ones sends in plain text instead, or
+# not at all.
+min_version = "1.2"
 "#;
 
 /// Judges the section.
 pub(in crate::config) fn check(tls: &Tls, report: &mut Report<'_>) {
+    report.range(
+        &key(&["tls", "watch_interval"]),
+        &tls.watch_interval,
+        &(Duration::from_secs(1)..=Duration::from_secs(86400)),
+        Text::text,
+    );
     for (index, files) in tls.certificates.iter().enumerate() {
         for (part, path, other) in [("chain", &files.chain, "key"), ("key", &files.key, "chain")] {
             let at = key(&["tls", "certificates", &index.to_string(), part]);

@@ -24,6 +24,8 @@ pub enum Ended {
     ProxyHeader,
     /// The TLS handshake failed.
     TlsFailed,
+    /// The client spoke in plain text where TLS begins with the first octet.
+    NotTls,
     /// The session reached its length limit in time or messages.
     SessionLimit,
     /// The backend said 421, so both sides were closed.
@@ -46,6 +48,8 @@ pub enum Limit {
     PerNetwork,
     /// `limits.connection_rate_per_address`.
     Rate,
+    /// `limits.tls_handshakes`.
+    TlsHandshakes,
 }
 
 impl Limit {
@@ -57,6 +61,7 @@ impl Limit {
             Self::PerAddress => "per_address",
             Self::PerNetwork => "per_network",
             Self::Rate => "rate",
+            Self::TlsHandshakes => "tls_handshakes",
         }
     }
 }
@@ -95,6 +100,7 @@ impl Ended {
             Self::Refused(_) => "refused",
             Self::ProxyHeader => "proxy_header",
             Self::TlsFailed => "tls_failed",
+            Self::NotTls => "not_tls",
             Self::SessionLimit => "session_limit",
             Self::BackendClosed => "backend_closed",
             Self::Shutdown => "shutdown",

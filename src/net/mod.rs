@@ -10,6 +10,7 @@
 
 pub mod admission;
 pub mod backend;
+pub mod handshakes;
 pub mod listen;
 pub mod proxy_header;
 pub mod rate_limit;

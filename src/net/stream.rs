@@ -24,6 +24,7 @@ use tokio_rustls::{client, server};
 
 use crate::facts::TlsParameters;
 use crate::net::backend::Connector;
+use crate::net::tls::hello::Hello;
 use crate::net::tls::{Acceptor, TlsError};
 use records::Records;
 
@@ -120,22 +121,28 @@ impl Stream {
         self.flush().await
     }
 
-    /// The TLS handshake, as server. The deadline is the caller's.
+    /// The TLS handshake, as server, from the client's hello on, which [`Reader`](crate::net::tls::hello::Reader) has read.
+    /// The deadline is the caller's; `turn` is let go when the answer has been computed.
     ///
     /// The stream is consumed, and a buffer was never in it: what the client sent behind STARTTLS is in the caller's
     /// hands and does not reach TLS (RFC 3207 section 6). The caller throws it away, with all it knew of the client.
     ///
     /// # Errors
     /// [`TlsError`] with a short reason; the connection is closed.
-    pub async fn starttls(self, acceptor: &Acceptor) -> Result<(Self, TlsParameters), TlsError> {
+    pub async fn starttls(
+        self,
+        hello: Hello,
+        acceptor: &Acceptor,
+        turn: impl Send,
+    ) -> Result<(Self, TlsParameters), TlsError> {
         // Boxed, so that the future of a session without TLS does not carry room for a handshake.
         match self {
             Self::Plain(tcp) => {
-                let (tls, parameters) = Box::pin(acceptor.handshake(tcp)).await?;
+                let (tls, parameters) = Box::pin(acceptor.handshake(hello, tcp, turn)).await?;
                 Ok((Self::Tls(Box::new(tls)), parameters))
             }
             Self::Pipe(pipe) => {
-                let (tls, parameters) = Box::pin(acceptor.handshake(pipe)).await?;
+                let (tls, parameters) = Box::pin(acceptor.handshake(hello, pipe, turn)).await?;
                 Ok((Self::PipeTls(Box::new(tls)), parameters))
             }
             Self::Tls(_) | Self::TlsToServer(_) | Self::PipeTls(_) => Err(TlsError::already()),

@@ -2,28 +2,35 @@
 //!
 //! TLS 1.2 and 1.3 (RFC 5246, RFC 8446) with the suites rustls has: all forward-secret and authenticated. No client
 //! certificates, no early data. ALPN (RFC 7301) is not asked for, but a client that offers only other protocols is
-//! refused: see [`ALPN`]. Certificates are chosen in [`certificates`], made in [`self_signed`] when
-//! none is configured. Not here: deadlines, which belong to the caller, and whether STARTTLS may be offered.
+//! refused: see [`ALPN`]. Certificates are read in [`pair`], chosen in [`certificates`], made in [`self_signed`] when
+//! none is configured. Not here: deadlines, which belong to the caller, when files are looked at again, and whether
+//! STARTTLS may be offered.
 
 pub mod certificates;
 mod failure;
+pub mod hello;
+pub mod pair;
+mod problem;
 pub mod self_signed;
 
 pub use failure::{HandshakeFailure, TlsError};
+pub use problem::TlsProblem;
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::{CipherSuite, ServerConfig, ServerConnection};
+use rustls::server::ServerSessionMemoryCache;
+use rustls::{CipherSuite, ServerConfig, ServerConnection, SupportedProtocolVersion, version};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::StartHandshake;
 use tokio_rustls::server::TlsStream;
 
 use crate::facts::TlsParameters;
-use certificates::{Certificates, Pair};
+use certificates::Certificates;
+use hello::Hello;
+use pair::Pair;
 
 /// One certificate chain and its private key, both PEM; they may be the same file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,80 +41,38 @@ pub struct PairFiles {
     pub key: PathBuf,
 }
 
-/// Why TLS cannot be had, or not with these files.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsProblem {
-    /// A file cannot be read.
-    #[error("cannot read {}: {source}", file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// A certificate file without a certificate, or with one that is none.
-    #[error("no usable certificate in {}: {reason}", file.display())]
-    Certificate {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A key file without a private key, or with one that is none.
-    #[error("no usable private key in {}: {reason}", file.display())]
-    Key {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Certificate and key are not a pair.
-    #[error(
-        "the key in {} does not belong to the first certificate in {}", key.display(), chain.display()
-    )]
-    Mismatch {
-        /// The certificate file.
-        chain: PathBuf,
-        /// The key file.
-        key: PathBuf,
-    },
-    /// The self-signed certificate cannot be kept.
-    #[error(
-        "cannot write the self-signed certificate to the state directory {}: {source}; make the directory \
-         writable, or configure certificates",
-        directory.display()
-    )]
-    StateDirectory {
-        /// The directory.
-        directory: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// The self-signed certificate cannot be made, such as for a name no certificate can hold.
-    #[error("cannot make a self-signed certificate for {hostname:?}: {reason}")]
-    SelfSigned {
-        /// The name it was to be for.
-        hostname: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The cryptographic library refuses.
-    #[error("TLS cannot be set up: {0}")]
-    Library(#[from] rustls::Error),
-}
-
 /// The one protocol spoken here, as Postfix names it; IANA has registered no name for SMTP. A client that offers only
 /// others, such as `h2`, is one whose connection was led here from another server with a certificate of the same name,
 /// so that what we answer is taken for that server's word (ALPACA): it hears `no_application_protocol`. Mail clients
 /// rarely offer any, and are served without.
 const ALPN: &[u8] = b"smtp";
 
+/// Sessions kept for clients of TLS 1.2 that take no ticket; some hundred octets each.
+const SESSIONS: usize = 4096;
+
+const BOTH: &[&SupportedProtocolVersion] = &[&version::TLS13, &version::TLS12];
+const ONLY_13: &[&SupportedProtocolVersion] = &[&version::TLS13];
+
+/// What TLS is to be like.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// The certificates; none: a self-signed one.
+    pub files: Vec<PairFiles>,
+    /// The server's own name.
+    pub hostname: String,
+    /// Where the self-signed certificate is kept.
+    pub state_directory: PathBuf,
+    /// Whether a client must have TLS 1.3.
+    pub only_tls13: bool,
+}
+
 /// Accepts TLS; a cheap clone shares certificates and ticket keys.
 #[derive(Clone)]
 pub struct Acceptor {
-    inner: TlsAcceptor,
+    config: Arc<ServerConfig>,
     certificates: Arc<Certificates>,
     provider: Arc<CryptoProvider>,
+    settings: Arc<Settings>,
 }
 
 impl std::fmt::Debug for Acceptor {
@@ -118,35 +83,46 @@ impl std::fmt::Debug for Acceptor {
     }
 }
 
-/// Reads the certificates, or, when `files` is empty, the self-signed one of `hostname` in `state_directory`, which is
-/// made if it is not there.
+/// Reads the certificates, or, when there are none, the self-signed one in the state directory, which is made if it is
+/// not there.
 ///
 /// `now` is the present time, for the validity of a new certificate.
 ///
 /// # Errors
 /// [`TlsProblem`], naming the files.
-pub fn load(
-    files: &[PairFiles],
-    hostname: &str,
-    state_directory: &Path,
-    now: SystemTime,
-) -> Result<Acceptor, TlsProblem> {
+pub fn load(settings: Settings, now: SystemTime) -> Result<Acceptor, TlsProblem> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let pairs = pairs(&provider, files, hostname, state_directory, now)?;
-    let certificates = Arc::new(Certificates::new(pairs, hostname));
+    let pairs = match settings.files.is_empty() {
+        true => vec![self_signed::load_or_make(
+            &settings.hostname,
+            &settings.state_directory,
+            now,
+            &provider,
+        )?],
+        false => {
+            let read = |files| Pair::read(files, &provider);
+            settings.files.iter().map(read).collect::<Result<_, _>>()?
+        }
+    };
+    let certificates = Arc::new(Certificates::new(pairs, &settings.hostname));
     let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()?
+        .with_protocol_versions(match settings.only_tls13 {
+            true => ONLY_13,
+            false => BOTH,
+        })?
         .with_no_client_auth()
         .with_cert_resolver(Arc::clone(&certificates) as _);
     config.alpn_protocols = vec![ALPN.to_vec()];
     // Keys change every 6 hours and are gone after 12.
     config.ticketer = aws_lc_rs::Ticketer::new()?;
+    config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
     // Mail clients rarely come back at once with several connections; each ticket costs a record.
     config.send_tls13_tickets = 1;
     Ok(Acceptor {
-        inner: TlsAcceptor::from(Arc::new(config)),
+        config: Arc::new(config),
         certificates,
         provider,
+        settings: Arc::new(settings),
     })
 }
 
@@ -158,58 +134,49 @@ pub fn check(files: &PairFiles) -> Result<Pair, TlsProblem> {
     Pair::read(files, &aws_lc_rs::default_provider())
 }
 
-fn pairs(
-    provider: &CryptoProvider,
-    files: &[PairFiles],
-    hostname: &str,
-    state_directory: &Path,
-    now: SystemTime,
-) -> Result<Vec<Pair>, TlsProblem> {
-    if files.is_empty() {
-        return Ok(vec![self_signed::load_or_make(
-            hostname,
-            state_directory,
-            now,
-            provider,
-        )?]);
-    }
-    files
-        .iter()
-        .map(|files| Pair::read(files, provider))
-        .collect()
-}
-
 impl Acceptor {
-    /// Takes up new certificates, found as by [`load`]. Handshakes from now on use them; ticket keys stay. When it
-    /// fails, the old ones stay as well.
-    ///
-    /// # Errors
-    /// [`TlsProblem`], naming the files.
-    pub fn reload(
-        &self,
-        files: &[PairFiles],
-        hostname: &str,
-        state_directory: &Path,
-        now: SystemTime,
-    ) -> Result<(), TlsProblem> {
-        let pairs = pairs(&self.provider, files, hostname, state_directory, now)?;
-        self.certificates.replace(pairs, hostname);
-        Ok(())
+    /// Reads the configured files anew, each pair by itself, in the order of [`Self::pairs`]; nothing is taken up. Empty
+    /// when none are configured.
+    #[must_use]
+    pub fn read(&self) -> Vec<Result<Pair, TlsProblem>> {
+        let read = |files| Pair::read(files, &self.provider);
+        self.settings.files.iter().map(read).collect()
     }
 
-    /// The handshake over `io`, without a deadline. On failure the alert has been sent and `io` is dropped.
+    /// The pairs in use.
+    #[must_use]
+    pub fn pairs(&self) -> Vec<Pair> {
+        self.certificates.pairs()
+    }
+
+    /// Whether the certificate in use is the self-signed one.
+    #[must_use]
+    pub fn is_self_signed(&self) -> bool {
+        self.settings.files.is_empty()
+    }
+
+    /// Takes up `pairs`: handshakes from now on use them. Ticket keys stay, and so do sessions under way. No pairs change
+    /// nothing.
+    pub fn take_up(&self, pairs: Vec<Pair>) {
+        if !pairs.is_empty() {
+            self.certificates.replace(pairs, &self.settings.hostname);
+        }
+    }
+
+    /// The handshake over `io`, from the ClientHello on, without a deadline. On failure the alert has been sent and `io` is
+    /// dropped. `turn` is let go when the answer to the ClientHello has been computed, which is nearly all the work.
     pub(super) async fn handshake<S>(
         &self,
+        hello: Hello,
         io: S,
+        turn: impl Send,
     ) -> Result<(TlsStream<S>, TlsParameters), TlsError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let stream = self
-            .inner
-            .accept(io)
-            .await
-            .map_err(|error| TlsError::of(&error))?;
+        let begun = StartHandshake::from_parts(hello.0, io).into_stream(Arc::clone(&self.config));
+        drop(turn);
+        let stream = begun.await.map_err(|error| TlsError::of(&error))?;
         let parameters = parameters(stream.get_ref().1);
         Ok((stream, parameters))
     }

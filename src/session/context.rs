@@ -15,6 +15,7 @@ use crate::gather::Answerer;
 use crate::gather::memory::Remembrance;
 use crate::journal;
 use crate::net::admission::Admission;
+use crate::net::handshakes::Handshakes;
 use crate::net::tls::Acceptor;
 use crate::session::upstream::Upstream;
 use crate::telemetry::metrics::Metrics;
@@ -49,6 +50,8 @@ pub struct Shared {
     pub memory: Option<Remembrance>,
     /// Who is let in.
     pub admission: Arc<Admission>,
+    /// Whose TLS handshake is computed when.
+    pub handshakes: Handshakes,
     /// Where records go; `None` when the journal is switched off.
     pub journal: Option<journal::Writer>,
     /// Cancelled when the process drains: sessions end at the next command boundary outside a transaction.

@@ -16,7 +16,7 @@ pub(in crate::session) fn greeting(hostname: &str) -> Reply {
     Reply::new(220, None, format!("{hostname} ESMTP gatepost"))
 }
 
-/// To a client that a limit keeps out.
+/// To a client that a limit keeps out; to one that wants TLS and has no turn, RFC 3207 §4.
 #[must_use]
 pub fn not_admitted(limit: Limit) -> Reply {
     match limit {
@@ -39,6 +39,11 @@ pub fn not_admitted(limit: Limit) -> Reply {
             421,
             Some((4, 7, 0)),
             "Connecting too often, try again later",
+        ),
+        Limit::TlsHandshakes => Reply::new(
+            454,
+            Some((4, 7, 0)),
+            "Too many TLS handshakes at present, try again later",
         ),
     }
 }
@@ -93,6 +98,24 @@ pub(in crate::session) fn goodbye(hostname: &str) -> Reply {
 /// To STARTTLS.
 pub(in crate::session) fn start_tls() -> Reply {
     Reply::new(220, Some((2, 0, 0)), "Ready to start TLS")
+}
+
+/// In plain text to a client that speaks it where TLS begins with the first octet (RFC 8314 §3.3).
+pub(in crate::session) fn tls_first() -> Reply {
+    Reply::new(
+        554,
+        Some((5, 7, 0)),
+        "This port speaks TLS from the first octet; without TLS, try port 25 or 587",
+    )
+}
+
+/// The same to one that says nothing, and so perhaps waits for a greeting in plain text.
+pub(in crate::session) fn no_hello() -> Reply {
+    Reply::new(
+        421,
+        Some((4, 4, 2)),
+        "Timeout: this port speaks TLS from the first octet, and the client speaks first",
+    )
 }
 
 /// To a recipient beyond `limits.recipients`.

@@ -169,6 +169,11 @@ impl Fault {
             ),
             Self::OutOfOrder(verb) | Self::InVain(verb) => (503, (5, 5, 1), out_of_order(*verb)),
             Self::NotOffered(_) => (502, (5, 5, 1), "Command not available here"),
+            Self::Foreign(Protocol::Tls) => (
+                521,
+                (5, 5, 1),
+                "This port begins in plain text, closing connection",
+            ),
             Self::Foreign(_) => (521, (5, 5, 1), "This is an SMTP server, closing connection"),
             Self::Pipelining => (
                 554,

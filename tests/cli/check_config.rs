@@ -342,7 +342,7 @@ fn a_certificate_that_does_not_hold_or_is_for_another_name_is_noted() {
         (
             "mx.example.com",
             (2020, 2021),
-            "the certificate expired on 2021-01-01T00:00:00Z; renew it, and restart gatepost",
+            "the certificate expired on 2021-01-01T00:00:00Z; renew it; the new one is taken up by itself",
         ),
         (
             "mx.example.com",
@@ -352,7 +352,7 @@ fn a_certificate_that_does_not_hold_or_is_for_another_name_is_noted() {
         (
             "mail.example.com",
             (2020, 4001),
-            "no certificate is for the name clients see, \"mx.example.com\"; \
+            "no certificate is for the name clients see, \"mx.example.com\"; this one is for \"mail.example.com\"; \
              add one that is, or set hostname to the name the MX record and the certificate have",
         ),
     ] {

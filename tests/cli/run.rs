@@ -172,7 +172,7 @@ fn lines_for_the_journal_have_no_time_of_their_own() {
     }
 }
 
-/// Reload is not built yet; until then a SIGHUP may at least not cut a message in two.
+/// It has the certificates looked at, which is in `tests/it`; a message must not be cut in two by it.
 #[test]
 fn sighup_ends_nothing() {
     let world = World::new();

@@ -11,6 +11,7 @@ use gatepost::app::tasks::Tasks;
 use gatepost::cli::demo::backend::MailStore;
 use gatepost::facts::Ended;
 use gatepost::net::Stream;
+use gatepost::net::handshakes::Turn;
 use gatepost::session;
 use gatepost::session::context::{Arrival, Shared};
 use tempfile::TempDir;
@@ -57,6 +58,7 @@ struct Stage {
     /// What the mail store has stored and the script has not told.
     stored: Option<Vec<String>>,
     paused: bool,
+    _turn: Option<Turn>,
     _props: Tasks,
 }
 
@@ -102,6 +104,10 @@ impl Stage {
                     .map_err(|limit| format!("{limit:?}"))?,
             ),
         };
+        let turn = match scene.busy {
+            true => shared.handshakes.enter().await.ok(),
+            false => None,
+        };
         let session = tokio::spawn(session::run(
             stream,
             arrival,
@@ -116,6 +122,7 @@ impl Stage {
             maildir,
             stored: None,
             paused,
+            _turn: turn,
             _props: props,
         })
     }

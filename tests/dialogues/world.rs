@@ -15,6 +15,7 @@ use gatepost::facts::{
 use gatepost::gather::Answerer;
 use gatepost::gather::rates::Rates;
 use gatepost::net::admission::{Admission, Limits};
+use gatepost::net::handshakes::Handshakes;
 use gatepost::net::tls::{self, Acceptor};
 use gatepost::session::context::{Door, Shared, Tally};
 use gatepost::session::upstream::Upstream;
@@ -51,6 +52,8 @@ pub(crate) struct Scene {
     pub(crate) pipe: usize,
     /// Where clean sessions go.
     pub(crate) behind: Behind,
+    /// Whether no TLS handshake has its turn.
+    pub(crate) busy: bool,
     /// Whether time passes only where the script says so, though sockets are real.
     still: bool,
     tls: String,
@@ -85,6 +88,7 @@ impl Scene {
             proxied: false,
             pipe: 64 * 1024,
             behind: Behind::Nothing,
+            busy: false,
             still: false,
             tls: "none".to_owned(),
             policy: Vec::new(),
@@ -114,6 +118,7 @@ impl Scene {
             "proxied" => self.proxied = true,
             "remembered" => self.remembered = true,
             "chunking" => self.chunking = true,
+            "handshakes" if value == "busy" => self.busy = true,
             "clock" if value == "still" => self.still = true,
             "pipe" => self.pipe = value.parse().ok()?,
             "tls" => self.tls = value.to_owned(),
@@ -237,6 +242,7 @@ enabled = false
                 rate: None,
             }),
             tarpit: Arc::new(Semaphore::new(limits.tarpit)),
+            handshakes: Handshakes::new(1),
             limits,
             mail_data: config::MailData {
                 chunking: self.chunking,
@@ -335,7 +341,12 @@ pub(crate) fn certificate() -> &'static (Acceptor, TlsConnector) {
     static MADE: OnceLock<(Acceptor, TlsConnector)> = OnceLock::new();
     MADE.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
-        let acceptor = tls::load(&[], HOSTNAME, folder.path(), SystemTime::now()).unwrap();
+        let settings = tls::Settings {
+            hostname: HOSTNAME.to_owned(),
+            state_directory: folder.path().to_owned(),
+            ..tls::Settings::default()
+        };
+        let acceptor = tls::load(settings, SystemTime::now()).unwrap();
         let mut roots = RootCertStore::empty();
         let file = folder.path().join("self-signed.pem");
         roots

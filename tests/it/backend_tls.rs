@@ -18,7 +18,12 @@ fn certificate() -> (TempDir, std::path::PathBuf) {
     use std::os::unix::fs::PermissionsExt;
     let folder = TempDir::with_prefix("gatepost-tls-").unwrap();
     let now = std::time::SystemTime::now();
-    gatepost::net::tls::load(&[], NAME, folder.path(), now).unwrap();
+    let settings = gatepost::net::tls::Settings {
+        hostname: NAME.to_owned(),
+        state_directory: folder.path().to_owned(),
+        ..Default::default()
+    };
+    gatepost::net::tls::load(settings, now).unwrap();
     let file = folder.path().join("self-signed.pem");
     let open = std::fs::Permissions::from_mode(0o755);
     for path in [folder.path(), &file, &file.with_extension("key")] {

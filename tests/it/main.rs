@@ -10,6 +10,7 @@ mod support;
 
 mod admin;
 mod backend_tls;
+mod certificates;
 mod exim_recipe;
 mod faults;
 mod gather;
@@ -23,6 +24,7 @@ mod real_exim;
 mod real_haproxy;
 mod real_rbldnsd;
 mod real_tls;
+mod real_tls_clients;
 mod self_test;
 mod servers;
 mod shield;

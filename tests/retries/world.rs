@@ -284,6 +284,7 @@ fn shared(snapshot: &Snapshot, answerer: Arc<Answers>, memory: Remembrance) -> S
             rate: None,
         }),
         tarpit: Arc::new(Semaphore::new(limits.tarpit)),
+        handshakes: gatepost::net::handshakes::Handshakes::new(1),
         limits,
         mail_data: snapshot.config.mail_data,
         answerer,

@@ -35,6 +35,8 @@ pub(crate) struct Setup {
     pub(crate) policy: String,
     /// The checks' settings, as TOML under `policy.default`.
     pub(crate) checks: String,
+    /// `[tls]` and `[limits]`, as TOML.
+    pub(crate) more: String,
 }
 
 impl Setup {
@@ -48,6 +50,7 @@ impl Setup {
             backend_settings: String::new(),
             policy: String::new(),
             checks: String::new(),
+            more: String::new(),
         }
     }
 
@@ -70,6 +73,7 @@ impl Setup {
             backend_settings,
             policy,
             checks,
+            more,
         } = self;
         let state = state.display();
         let backend: Vec<String> = backend.iter().map(ToString::to_string).collect();
@@ -131,6 +135,8 @@ greet_wait = "100ms"
 
 {checks}
 
+{more}
+
 [store]
 directory = "{state}/store"
 
@@ -171,19 +177,24 @@ impl Gatepost {
         process::run(&mut command(setup, state.path()), &[])
     }
 
-    /// What `gatepost status --json` says.
-    pub(crate) fn status(&self) -> serde_json::Value {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
-        let config = self.state.path().join("gatepost.toml");
-        command.args(["status", "--json", "--config"]).arg(config);
-        let said = command.output().expect("it runs").stdout;
-        serde_json::from_slice(&said).expect("JSON")
-    }
-
     /// Ends it as systemd would, and starts it again with what it has kept.
     pub(crate) fn restart(&mut self, setup: &Setup) {
         self.server.terminate();
         (self.server, self.listening) = run(setup, self.state.path());
+    }
+
+    /// Sends it SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        self.server.signal("HUP");
+    }
+
+    /// What `gatepost status --json` says of it.
+    pub(crate) fn status(&self) -> serde_json::Value {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+        command.args(["status", "--json", "--config"]);
+        command.arg(self.state.path().join("gatepost.toml"));
+        let output = command.output().expect("it is there");
+        serde_json::from_slice(&output.stdout).expect("it answers")
     }
 
     /// STARTTLS; takes the client's address from a PROXY header.

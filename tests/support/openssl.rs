@@ -1,6 +1,7 @@
 //! `openssl s_client`, as a TLS client that is not ours.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 
 use crate::support::process::{self, Finished};
@@ -21,7 +22,31 @@ pub(crate) fn offering(server: SocketAddr, protocols: &str, script: &[(&str, &st
     s_client(server, &["-alpn", protocols], script)
 }
 
-fn s_client(server: SocketAddr, options: &[&str], script: &[(&str, &str)]) -> Finished {
+/// Makes a self-signed certificate for `names`, the first of them its common name, and writes `NAME.pem` and `NAME.key`.
+pub(crate) fn certificate(directory: &Path, name: &str, key: &str, names: &[&str], days: u32) {
+    let alternative: Vec<String> = names.iter().map(|name| format!("DNS:{name}")).collect();
+    let mut command = Command::new("openssl");
+    command.args(["req", "-x509", "-nodes", "-newkey", key]);
+    if key == "ec" {
+        command.args(["-pkeyopt", "ec_paramgen_curve:P-256"]);
+    }
+    command
+        .args(["-subj", &format!("/CN={}", names[0])])
+        .args(["-days", &days.to_string()])
+        .args([
+            "-addext",
+            &format!("subjectAltName={}", alternative.join(",")),
+        ])
+        .arg("-keyout")
+        .arg(directory.join(format!("{name}.key")))
+        .arg("-out")
+        .arg(directory.join(format!("{name}.pem")));
+    let finished = process::run(&mut command, &[]);
+    assert_eq!(finished.code, Some(0), "{}", finished.transcript);
+}
+
+/// Connects with implicit TLS and `options` of `s_client`, and plays the `script`.
+pub(crate) fn s_client(server: SocketAddr, options: &[&str], script: &[(&str, &str)]) -> Finished {
     let mut command = Command::new("openssl");
     command
         .args(["s_client", "-crlf", "-ign_eof"])

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use crate::support::wait;
 
@@ -49,11 +50,16 @@ impl Server {
             .expect("our own child can be waited for")
     }
 
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.expect("kill is there").success());
+    }
+
     /// Asks it to end (SIGTERM), and waits until it has.
     pub(crate) fn terminate(&mut self) {
-        let id = self.child.id().to_string();
-        let asked = Command::new("kill").args(["-TERM", &id]).status();
-        assert!(asked.expect("kill is there").success());
+        self.signal("TERM");
         let ended = wait::until(|| self.ended());
         assert!(ended.is_some(), "does not end:\n{}", self.output());
     }
@@ -101,6 +107,15 @@ pub(crate) struct Finished {
 /// what the step before it waited for, and then writes its second to the program's standard input, which is closed
 /// behind the last. A program that does not end in time is killed, and the test fails.
 pub(crate) fn run(command: &mut Command, script: &[(&str, &str)]) -> Finished {
+    run_within(wait::PATIENCE, command, script)
+}
+
+/// The same for a program that takes its time.
+pub(crate) fn run_within(
+    patience: Duration,
+    command: &mut Command,
+    script: &[(&str, &str)],
+) -> Finished {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -128,7 +143,7 @@ pub(crate) fn run(command: &mut Command, script: &[(&str, &str)]) -> Finished {
         let _ = stdin.write_all(line.as_bytes());
     }
     drop(stdin);
-    let status = wait::until(|| server.ended())
+    let status = wait::until_within(patience, || server.ended())
         .unwrap_or_else(|| panic!("{command:?} does not end:\n{}", server.output()));
     // The pipes are read to their end a moment after the process has gone.
     wait::until(|| (Arc::strong_count(&server.output.0) == 1).then_some(()));

@@ -10,8 +10,16 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 const INTERVAL: Duration = Duration::from_millis(10);
 
 /// Looks until there is something, and returns it; `None` when [`PATIENCE`] is over.
-pub(crate) fn until<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
-    let deadline = Instant::now() + PATIENCE;
+pub(crate) fn until<T>(look: impl FnMut() -> Option<T>) -> Option<T> {
+    until_within(PATIENCE, look)
+}
+
+/// The same with another end.
+pub(crate) fn until_within<T>(
+    patience: Duration,
+    mut look: impl FnMut() -> Option<T>,
+) -> Option<T> {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(found) = look() {
             return Some(found);

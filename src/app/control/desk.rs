@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use crate::app::certificates::keeper::{self, Keeper};
 use crate::app::clock;
 use crate::app::control::message::{
-    Answer, Backend, Entries, Listener, Lookups, Memory, Request, Server, Sessions, Status, Zone,
+    Answer, Backend, Certificate, Entries, Listener, Lookups, Memory, Request, Server, Sessions,
+    Status, Zone,
 };
 use crate::checks::access;
 use crate::checks::policy::Mode;
@@ -30,6 +32,7 @@ pub struct Desk {
     pub(super) shared: Arc<Shared>,
     doors: Vec<Arc<Door>>,
     addresses: Vec<(String, SocketAddr)>,
+    certificates: Option<Arc<Keeper>>,
     started: u64,
 }
 
@@ -40,12 +43,14 @@ impl Desk {
         shared: &Arc<Shared>,
         doors: &BTreeMap<String, Arc<Door>>,
         addresses: &[(String, SocketAddr)],
+        certificates: Option<Arc<Keeper>>,
     ) -> Self {
         Self {
             gather,
             shared: Arc::clone(shared),
             doors: doors.values().cloned().collect(),
             addresses: addresses.to_owned(),
+            certificates,
             started: clock::seconds().unwrap_or_default(),
         }
     }
@@ -160,6 +165,7 @@ impl Desk {
             uptime: now.saturating_sub(self.started),
             listeners: self.listeners(),
             backends: self.backends(),
+            certificates: self.certificates(),
             resolver: zone(&health.resolver),
             zones: health.zones.iter().map(zone).collect(),
             lookups: Lookups {
@@ -192,6 +198,14 @@ impl Desk {
             })
         };
         self.addresses.iter().filter_map(listener).collect()
+    }
+
+    fn certificates(&self) -> Vec<Certificate> {
+        let standing = self
+            .certificates
+            .iter()
+            .flat_map(|keeper| keeper.standing());
+        standing.map(certificate).collect()
     }
 
     fn backends(&self) -> Vec<Backend> {
@@ -261,6 +275,23 @@ fn server(server: &upstream::Server) -> Server {
             SeenAs::Unsaid => None,
         }),
         tested: ago.map(|ago| ago.as_secs()),
+    }
+}
+
+fn certificate(standing: keeper::Standing) -> Certificate {
+    let keeper::Standing {
+        pair,
+        self_signed,
+        trouble,
+    } = standing;
+    let expires = pair.term().ends.duration_since(SystemTime::UNIX_EPOCH);
+    Certificate {
+        chain: pair.files().chain.clone(),
+        names: pair.names().iter().map(ToString::to_string).collect(),
+        key: pair.algorithm().to_owned(),
+        self_signed,
+        expires: expires.unwrap_or_default().as_secs(),
+        trouble,
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +85,8 @@ pub struct Status {
     pub listeners: Vec<Listener>,
     /// Where clean sessions go.
     pub backends: Vec<Backend>,
+    /// The certificates in use toward clients.
+    pub certificates: Vec<Certificate>,
     /// The resolver, by lookups outside of the zones.
     pub resolver: Zone,
     /// The zones that the policies ask.
@@ -147,6 +150,23 @@ pub struct Server {
     pub takes_client_for: Option<String>,
     /// Seconds since that test.
     pub tested: Option<u64>,
+}
+
+/// A certificate in use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// Its file.
+    pub chain: PathBuf,
+    /// The host names it is for.
+    pub names: Vec<String>,
+    /// The kind of its key.
+    pub key: String,
+    /// Whether gatepost has made it.
+    pub self_signed: bool,
+    /// When it, or the first of its chain, ends; seconds since 1970 UTC.
+    pub expires: u64,
+    /// Why what its files hold now is not in use.
+    pub trouble: Option<String>,
 }
 
 /// A zone, or the resolver.

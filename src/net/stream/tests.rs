@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::{TlsConnector, client};
 
 use super::*;
+use crate::net::tls::hello::Reader;
 use crate::net::tls::{self, self_signed};
 
 const HOST: &str = "mx.example.org";
@@ -25,7 +26,22 @@ async fn tcp() -> (Stream, TcpStream) {
 }
 
 fn acceptor(directory: &Path) -> Acceptor {
-    tls::load(&[], HOST, directory, SystemTime::now()).unwrap()
+    let settings = tls::Settings {
+        hostname: HOST.to_owned(),
+        state_directory: directory.to_owned(),
+        ..tls::Settings::default()
+    };
+    tls::load(settings, SystemTime::now()).unwrap()
+}
+
+/// The whole handshake.
+async fn starttls(
+    mut stream: Stream,
+    acceptor: &Acceptor,
+) -> Result<(Stream, TlsParameters), TlsError> {
+    let hello = Reader::default().read(&mut stream).await;
+    let hello = hello.map_err(|no| no.error)?;
+    stream.starttls(hello, acceptor, ()).await
 }
 
 fn connector(directory: &Path) -> TlsConnector {
@@ -53,7 +69,7 @@ where
     let connector = connector(directory.path());
     let name = ServerName::try_from(HOST).unwrap();
     let (server, client) =
-        tokio::join!(stream.starttls(&acceptor), connector.connect(name, theirs));
+        tokio::join!(starttls(stream, &acceptor), connector.connect(name, theirs));
     (server.unwrap().0, client.unwrap())
 }
 
@@ -213,7 +229,7 @@ async fn part_of_a_record_is_not_yet_input() {
     let name = ServerName::try_from(HOST).unwrap();
     let handshakes = async {
         tokio::join!(
-            stream.starttls(&acceptor),
+            starttls(stream, &acceptor),
             connector.connect(name, client_end)
         )
     };
@@ -286,7 +302,7 @@ async fn starttls_leaves_what_was_read_before_outside() {
         send(&mut tls, b"EHLO a\r\n").await;
         tls
     };
-    let (server, _peer) = tokio::join!(stream.starttls(&acceptor), peer);
+    let (server, _peer) = tokio::join!(starttls(stream, &acceptor), peer);
     let (mut stream, _) = server.unwrap();
     assert_eq!(
         &input[..],
@@ -297,7 +313,7 @@ async fn starttls_leaves_what_was_read_before_outside() {
     stream.read_into(&mut input, 4096).await.unwrap();
     assert_eq!(&input[..], b"EHLO a\r\n");
     assert_eq!(stream.read_now(&mut input, 4096).unwrap(), None);
-    assert!(stream.starttls(&acceptor).await.is_err(), "no TLS in TLS");
+    assert!(starttls(stream, &acceptor).await.is_err(), "no TLS in TLS");
 }
 
 #[tokio::test]
@@ -306,7 +322,7 @@ async fn plain_text_in_the_pipe_is_no_handshake() {
     let acceptor = acceptor(directory.path());
     let (ours, mut theirs) = duplex(32 * 1024);
     send(&mut theirs, b"EHLO a\r\n").await;
-    let error = Stream::Pipe(ours).starttls(&acceptor).await.unwrap_err();
+    let error = starttls(Stream::Pipe(ours), &acceptor).await.unwrap_err();
     assert_eq!(error.reason, tls::HandshakeFailure::NotTls);
 }
 

@@ -4,6 +4,8 @@
 
 use std::io;
 
+use rustls::{ContentType, Error};
+
 /// Why a handshake failed; the label of a metric, and a short text for the log.
 #[derive(Debug, thiserror::Error)]
 #[error("TLS handshake failed: {detail}")]
@@ -69,25 +71,32 @@ impl TlsError {
     }
 
     pub(super) fn of(error: &io::Error) -> Self {
-        use rustls::Error;
         let inner = error
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<Error>());
-        let reason = match inner {
-            None => HandshakeFailure::Closed,
-            Some(Error::InvalidMessage(_)) => HandshakeFailure::NotTls,
-            Some(Error::PeerIncompatible(_) | Error::NoApplicationProtocol) => {
+        match inner {
+            None => Self::new(HandshakeFailure::Closed, &error.to_string()),
+            Some(error) => Self::of_library(error),
+        }
+    }
+
+    pub(super) fn of_library(error: &Error) -> Self {
+        let reason = match error {
+            Error::InvalidMessage(_) => HandshakeFailure::NotTls,
+            Error::PeerIncompatible(_) | Error::NoApplicationProtocol => {
                 HandshakeFailure::NothingInCommon
             }
-            Some(Error::AlertReceived(_)) => HandshakeFailure::Alert,
-            Some(
-                Error::PeerMisbehaved(_)
-                | Error::InappropriateMessage { .. }
-                | Error::InappropriateHandshakeMessage { .. }
-                | Error::DecryptError
-                | Error::PeerSentOversizedRecord,
-            ) => HandshakeFailure::Misbehaved,
-            Some(_) => HandshakeFailure::Other,
+            Error::AlertReceived(_)
+            | Error::InappropriateMessage {
+                got_type: ContentType::Alert,
+                ..
+            } => HandshakeFailure::Alert,
+            Error::PeerMisbehaved(_)
+            | Error::InappropriateMessage { .. }
+            | Error::InappropriateHandshakeMessage { .. }
+            | Error::DecryptError
+            | Error::PeerSentOversizedRecord => HandshakeFailure::Misbehaved,
+            _ => HandshakeFailure::Other,
         };
         Self::new(reason, &error.to_string())
     }

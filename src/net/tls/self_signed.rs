@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, date_time_ymd};
 use rustls::crypto::CryptoProvider;
 
-use super::certificates::{Pair, Validity};
+use super::pair::Pair;
 use super::{PairFiles, TlsProblem};
 
 /// File name of the certificate in the state directory.
@@ -24,6 +24,8 @@ pub const KEY_FILE: &str = "self-signed.key";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Ten years.
 const VALID: Duration = Duration::from_secs(3652 * 24 * 60 * 60);
+/// One that ends so soon is made anew.
+const RENEWED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// The certificate kept in `directory`, or a new one if there is none, or none that can be used for `hostname`.
 ///
@@ -41,7 +43,7 @@ pub fn load_or_make(
         key: directory.join(KEY_FILE),
     };
     match Pair::read(&files, provider) {
-        Ok(pair) if pair.is_for(hostname) && !matches!(pair.validity(now), Validity::Ended(_)) => {
+        Ok(pair) if pair.is_for(hostname) && pair.term().ends > now + RENEWED => {
             return Ok(pair);
         }
         Err(TlsProblem::Unreadable { file, source })

@@ -1,7 +1,9 @@
 //! Tests of TLS: pairs, their choice, the self-signed certificate, handshakes in memory.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256};
@@ -23,7 +25,7 @@ fn now() -> SystemTime {
 }
 
 /// Writes a pair for `names` and gives its files.
-fn pair(
+pub(super) fn pair(
     directory: &TempDir,
     file: &str,
     names: &[&str],
@@ -75,6 +77,34 @@ fn client_config(
     Arc::new(config)
 }
 
+fn settings(files: &[PairFiles], hostname: &str, state_directory: &Path) -> Settings {
+    Settings {
+        files: files.to_vec(),
+        hostname: hostname.to_owned(),
+        state_directory: state_directory.to_owned(),
+        only_tls13: false,
+    }
+}
+
+fn load(
+    files: &[PairFiles],
+    hostname: &str,
+    state_directory: &Path,
+    now: SystemTime,
+) -> Result<Acceptor, TlsProblem> {
+    super::load(settings(files, hostname, state_directory), now)
+}
+
+/// The whole handshake, as server.
+async fn starttls(
+    mut stream: Stream,
+    acceptor: &Acceptor,
+) -> Result<(Stream, TlsParameters), TlsError> {
+    let hello = hello::Reader::default().read(&mut stream).await;
+    let hello = hello.map_err(|no| no.error)?;
+    stream.starttls(hello, acceptor, ()).await
+}
+
 type Joined = (
     Result<(Stream, TlsParameters), TlsError>,
     io::Result<client::TlsStream<DuplexStream>>,
@@ -82,12 +112,10 @@ type Joined = (
 
 async fn shake(acceptor: &Acceptor, config: Arc<ClientConfig>, name: &str) -> Joined {
     let (ours, theirs) = duplex(32 * 1024);
+    let ours = Stream::Pipe(ours);
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let connector = TlsConnector::from(config);
-    tokio::join!(
-        Stream::Pipe(ours).starttls(acceptor),
-        connector.connect(name, theirs)
-    )
+    tokio::join!(starttls(ours, acceptor), connector.connect(name, theirs))
 }
 
 fn shown(client: &client::TlsStream<DuplexStream>) -> CertificateDer<'static> {
@@ -100,8 +128,8 @@ async fn both_versions_are_spoken() {
     let files = pair(&directory, "own", &[HOST], &PKCS_ECDSA_P256_SHA256);
     let acceptor = load(std::slice::from_ref(&files), HOST, directory.path(), now()).unwrap();
     for (version, name, cipher) in [
-        (&rustls::version::TLS13, "TLSv1.3", "TLS_AES_"),
-        (&rustls::version::TLS12, "TLSv1.2", "TLS_ECDHE_ECDSA_"),
+        (&version::TLS13, "TLSv1.3", "TLS_AES_"),
+        (&version::TLS12, "TLSv1.2", "TLS_ECDHE_ECDSA_"),
     ] {
         let (server, client) = shake(
             &acceptor,
@@ -138,7 +166,7 @@ async fn one_ticket_resumes_the_session() {
     let directory = TempDir::new().unwrap();
     let files = pair(&directory, "own", &[HOST], &PKCS_ECDSA_P256_SHA256);
     let acceptor = load(std::slice::from_ref(&files), HOST, directory.path(), now()).unwrap();
-    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+    for version in [&version::TLS13, &version::TLS12] {
         let config = client_config(&[&files.chain], version, false);
         let mut kinds = Vec::new();
         for _ in 0..2 {
@@ -171,7 +199,7 @@ async fn the_name_asked_for_chooses_the_pair() {
     );
     let files = [own.clone(), other.clone()];
     let acceptor = load(&files, HOST, directory.path(), now()).unwrap();
-    let config = client_config(&[&own.chain, &other.chain], &rustls::version::TLS13, false);
+    let config = client_config(&[&own.chain, &other.chain], &version::TLS13, false);
     for (name, expected) in [
         (HOST, &own),
         ("mail.example.net", &other),
@@ -203,7 +231,7 @@ async fn ecdsa_goes_before_rsa_where_the_client_can() {
     let ecdsa = pair(&directory, "ecdsa", &[HOST], &PKCS_ECDSA_P256_SHA256);
     let files = [rsa.clone(), ecdsa.clone()];
     let acceptor = load(&files, HOST, directory.path(), now()).unwrap();
-    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+    for version in [&version::TLS13, &version::TLS12] {
         for (rsa_only, expected) in [(false, &ecdsa), (true, &rsa)] {
             let config = client_config(&[&rsa.chain, &ecdsa.chain], version, rsa_only);
             let (server, client) = shake(&acceptor, config, HOST).await;
@@ -232,89 +260,89 @@ impl<'a> Choice<'a> {
     }
 }
 
-#[test]
-fn a_wrong_pair_is_refused_by_name() {
+#[tokio::test]
+async fn new_handshakes_have_what_was_taken_up_and_old_sessions_go_on() {
     let directory = TempDir::new().unwrap();
-    let a = pair(&directory, "a", &[HOST], &PKCS_ECDSA_P256_SHA256);
-    let b = pair(&directory, "b", &[HOST], &PKCS_ECDSA_P256_SHA256);
-    let crossed = PairFiles {
-        chain: a.chain.clone(),
-        key: b.key.clone(),
-    };
-    let problem = load(&[a, crossed.clone()], HOST, directory.path(), now()).unwrap_err();
-    assert!(matches!(problem, TlsProblem::Mismatch { .. }), "{problem}");
-    let text = problem.to_string();
-    assert!(text.contains("a.pem") && text.contains("b.key"), "{text}");
-    assert!(matches!(check(&crossed), Err(TlsProblem::Mismatch { .. })));
-}
+    let old = pair(&directory, "old", &[HOST], &PKCS_ECDSA_P256_SHA256);
+    let before = fs::read(&old.chain).unwrap();
+    let acceptor = load(std::slice::from_ref(&old), HOST, directory.path(), now()).unwrap();
+    let config = client_config(&[&old.chain], &version::TLS13, false);
+    let (server, client) = shake(&acceptor, config, HOST).await;
+    let (mut server, mut client) = (server.unwrap().0, client.unwrap());
+    assert!(
+        acceptor.read()[0]
+            .as_ref()
+            .unwrap()
+            .is_same(&acceptor.pairs()[0])
+    );
 
-#[test]
-fn unusable_files_are_named() {
-    let directory = TempDir::new().unwrap();
-    let good = pair(&directory, "good", &[HOST], &PKCS_ECDSA_P256_SHA256);
-    let file = |name: &str, text: &str| {
-        let path = directory.path().join(name);
-        fs::write(&path, text).unwrap();
-        path
-    };
-    let empty = file("empty", "");
-    let torn = file("torn", "-----BEGIN CERTIFICATE-----\nAAAA\n");
-    let junk = file(
-        "junk",
-        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-    );
-    let junk_key = file(
-        "junk.key",
-        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
-    );
-    let absent = directory.path().join("absent");
-    for (chain, key, begin) in [
-        (&empty, &good.key, "no usable certificate in"),
-        (&torn, &good.key, "no usable certificate in"),
-        (&junk, &good.key, "no usable certificate in"),
-        (&good.key, &good.key, "no usable certificate in"),
-        (&good.chain, &empty, "no usable private key in"),
-        (&good.chain, &junk_key, "no usable private key in"),
-        (&good.chain, &good.chain, "no usable private key in"),
-        (&absent, &good.key, "cannot read"),
-        (&good.chain, &absent, "cannot read"),
-    ] {
-        let files = PairFiles {
-            chain: chain.clone(),
-            key: key.clone(),
-        };
-        let text = check(&files).unwrap_err().to_string();
-        let named = if key == &good.key { chain } else { key };
-        assert!(text.starts_with(begin), "{text}");
-        assert!(text.contains(&named.display().to_string()), "{text}");
-    }
+    let new = pair(&directory, "old", &[HOST], &PKCS_ECDSA_P256_SHA256);
+    assert_ne!(before, fs::read(&new.chain).unwrap());
+    let read = acceptor.read().remove(0).unwrap();
+    assert!(!read.is_same(&acceptor.pairs()[0]));
+    acceptor.clone().take_up(vec![read]);
+    let config = client_config(&[&new.chain], &version::TLS13, false);
+    let (_, shaken) = shake(&acceptor, config, HOST).await;
+    assert_eq!(shown(&shaken.unwrap()), certificate(&new.chain));
+
+    acceptor.take_up(Vec::new());
+    assert_eq!(acceptor.pairs().len(), 1, "never none");
+    server.write_all_flush(b"250\r\n").await.unwrap();
+    let mut reply = [0; 5];
+    tokio::io::AsyncReadExt::read_exact(&mut client, &mut reply)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
-async fn reload_takes_up_new_pairs_or_keeps_the_old() {
+async fn only_tls_1_3_where_that_is_the_least() {
     let directory = TempDir::new().unwrap();
-    let old = pair(&directory, "old", &[HOST], &PKCS_ECDSA_P256_SHA256);
-    let new = pair(&directory, "new", &[HOST], &PKCS_ECDSA_P256_SHA256);
-    let acceptor = load(std::slice::from_ref(&old), HOST, directory.path(), now()).unwrap();
-    let config = client_config(&[&old.chain, &new.chain], &rustls::version::TLS13, false);
-    let crossed = PairFiles {
-        chain: new.chain.clone(),
-        key: old.key.clone(),
-    };
-    assert!(
-        acceptor
-            .reload(&[crossed], HOST, directory.path(), now())
-            .is_err()
+    let files = pair(&directory, "own", &[HOST], &PKCS_ECDSA_P256_SHA256);
+    let mut settings = settings(std::slice::from_ref(&files), HOST, directory.path());
+    settings.only_tls13 = true;
+    let acceptor = super::load(settings, now()).unwrap();
+    let config = client_config(&[&files.chain], &version::TLS13, false);
+    shake(&acceptor, config, HOST).await.0.unwrap();
+    let config = client_config(&[&files.chain], &version::TLS12, false);
+    let error = shake(&acceptor, config, HOST).await.0.unwrap_err();
+    assert_eq!(error.reason, HandshakeFailure::NothingInCommon, "{error}");
+}
+
+#[test]
+fn the_exact_name_goes_before_the_wild_card() {
+    let directory = TempDir::new().unwrap();
+    let own = pair(&directory, "own", &[HOST], &PKCS_ECDSA_P256_SHA256);
+    let wild = pair(
+        &directory,
+        "wild",
+        &["*.example.net"],
+        &PKCS_ECDSA_P256_SHA256,
     );
-    let (_, client) = shake(&acceptor, Arc::clone(&config), HOST).await;
-    assert_eq!(shown(&client.unwrap()), certificate(&old.chain));
-    let clone = acceptor.clone();
-    clone
-        .reload(std::slice::from_ref(&new), HOST, directory.path(), now())
-        .unwrap();
-    let config = client_config(&[&old.chain, &new.chain], &rustls::version::TLS13, false);
-    let (_, client) = shake(&acceptor, config, HOST).await;
-    assert_eq!(shown(&client.unwrap()), certificate(&new.chain));
+    let exact = pair(
+        &directory,
+        "exact",
+        &["Mail.Example.net", "example.net"],
+        &PKCS_ECDSA_P256_SHA256,
+    );
+    let files = [own.clone(), wild.clone(), exact.clone()];
+    let acceptor = load(&files, HOST, directory.path(), now()).unwrap();
+    let choice = Choice::of(&acceptor);
+    for (name, expected) in [
+        ("mail.example.net", &exact),
+        ("example.net", &exact),
+        ("mx.example.net", &wild),
+        ("MX.EXAMPLE.NET", &wild),
+        ("a.mx.example.net", &own),
+        (".example.net", &wild),
+        ("net", &own),
+    ] {
+        assert_eq!(
+            choice.shown(Some(name)),
+            certificate(&expected.chain),
+            "{name}"
+        );
+    }
+    assert_eq!(&*acceptor.pairs()[2].names()[0], "mail.example.net");
 }
 
 #[tokio::test]
@@ -336,7 +364,7 @@ async fn the_self_signed_certificate_is_kept() {
         "no temporary file is left"
     );
     // The client checks name, signature and validity.
-    let config = client_config(&[&chain], &rustls::version::TLS13, false);
+    let config = client_config(&[&chain], &version::TLS13, false);
     let (server, client) = shake(&acceptor, config, HOST).await;
     server.unwrap();
     assert_eq!(shown(&client.unwrap()), certificate(&chain));
@@ -352,6 +380,10 @@ fn a_self_signed_certificate_of_no_use_is_made_anew() {
     load(&[], "mx.example.net", directory.path(), now()).unwrap();
     let second = certificate(&chain);
     assert_ne!(first, second, "for another name");
+    let almost_over = now() + Duration::from_secs(3650 * 24 * 60 * 60);
+    load(&[], "mx.example.net", directory.path(), almost_over).unwrap();
+    assert_ne!(second, certificate(&chain), "almost at its end");
+    let second = certificate(&chain);
     fs::write(&key, "").unwrap();
     load(&[], "mx.example.net", directory.path(), now()).unwrap();
     assert_ne!(second, certificate(&chain), "torn");
@@ -383,7 +415,7 @@ async fn failure(octets: &[u8]) -> TlsError {
     let (ours, mut theirs) = duplex(4096);
     theirs.write_all(octets).await.unwrap();
     theirs.shutdown().await.unwrap();
-    Stream::Pipe(ours).starttls(&acceptor).await.unwrap_err()
+    starttls(Stream::Pipe(ours), &acceptor).await.unwrap_err()
 }
 
 #[tokio::test]
@@ -427,7 +459,7 @@ async fn a_client_that_refuses_the_certificate_is_told_by_its_alert() {
     let own = pair(&directory, "own", &[HOST], &PKCS_ECDSA_P256_SHA256);
     let other = pair(&directory, "other", &[HOST], &PKCS_ECDSA_P256_SHA256);
     let acceptor = load(&[own], HOST, directory.path(), now()).unwrap();
-    let config = client_config(&[&other.chain], &rustls::version::TLS13, false);
+    let config = client_config(&[&other.chain], &version::TLS13, false);
     let (server, client) = shake(&acceptor, config, HOST).await;
     client.unwrap_err();
     assert_eq!(server.unwrap_err().reason, HandshakeFailure::Alert);
@@ -439,7 +471,7 @@ async fn a_client_that_offers_only_other_protocols_is_refused() {
     let directory = TempDir::new().unwrap();
     let files = pair(&directory, "own", &[HOST], &PKCS_ECDSA_P256_SHA256);
     let acceptor = load(std::slice::from_ref(&files), HOST, directory.path(), now()).unwrap();
-    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+    for version in [&version::TLS13, &version::TLS12] {
         for (offered, served) in [
             (&[][..], Some(None)),
             (&["smtp"], Some(Some(&b"smtp"[..]))),

@@ -7,13 +7,19 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::net::stream::Stream;
 use crate::net::tls;
+use crate::net::tls::hello::Reader;
 
 const NAME: &str = "mail.example.com";
 
 /// A server with a certificate of its own, and the file that vouches for it.
 fn server() -> (tls::Acceptor, tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
-    let acceptor = tls::load(&[], NAME, folder.path(), SystemTime::now()).unwrap();
+    let settings = tls::Settings {
+        hostname: NAME.to_owned(),
+        state_directory: folder.path().to_owned(),
+        ..tls::Settings::default()
+    };
+    let acceptor = tls::load(settings, SystemTime::now()).unwrap();
     let file = folder.path().join("self-signed.pem");
     (acceptor, folder, file)
 }
@@ -29,7 +35,12 @@ async fn shake(
     let tcp = TcpStream::connect(there).await.unwrap();
     let (accepted, _) = socket.accept().await.unwrap();
     let address = address.map_or(there, |address| address.parse().unwrap());
-    let server = Stream::plain(accepted).starttls(acceptor);
+    let server = async {
+        let mut stream = Stream::plain(accepted);
+        let hello = Reader::default().read(&mut stream).await;
+        let hello = hello.map_err(|no| no.error)?;
+        stream.starttls(hello, acceptor, ()).await
+    };
     let (secured, _) = tokio::join!(Stream::plain(tcp).secure(connector, address), server);
     secured
 }
