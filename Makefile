@@ -1,14 +1,15 @@
 # make demo    builds gatepost and shows it at work, with a mail server of its own
 # make test    format, lints and all tests, with a real Exim and a real DNSBL server
+# make soak    minutes of load with trouble in it, and a balance (MINUTES=2 SEED=1)
 # make bench   measures; figures are in docs/performance.md
 
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: help demo demo-exim test bench build-tools test-tools
+.PHONY: help demo demo-exim test soak bench build-tools test-tools
 
 help:
-	@sed -n '1,3s/^# //p' Makefile
+	@sed -n '1,4s/^# //p' Makefile
 
 demo: build-tools $(if $(findstring --exim,$(ARGS)),demo-exim)
 	$(CARGO) run --locked -- demo $(ARGS)
@@ -17,6 +18,9 @@ test: test-tools
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) test --locked $(ARGS)
+
+soak: test-tools
+	$(CARGO) test --locked --release --test soak -- --ignored --nocapture
 
 bench: build-tools
 	@tools/need haproxy=haproxy

@@ -10,6 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -17,6 +18,10 @@ use crate::support::{process, wait};
 
 /// The first address gatepost's connections come from, in the recipe.
 pub(crate) const SOURCE: &str = "127.0.0.2";
+
+/// The longest a queue may take to be delivered.
+#[allow(dead_code, reason = "for the soak")]
+const QUEUE: Duration = Duration::from_secs(600);
 
 /// A running Exim.
 #[derive(Debug)]
@@ -152,6 +157,24 @@ impl Exim {
     pub(crate) fn kill(&mut self) {
         process::end_all("exim4", self.directory.path());
         self.server.kill();
+    }
+
+    /// Starts it again where it was, after [`Exim::stop`] or [`Exim::kill`].
+    #[allow(dead_code, reason = "for the soak")]
+    pub(crate) fn start_again(&mut self) {
+        let mut command = Command::new("/usr/sbin/exim4");
+        command.arg("-C").arg(self.path("exim.conf")).arg("-bdf");
+        self.server = process::Server::start(&mut command);
+        assert!(self.answers(), "{}", self.panic_log());
+    }
+
+    /// Delivers what it has accepted and not delivered yet.
+    #[allow(dead_code, reason = "for the soak")]
+    pub(crate) fn run_queue(&self) {
+        let mut command = Command::new("/usr/sbin/exim4");
+        command.arg("-C").arg(self.path("exim.conf")).arg("-qff");
+        let finished = process::run_within(QUEUE, &mut command, &[]);
+        assert_eq!(finished.code, Some(0), "{}", finished.transcript);
     }
 
     /// Makes it silent: connections are accepted, and nothing is said.

@@ -183,6 +183,22 @@ impl Gatepost {
         (self.server, self.listening) = run(setup, self.state.path());
     }
 
+    /// Its process id.
+    #[allow(dead_code, reason = "for the soak")]
+    pub(crate) fn process(&self) -> u32 {
+        self.server.id()
+    }
+
+    /// Every record that it has written.
+    #[allow(dead_code, reason = "for the soak")]
+    pub(crate) fn records(&self) -> Vec<serde_json::Value> {
+        let journal = self.journal();
+        let lines = journal.lines();
+        lines
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
+    }
+
     /// Sends it SIGHUP.
     pub(crate) fn hang_up(&self) {
         self.server.signal("HUP");

@@ -92,6 +92,18 @@ impl Rbldnsd {
         self.server.kill();
     }
 
+    /// Makes it silent.
+    #[allow(dead_code, reason = "for the soak")]
+    pub(crate) fn freeze(&self) {
+        self.server.signal("STOP");
+    }
+
+    /// Lets it go on.
+    #[allow(dead_code, reason = "for the soak")]
+    pub(crate) fn thaw(&self) {
+        self.server.signal("CONT");
+    }
+
     fn answers(&mut self) -> bool {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
         socket
