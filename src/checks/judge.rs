@@ -58,7 +58,7 @@ pub fn judge(policy: &Policy, facts: &Facts) -> Judgement {
     let mut examination = Examination::new(policy, facts);
     if examination.is_at_rcpt() && !examination.is_exempt() {
         examination.enter(shield::NAME);
-        policy.shield.examine(&mut examination);
+        shield::examine(&policy.shield, &mut examination);
     }
     for check in &policy.checks {
         examination.enter(check.name());

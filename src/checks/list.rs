@@ -17,7 +17,7 @@ use crate::checks::names;
 use crate::checks::points::Points;
 use crate::facts::{DnsAnswer, Failure, Millis, RecordType};
 
-pub(in crate::checks) use zone::{DNS_NAME_MAX, Written, Zone, tell_apart, timeout};
+pub(in crate::checks) use zone::{Written, Zone, tell_apart, timeout};
 
 /// What a list is asked about, as it stands in front of the zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl Zone {
 
     /// Whether the DNS has names as long as that.
     pub(in crate::checks) fn has_room_for(&self, subject: Subject<'_>) -> bool {
-        subject.prefix().len() + ".".len() + self.zone.len() <= DNS_NAME_MAX
+        subject.prefix().len() + ".".len() + self.zone.len() <= names::DNS_NAME_MAX
     }
 
     fn read(&self, answer: &DnsAnswer, took: Millis) -> Reading {

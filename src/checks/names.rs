@@ -8,9 +8,11 @@ use std::net::IpAddr;
 
 use crate::checks::address;
 use crate::checks::examination::InZone;
-use crate::checks::list::DNS_NAME_MAX;
 use crate::facts::{DnsAnswer, Facts, RecordData};
 use crate::smtp::domain::Domain;
+
+/// Octets of a name of the DNS as text (RFC 1035 §2.3.4: 255 on the wire).
+pub(in crate::checks) const DNS_NAME_MAX: usize = 253;
 
 /// Most names of an address that are looked at (RFC 7208 §4.6.4 has the same bound).
 const MOST_REVERSE_NAMES: usize = 10;

@@ -8,8 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::checks::Check;
 use crate::checks::points::Points;
-use crate::checks::shield::Shield;
-use crate::checks::trace::Field;
 use crate::facts::Rcpt;
 use crate::smtp::path::ForwardPath;
 
@@ -31,6 +29,65 @@ impl Mode {
         match self {
             Self::Enforce => "enforce",
             Self::Observe => "observe",
+        }
+    }
+}
+
+/// What a secondary MX does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShieldMode {
+    /// It is no secondary.
+    #[default]
+    Off,
+    /// Every recipient is put off.
+    Tempfail,
+    /// Every recipient is put off while the primary is up; when it is down, the policy judges as any other.
+    WhenPrimaryDown,
+    /// Every recipient is in doubt, and has to wait as one that is greylisted.
+    Strict,
+}
+
+/// The shield of a policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shield {
+    /// What it does.
+    pub mode: ShieldMode,
+    /// Where the primary is, as written; only [`ShieldMode::WhenPrimaryDown`] asks.
+    pub primary: Box<str>,
+}
+
+impl Shield {
+    /// From which total on a recipient is in doubt.
+    #[must_use]
+    pub fn doubt_from(&self, greylist_points: Points) -> Points {
+        match self.mode {
+            ShieldMode::Strict => Points::LEAST,
+            _ => greylist_points,
+        }
+    }
+}
+
+/// A header field that is put before a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Field {
+    /// The findings.
+    XGatepost,
+    /// What was authenticated (RFC 8601).
+    AuthenticationResults,
+    /// Where the message came from (RFC 5321 §4.4).
+    Received,
+}
+
+impl Field {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::XGatepost => "X-Gatepost",
+            Self::AuthenticationResults => "Authentication-Results",
+            Self::Received => "Received",
         }
     }
 }

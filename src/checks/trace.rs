@@ -7,35 +7,11 @@
 
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
-
 use crate::checks::spf;
 use crate::checks::verdict::Verdict;
 use crate::facts::Facts;
 
-/// A header field that is put before a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Field {
-    /// The findings.
-    XGatepost,
-    /// What was authenticated (RFC 8601).
-    AuthenticationResults,
-    /// Where the message came from (RFC 5321 §4.4).
-    Received,
-}
-
-impl Field {
-    /// Its name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::XGatepost => "X-Gatepost",
-            Self::AuthenticationResults => "Authentication-Results",
-            Self::Received => "Received",
-        }
-    }
-}
+pub use crate::checks::policy::Field;
 
 /// The findings that count, and their total, each on a line of its own.
 #[must_use]

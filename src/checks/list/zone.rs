@@ -9,12 +9,10 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::checks::SettingsError;
 use crate::checks::answer_filter::AnswerFilter;
+use crate::checks::names::DNS_NAME_MAX;
 use crate::checks::points::Points;
 use crate::facts::{DnsName, Millis};
 use crate::smtp::domain::Domain;
-
-/// Octets of a name of the DNS as text (RFC 1035 §2.3.4: 255 on the wire).
-pub(in crate::checks) const DNS_NAME_MAX: usize = 253;
 
 /// Octets of a zone, such that the longest address, 32 nibbles with dots, fits in front of it.
 const ZONE_MAX: usize = DNS_NAME_MAX - 64;
