@@ -1,10 +1,11 @@
 //! Takes header fields out of mail data as it streams by: those that claim to be ours (RFC 8601 §5).
 //!
 //! It reads what [`BodyReader`](super::body::BodyReader) has passed, dots still stuffed, and ends its work at the first line
-//! that is no header field: behind it nothing is touched, nor copied. A field is taken out whole, with its continuation
-//! lines (RFC 5322 §2.2.3). At most one field of [`MOST_HELD`] octets is held back until it is clear whose it is. A message
-//! that begins with a blank has no header, but would continue ours: an empty line is put before it. Not here: what is
-//! written in place of what is taken out.
+//! that is no header field: behind it nothing is touched, nor copied. What is a field is read as Exim does, more generously
+//! than RFC 5322 §2.2: blanks of any kind may stand before the colon, folded ones too. A field is taken out whole, with its
+//! continuation lines (§2.2.3). At most one field of [`MOST_HELD`] octets is held back until it is clear whose it is. A
+//! message that begins with a blank has no header, but would continue ours: an empty line is put before it. Not here: what
+//! is written in place of what is taken out.
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,9 @@ pub struct Forged {
     pub authserv_id: Option<Box<str>>,
 }
 
+/// Longer names are nobody's that is looked for.
+const NAME_MAX: usize = 64;
+
 /// Where in the message the next octet stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -39,7 +43,7 @@ enum Place {
     Body,
 }
 
-/// What is done with a line.
+/// What is done with the field under way: its continuation lines share that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     /// There is no field yet.
@@ -47,7 +51,18 @@ enum Fate {
     Keep,
     Remove,
     /// It depends on the next line.
-    Hold,
+    Hold(Doubt),
+}
+
+/// Why a field is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doubt {
+    /// Whether it is a field: its colon has not come.
+    Colon,
+    /// The same, and the name is one that is looked for.
+    ColonOfOurs,
+    /// Who signs it.
+    Signature,
 }
 
 /// Filters the header of one message. Any split of the same octets gives the same result.
@@ -55,10 +70,11 @@ enum Fate {
 pub struct HeaderFilter {
     forged: Forged,
     place: Place,
-    /// What became of the field so far: its continuation lines share that.
     fate: Fate,
-    /// Whole lines that are held, and the line under way.
+    /// Whole lines that are held, and the line under way, as they came.
     held: Vec<u8>,
+    /// The whole lines that are held, as the backend sees them.
+    seen: Vec<u8>,
     /// Where in `held` the line under way begins.
     line: usize,
 }
@@ -72,6 +88,7 @@ impl HeaderFilter {
             place: Place::Line,
             fate: Fate::Open,
             held: Vec::new(),
+            seen: Vec::new(),
             line: 0,
         }
     }
@@ -103,6 +120,9 @@ impl HeaderFilter {
         if self.line < self.held.len() {
             self.decide(&mut out);
         }
+        if self.fate == Fate::Hold(Doubt::Colon) || self.fate == Fate::Hold(Doubt::ColonOfOurs) {
+            out.append(&mut self.held);
+        }
         out
     }
 
@@ -131,78 +151,103 @@ impl HeaderFilter {
 
     /// Decides about the line under way, and with it about what was held before.
     fn decide(&mut self, out: &mut Vec<u8>) {
-        let line = self.held.get(self.line..).unwrap_or_default();
-        let text = unstuffed(line);
-        match text.first() {
-            Some(b' ' | b'\t') if self.fate == Fate::Open => {
+        let line = unstuffed(self.held.get(self.line..).unwrap_or_default());
+        let continues = matches!(line.first(), Some(b' ' | b'\t'));
+        match (continues, self.fate) {
+            (true, Fate::Open) => {
                 out.extend_from_slice(b"\r\n");
-                self.place = Place::Body;
-                self.fate = Fate::Keep;
+                return self.end_header(out);
             }
-            Some(b' ' | b'\t') => self.continues(),
-            _ => self.next_field(out),
+            (true, Fate::Keep | Fate::Remove) => {}
+            // What was held and never became a field is the beginning of the body.
+            (false, Fate::Hold(Doubt::Colon | Doubt::ColonOfOurs)) => return self.end_header(out),
+            (true, Fate::Hold(_)) => {
+                self.seen.extend_from_slice(line);
+                self.fate = self.judge();
+            }
+            (false, _) => {
+                self.seen = line.to_vec();
+                // What was held before never said whose it is.
+                self.held.drain(..self.line);
+                self.fate = match is_field(&self.seen) {
+                    true => self.judge(),
+                    false => return self.end_header(out),
+                };
+            }
         }
+        self.act(out);
+    }
+
+    /// Does with the line, and with what is held, what was decided.
+    fn act(&mut self, out: &mut Vec<u8>) {
+        let full = self.held.len() >= MOST_HELD;
         match self.fate {
-            Fate::Hold if self.held.len() < MOST_HELD => self.line = self.held.len(),
-            Fate::Hold | Fate::Remove => {
-                self.fate = Fate::Remove;
-                self.let_go();
-            }
-            Fate::Open | Fate::Keep => {
+            Fate::Hold(_) if !full => self.line = self.held.len(),
+            // So long a name is not looked for.
+            Fate::Hold(Doubt::Colon) | Fate::Open | Fate::Keep => {
+                self.fate = Fate::Keep;
                 out.append(&mut self.held);
                 self.let_go();
             }
+            Fate::Hold(Doubt::ColonOfOurs | Doubt::Signature) | Fate::Remove => {
+                self.fate = Fate::Remove;
+                self.let_go();
+            }
         }
     }
 
-    /// The line belongs to the field before it.
-    fn continues(&mut self) {
-        if self.fate == Fate::Hold {
-            self.fate = self.judge(&self.held);
-        }
-    }
-
-    /// The line begins a field of its own, or ends the header. What was held and never said whose it is, is taken out.
-    fn next_field(&mut self, out: &mut Vec<u8>) {
-        self.held.drain(..self.line);
-        self.line = 0;
-        let line = unstuffed(&self.held);
-        if name(line).is_none() {
-            self.place = Place::Body;
-            out.append(&mut self.held);
-            self.fate = Fate::Keep;
-            return;
-        }
-        self.fate = self.judge(&self.held);
+    /// Everything from what is held on is the body.
+    fn end_header(&mut self, out: &mut Vec<u8>) {
+        self.place = Place::Body;
+        self.fate = Fate::Keep;
+        out.append(&mut self.held);
+        self.let_go();
     }
 
     fn let_go(&mut self) {
         self.held = Vec::new();
+        self.seen = Vec::new();
         self.line = 0;
     }
 
-    /// What is to be done with a field, as far as it is there.
-    fn judge(&self, field: &[u8]) -> Fate {
-        let field = unstuffed(field);
-        let Some((name, value)) = name(field) else {
-            return Fate::Keep;
+    /// What is to be done with the field, as far as it is there.
+    fn judge(&self) -> Fate {
+        let (name, value) = match read(&self.seen) {
+            Read::Colon(name, value) => (name, value),
+            Read::Open(name) if self.is_looked_for(name) => return Fate::Hold(Doubt::ColonOfOurs),
+            Read::Open(name) if name.len() > NAME_MAX => return Fate::Keep,
+            Read::Open(_) => return Fate::Hold(Doubt::Colon),
+            // It continues with something else than a colon: no reader takes it for a field that is looked for.
+            Read::Nothing => return Fate::Keep,
         };
-        let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
-        if self.forged.names.iter().any(|name| is(name)) {
+        if is_among(name, &self.forged.names) {
             return Fate::Remove;
         }
         let Some(ours) = &self.forged.authserv_id else {
             return Fate::Keep;
         };
-        if !is(AUTHENTICATION_RESULTS) {
+        if !is(name, AUTHENTICATION_RESULTS) {
             return Fate::Keep;
         }
         match first_word(value) {
-            None => Fate::Hold,
+            None => Fate::Hold(Doubt::Signature),
             Some(word) if word.eq_ignore_ascii_case(ours.as_bytes()) => Fate::Remove,
             Some(_) => Fate::Keep,
         }
     }
+
+    fn is_looked_for(&self, name: &[u8]) -> bool {
+        let results = self.forged.authserv_id.is_some() && is(name, AUTHENTICATION_RESULTS);
+        results || is_among(name, &self.forged.names)
+    }
+}
+
+fn is(name: &[u8], other: &str) -> bool {
+    name.eq_ignore_ascii_case(other.as_bytes())
+}
+
+fn is_among(name: &[u8], names: &[Box<str>]) -> bool {
+    names.iter().any(|other| is(name, other))
 }
 
 /// The line as the backend sees it: a dot in front stands for transparency (RFC 5321 §4.5.2).
@@ -210,14 +255,40 @@ fn unstuffed(line: &[u8]) -> &[u8] {
     line.strip_prefix(b".").unwrap_or(line)
 }
 
-/// The name of a header field and what stands behind its colon; `None` for a line that is none. Blanks before the colon
-/// are old, and read all the same (RFC 5322 §4.5).
-fn name(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let colon = memchr(b':', line)?;
-    let (name, value) = line.split_at(colon);
-    let name = name.trim_ascii_end();
-    let good = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
-    good.then(|| (name, value.get(1..).unwrap_or_default()))
+/// A blank as C sees it: also a line end, a vertical tab, a form feed.
+const fn is_blank(octet: u8) -> bool {
+    octet.is_ascii_whitespace() || octet == 0x0b
+}
+
+/// The beginning of a field, as far as it is there.
+enum Read<'a> {
+    /// Its name, blanks, a colon, and what stands behind it.
+    Colon(&'a [u8], &'a [u8]),
+    /// Its name, and nothing but blanks so far.
+    Open(&'a [u8]),
+    /// It is none.
+    Nothing,
+}
+
+fn read(text: &[u8]) -> Read<'_> {
+    let in_name = |octet: &u8| octet.is_ascii_graphic() && *octet != b':';
+    let end = text.iter().position(|octet| !in_name(octet));
+    let (name, rest) = text.split_at(end.unwrap_or(text.len()));
+    if name.is_empty() {
+        return Read::Nothing;
+    }
+    match rest.iter().position(|octet| !is_blank(*octet)) {
+        None => Read::Open(name),
+        Some(at) if rest.get(at) == Some(&b':') => {
+            Read::Colon(name, rest.get(at + 1..).unwrap_or_default())
+        }
+        Some(_) => Read::Nothing,
+    }
+}
+
+/// Whether a line may begin a field.
+fn is_field(line: &[u8]) -> bool {
+    !matches!(read(line), Read::Nothing)
 }
 
 /// The first word of a value behind blanks, line ends and comments (RFC 5322 §3.2.2): a token or a quoted string
@@ -229,7 +300,7 @@ fn first_word(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     }
     let end = rest
         .iter()
-        .position(|octet| matches!(octet, b';' | b'(') || octet.is_ascii_whitespace())?;
+        .position(|octet| matches!(octet, b';' | b'(') || is_blank(*octet))?;
     rest.get(..end).map(Cow::Borrowed)
 }
 
@@ -243,7 +314,7 @@ fn behind_comments(value: &[u8]) -> Option<&[u8]> {
             b'\\' if depth > 0 => escaped = true,
             b'(' => depth += 1,
             b')' if depth > 0 => depth -= 1,
-            _ if depth > 0 || octet.is_ascii_whitespace() => {}
+            _ if depth > 0 || is_blank(*octet) => {}
             _ => return value.get(at..),
         }
     }

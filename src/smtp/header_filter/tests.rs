@@ -47,6 +47,12 @@ fn fields_that_claim_to_be_ours_are_taken_out() {
         "Authentication-Results: (a (nested) \\) comment)\r\n (more) mx.example.com 1; none\r\n",
         "Authentication-Results: \"mx.exa\\mple.com\"; none\r\n",
         "Authentication-Results: mx.example.com\r\n",
+        // As Exim reads it.
+        "Authentication-Results:\r\n. mx.example.com; spf=pass\r\n",
+        "X-Gatepost\r\n : folded\r\n",
+        "X-Gatepost \r\n \r\n\t: folded twice\r\n",
+        "X-Gatepost\x0b: x\r\n",
+        "Authentication-Results\x0c:\x0bmx.example.com\x0b; none\r\n",
         // Nobody can tell whose these are.
         "Authentication-Results:\r\n",
         "Authentication-Results: (never closed\r\n",
@@ -73,6 +79,9 @@ fn fields_of_others_stay_as_they_are() {
         "X-Gatepost-Like: yes\r\nXX-Gatepost: yes\r\n\r\n",
         "Subject: X-Gatepost: no\r\n X-Gatepost: continued\r\n\r\n",
         "no header at all\r\nX-Gatepost: body\r\n",
+        "word\r\nX-Gatepost: body\r\n",
+        "X-Gatepost\r\nX-Gatepost: body\r\n",
+        "word\r\n",
     ] {
         becomes(kept, kept);
     }
@@ -105,6 +114,27 @@ fn long_lines_are_not_held() {
     becomes(&format!("{endless}{long}\r\n"), &format!("{long}\r\n"));
 }
 
+/// What stands before a forged field does not end the header, if Exim goes on behind it.
+#[test]
+fn a_field_that_is_hard_to_read_hides_none_behind_it() {
+    let kept = "Subject: x\r\n\r\nX-Gatepost: in the body\r\n";
+    for strange in [
+        "Foo\r\n : x\r\n".to_owned(),
+        "Foo\x0b: x\r\n".to_owned(),
+        format!("{}: x\r\n", "n".repeat(3 * MOST_HELD)),
+        format!("Foo{}: x\r\n", " ".repeat(3 * MOST_HELD)),
+    ] {
+        becomes(
+            &format!("{strange}X-Gatepost: x\r\n{kept}"),
+            &format!("{strange}{kept}"),
+        );
+    }
+    becomes(
+        &format!("X-Gatepost{}: x\r\n{kept}", " ".repeat(3 * MOST_HELD)),
+        kept,
+    );
+}
+
 #[test]
 fn behind_the_header_nothing_is_copied() {
     let mut filter = HeaderFilter::new(forged());
@@ -117,7 +147,7 @@ proptest! {
     fn any_split_gives_the_same(
         lines in prop::collection::vec(
             prop::sample::select(vec![
-                "X-Gatepost: x", "Authentication-Results:", " mx.example.com;", "\tspf=pass", "A: b", "", ".", "(", " (c)",
+                "X-Gatepost: x", "Authentication-Results:", " mx.example.com;", "\tspf=pass", "A: b", "", ".", "(", " (c)", "X-Gatepost", " : x", ". y", "word",
                 "Authentication-Results: \"mx.example.com\"", "Authentication-Results: other;", "no field",
             ]),
             0..12,
