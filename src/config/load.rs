@@ -17,8 +17,8 @@ use crate::config::place::{Key, Place, Places, key, key_from_text, position};
 use crate::config::problem::Problem;
 use crate::config::report::Report;
 use crate::config::{
-    Config, Snapshot, admin, backend, effective, journal, limits, listen, log, policy, raw,
-    resolver, store, tls,
+    Config, Snapshot, admin, backend, effective, journal, limits, listen, log, mail_data, policy,
+    raw, resolver, store, tls,
 };
 use crate::smtp::domain::Domain;
 
@@ -238,6 +238,7 @@ fn assemble(
     policy::build::check_listeners(&policies, &listeners, &mut report);
     limits::check(&config.limits, &mut report);
     store::check(&config.store, &mut report);
+    mail_data::check(&config.mail_data, &mut report);
     admin::check(&config.admin, &mut report);
     journal::check(&config.journal, &mut report);
     log::check(&config.log, &mut report);

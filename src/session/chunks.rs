@@ -17,12 +17,10 @@ impl Session {
     /// Carries one chunk, and replies to it.
     pub(in crate::session) async fn chunk(&mut self, size: u64, last: bool) -> Result<(), Ended> {
         if size > self.shared.limits.message_size.as_u64() {
-            let reply = self.sign(Fault::MessageTooBig.reply());
-            self.part(reply).await;
-            return Err(Ended::Fault(Fault::MessageTooBig));
+            return Err(self.is_too_much().await);
         }
         if !matches!(self.server.phase(), Phase::Rcpt | Phase::Chunks) {
-            return self.swallow_chunk(last).await;
+            return self.swallow_chunk(size, last).await;
         }
         let mut message = match self.message.take() {
             Some(message) => message,
@@ -30,6 +28,10 @@ impl Session {
         };
         if let Some(ending) = self.carry(&mut message, last).await? {
             return self.conclude(ending).await;
+        }
+        // Neither brings the message nearer to its end.
+        if size == 0 || message.spoilt.is_some() {
+            self.count_fruitless().await?;
         }
         let reply = match &message.spoilt {
             Some(refusal) => refusal.clone(),
@@ -40,11 +42,17 @@ impl Session {
     }
 
     /// A chunk without recipients to send it to. With PIPELINING the client could not know (RFC 3030 §4.2).
-    async fn swallow_chunk(&mut self, last: bool) -> Result<(), Ended> {
+    async fn swallow_chunk(&mut self, size: u64, last: bool) -> Result<(), Ended> {
+        self.notes.swallowed += size;
+        if self.notes.swallowed > self.shared.limits.message_size.as_u64().saturating_mul(2) {
+            return Err(self.is_too_much().await);
+        }
         let reply = self.sign(Fault::InVain(Verb::Bdat).reply());
         self.carry(&mut Message::lost(reply.clone()), last).await?;
         self.count_fruitless().await?;
-        self.object(Verb::Bdat, reply).await
+        // Behind the end of a message anything may wait.
+        let verb = if last { Verb::EndOfData } else { Verb::Bdat };
+        self.object(verb, reply).await
     }
 
     /// A message that begins, if the backend takes one.

@@ -130,7 +130,11 @@ impl Session {
                 .min(self.door.upstream.backend.idle_timeout),
             false => limits.command_timeout,
         };
-        (begun + patience).min(self.started + limits.session)
+        let deadline = (begun + patience).min(self.started + limits.session);
+        match &self.message {
+            Some(message) => deadline.min(self.data_deadline(message)),
+            None => deadline,
+        }
     }
 
     /// Says which time is over, the command's or the session's.

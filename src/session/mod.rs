@@ -140,6 +140,8 @@ struct Notes {
     idle_commands: u32,
     /// Commands of a group that had lost what they build on, since a message was delivered.
     in_vain: u32,
+    /// Octets of chunks that had nobody to go to.
+    swallowed: u64,
     bytes_in: u64,
     bytes_out: u64,
 }
@@ -169,6 +171,8 @@ impl Session {
             .map(|since| since.as_secs());
         let mut server = Server::new();
         server.set_bare_newline(shared.mail_data.bare_newline);
+        let longest = shared.mail_data.longest_line.as_u64();
+        server.set_body_line_max(usize::try_from(longest).ok());
         Self {
             facts: Facts::new(client),
             server,

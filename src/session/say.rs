@@ -18,11 +18,18 @@ impl Session {
         verb: Verb,
         reply: Reply,
     ) -> Result<(), Ended> {
-        self.linger().await;
+        // The answer to a message is never late: a client that does not wait for it sends the message again.
+        let at_once = verb == Verb::EndOfData;
+        if !at_once {
+            self.linger().await;
+        }
         self.look_behind(verb).await?;
         let mut out = Vec::with_capacity(128);
         self.server.reply(verb, &reply, &mut out);
-        self.drip(&out).await?;
+        match at_once {
+            true => self.send(&out).await?,
+            false => self.drip(&out).await?,
+        }
         if reply.closes() {
             Err(Ended::BackendClosed)
         } else {

@@ -50,9 +50,11 @@ impl Session {
     /// RFC 5321 §4.4; the protocol's name: RFC 3848, RFC 6531 §4.3.
     fn received(&self) -> String {
         let client = self.client().ip();
-        let (helo, extended) = self.facts.helo().map_or(("unknown", false), |helo| {
-            (helo.name.as_str(), helo.extended)
-        });
+        let said = self.facts.helo();
+        let extended = said.is_some_and(|helo| helo.extended);
+        // What is no host name could be a comment without end, or a field within this one.
+        let helo = said.filter(|helo| helo.name.host().is_some());
+        let helo = helo.map_or("unknown", |helo| helo.name.as_str());
         let tls = self.facts.tls();
         let protocol = match (self.server.smtputf8(), extended, tls.is_some()) {
             (true, _, true) => "UTF8SMTPS",

@@ -31,6 +31,8 @@ pub(in crate::session) struct Ending {
 
 /// A message on its way.
 pub(in crate::session) struct Message {
+    /// When its data began to come.
+    begun: Instant,
     /// Octets of mail data so far.
     size: u64,
     /// Set when it can no longer be accepted: what its end will be answered with.
@@ -43,8 +45,9 @@ pub(in crate::session) struct Message {
 
 impl Message {
     /// One that is refused before it has begun.
-    pub(in crate::session) const fn lost(reply: Reply) -> Self {
+    pub(in crate::session) fn lost(reply: Reply) -> Self {
         Self {
+            begun: Instant::now(),
             size: 0,
             spoilt: Some(reply),
             trace: Vec::new(),
@@ -122,6 +125,7 @@ impl Session {
     pub(in crate::session) fn message(&mut self) -> Message {
         self.stage = Stage::Data;
         Message {
+            begun: Instant::now(),
             size: 0,
             spoilt: None,
             trace: self.trace(),
@@ -153,8 +157,6 @@ impl Session {
         message: &mut Message,
         last: bool,
     ) -> Result<Option<Ending>, Ended> {
-        let begun = Instant::now();
-        let mut received: u64 = 0;
         loop {
             match self.look(message, last).await {
                 Seen::End(reply) => {
@@ -165,18 +167,23 @@ impl Session {
                 Seen::More { progress: true } => continue,
                 Seen::More { progress: false } => {}
             }
-            if received > self.shared.limits.message_size.as_u64().saturating_mul(2) {
-                let reply = self.sign(Fault::MessageTooBig.reply());
-                self.part(reply).await;
-                return Err(Ended::Fault(Fault::MessageTooBig));
+            if message.size > self.shared.limits.message_size.as_u64().saturating_mul(2) {
+                return Err(self.is_too_much().await);
             }
-            received += self.read_data(begun, received).await?;
+            self.read_data(message).await?;
         }
     }
 
+    /// Ends a session that sends more mail data than anybody would read to its end.
+    pub(in crate::session) async fn is_too_much(&mut self) -> Ended {
+        let reply = self.sign(Fault::MessageTooBig.reply());
+        self.part(reply).await;
+        Ended::Fault(Fault::MessageTooBig)
+    }
+
     /// Reads more mail data, within the time of one block and above the least rate.
-    async fn read_data(&mut self, begun: Instant, received: u64) -> Result<u64, Ended> {
-        let deadline = self.data_deadline(begun, received);
+    async fn read_data(&mut self, message: &Message) -> Result<(), Ended> {
+        let deadline = self.data_deadline(message);
         match timeout_at(deadline, self.stream.read_into(&mut self.input, DATA_READ)).await {
             Ok(Ok(0) | Err(_)) => {
                 self.relay = None;
@@ -184,7 +191,7 @@ impl Session {
             }
             Ok(Ok(read)) => {
                 self.notes.bytes_in += read as u64;
-                Ok(read as u64)
+                Ok(())
             }
             Err(_) => {
                 self.relay = None;
@@ -193,14 +200,14 @@ impl Session {
         }
     }
 
-    /// When the next block must have come.
-    fn data_deadline(&self, begun: Instant, received: u64) -> Instant {
+    /// When the next block must have come. The least rate is that of the whole message, pauses between its chunks included.
+    pub(in crate::session) fn data_deadline(&self, message: &Message) -> Instant {
         let limits = &self.shared.limits;
         let block = (Instant::now() + limits.data_timeout).min(self.started + limits.session);
-        let Some(earned) = received.checked_div(u64::from(limits.data_min_rate)) else {
+        let Some(earned) = message.size.checked_div(u64::from(limits.data_min_rate)) else {
             return block;
         };
-        block.min(begun + limits.data_timeout + std::time::Duration::from_secs(earned))
+        block.min(message.begun + limits.data_timeout + std::time::Duration::from_secs(earned))
     }
 
     /// Examines what has been read and passes on what is clean.

@@ -191,6 +191,8 @@ impl Server {
         let step = self.lines.next(input);
         let event = match step.line {
             None => Event::NeedMore,
+            // Its chunk follows, which nobody could tell from commands.
+            Some(Err(_)) if is_bdat(input) => Event::Fault(Fault::Syntax(Verb::Bdat)),
             Some(Err(fault)) => Event::Fault(fault),
             Some(Ok(line)) if self.in_auth => Event::AuthLine(line),
             Some(Ok(line)) => self.command(line).map_or_else(Event::Fault, Event::Command),
@@ -345,4 +347,12 @@ impl Server {
             _ => verb.ends_group().then_some(Fault::GroupBreak),
         }
     }
+}
+
+/// Whether a line begins as BDAT does, whatever else is wrong with it.
+fn is_bdat(line: &[u8]) -> bool {
+    let word = line
+        .get(..4)
+        .is_some_and(|word| word.eq_ignore_ascii_case(b"BDAT"));
+    word && !line.get(4).is_some_and(u8::is_ascii_alphanumeric)
 }
