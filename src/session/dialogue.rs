@@ -345,6 +345,7 @@ const fn concerned(fault: Fault) -> Verb {
         | Fault::OutOfOrder(verb)
         | Fault::InVain(verb)
         | Fault::NotOffered(verb) => verb,
+        Fault::UnknownMechanism => Verb::Auth,
         _ => Verb::Noop,
     }
 }
