@@ -1,3 +1,5 @@
+//! What may stand in an AUTH exchange, and what of it is shown.
+
 use super::*;
 use crate::smtp::line::LineReader;
 
