@@ -173,6 +173,39 @@ fn swaks_logs_in_on_both_ports_and_by_every_mechanism() {
     post.keeps_no_secrets();
 }
 
+/// A backend that does not do its part is told of, and its listener says so to users.
+#[test]
+fn a_backend_without_auth_is_told_of() {
+    let exim = Exim::start();
+    let rbldnsd = Rbldnsd::start();
+    let mut setup = Setup::new(exim.address(), rbldnsd.address());
+    setup.more = format!(
+        "[listen.smtps]\naddress = [\"{SMTPS}:0\"]\ntls = \"implicit\"\nrole = \"submission\"\nbackend = \"exim\"\n"
+    );
+    let gatepost = Gatepost::start(&setup);
+    gatepost.logged(&["offers no AUTH", "backend=exim"]);
+    let ehlo = [
+        ("\n220 ", "EHLO a.example\n"),
+        ("\n250 ", "AUTH PLAIN =\n"),
+        ("\n502 ", "QUIT\n"),
+    ];
+    let session = openssl::implicit_tls(gatepost.listener(SMTPS), &ehlo);
+    assert!(
+        !session.transcript.contains("\n250-AUTH"),
+        "{}",
+        session.transcript
+    );
+    assert!(
+        session.transcript.contains("\n221 "),
+        "{}",
+        session.transcript
+    );
+    let checked = gatepost.check_config(&["--connect"]);
+    let line = "listen.smtps.backend: the backend offers no AUTH by which users could log in";
+    assert!(checked.transcript.contains(line), "{}", checked.transcript);
+    assert_eq!(checked.code, Some(1), "{}", checked.transcript);
+}
+
 /// As Python's `smtplib` does it, which a program of one's own would use; `PROXY` first, since it comes from loopback.
 const SMTPLIB: &str = r#"
 import smtplib, socket, ssl, sys

@@ -213,6 +213,13 @@ impl Gatepost {
         serde_json::from_slice(&output.stdout).expect("it answers")
     }
 
+    /// What `gatepost check-config` says of its configuration.
+    pub(crate) fn check_config(&self, options: &[&str]) -> process::Finished {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+        command.arg("check-config").args(options).arg("--config");
+        process::run(command.arg(self.state.path().join("gatepost.toml")), &[])
+    }
+
     /// STARTTLS; takes the client's address from a PROXY header.
     pub(crate) fn proxied(&self) -> SocketAddr {
         self.listener(PROXIED)
