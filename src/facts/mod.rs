@@ -243,6 +243,10 @@ impl Facts {
     /// The login that the backend has accepted.
     #[must_use]
     pub fn user(&self) -> Option<&Login> {
+        // Mail servers are judged over and over, and most sessions are theirs.
+        if self.logins() == Logins::None {
+            return None;
+        }
         self.entries.iter().find_map(|entry| match &entry.fact {
             Fact::Login(login) if login.is_accepted() => Some(login.as_ref()),
             _ => None,

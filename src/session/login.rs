@@ -64,7 +64,8 @@ impl Session {
                 if reply.class() == ReplyClass::Permanent {
                     self.has_failed(&mechanism, reply.code);
                 }
-                self.keep_refusal(&reply);
+                // Of a backend's words about a login none are kept: who knows whether they repeat what was said.
+                self.keep_refusal(&Reply::new(reply.code, None, "login refused"));
                 self.reply(Verb::Auth, reply).await?;
                 self.notes.faults += 1;
                 self.lose_patience().await
