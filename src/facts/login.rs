@@ -32,7 +32,7 @@ impl Logins {
 pub struct Login {
     /// The SASL mechanism.
     pub mechanism: Box<str>,
-    /// The code the client was answered with at last.
+    /// The code the client was answered with at last; 0 if it left before.
     pub code: u16,
     /// Who it is; only where the backend has accepted it, and the mechanism shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -51,6 +51,7 @@ impl Session {
         let tried = self.exchange(&key, &mechanism, initial).await;
         if let Err(Ended::ClientLeft | Ended::ClientTimeout) = tried {
             // Who goes away in the midst of it has kept a place at the backend for nothing.
+            self.note_login(&mechanism, 0, None);
             self.has_failed(&mechanism, 0);
         }
         match tried? {

@@ -83,7 +83,16 @@ impl Users {
             };
             say(&mut stream, &reply).await?;
             if reply.starts_with("354") {
-                while line_of(&mut stream).await? != "." {}
+                loop {
+                    let line = line_of(&mut stream).await?;
+                    // What gatepost put before the message.
+                    if line.starts_with("Received:") || line.starts_with('\t') {
+                        self.heard.lock().unwrap().push(line.clone());
+                    }
+                    if line == "." {
+                        break;
+                    }
+                }
                 say(&mut stream, "250 2.0.0 Kept").await?;
             }
             if reply.starts_with("221") || reply.starts_with("421") {
