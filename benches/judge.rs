@@ -11,8 +11,8 @@ use gatepost::checks::policy::Policy;
 use gatepost::checks::replay::{Decision, replay};
 use gatepost::checks::{ALL, Judgement, judge};
 use gatepost::facts::{
-    Answer, Answered, Client, DnsAnswer, Fact, Facts, Helo, Mail, Millis, Primary, Question, Rcpt,
-    Recalled, Record, RecordData, RecordType, Room, Silence, Source, Stage,
+    Answer, Answered, Client, DnsAnswer, Fact, Facts, Helo, Logins, Mail, Millis, Primary,
+    Question, Rcpt, Recalled, Record, RecordData, RecordType, Room, Silence, Source, Stage,
 };
 use serde_json::json;
 
@@ -97,6 +97,7 @@ fn session(policy: &Policy, listed: bool) -> Session {
         listener: "mx".into(),
         via: None,
         started: Some(1_798_761_599),
+        logins: Logins::None,
     });
     let helo = Helo {
         extended: true,

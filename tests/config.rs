@@ -115,8 +115,20 @@ fn each_mistake_behind_a_good_file_gets_its_one_line() {
              \"/etc/gatepost/backend-ca.pem\"",
         ),
         (
-            "[listen.s]\naddress = \"0.0.0.0:465\"\nrole = \"submission\"\nbackend = \"exim\"\n",
-            "g.toml:9:1: listen.s.role: \"submission\" is not built yet; write \"mx\"",
+            "[listen.s]\naddress = \"0.0.0.0:465\"\nrole = \"submision\"\nbackend = \"exim\"\n",
+            "g.toml:9:1: listen.s.role: the word \"submision\" is unknown, did you mean \"submission\"? allowed: \"mx\", \"submission\"",
+        ),
+        (
+            "[listen.s]\naddress = \"0.0.0.0:465\"\ntls = \"none\"\nrole = \"submission\"\nbackend = \"exim\"\n",
+            "g.toml:9:1: listen.s.tls: \"none\", where users log in, would show their passwords to everybody on the way; write \"starttls\" or \"implicit\"",
+        ),
+        (
+            "[listen.s]\naddress = \"0.0.0.0:26\"\ntls = \"none\"\nauth = true\nbackend = \"exim\"\n",
+            "g.toml:9:1: listen.s.tls: \"none\", where users log in, would show their passwords to everybody on the way; write \"starttls\" or \"implicit\"",
+        ),
+        (
+            "[limits]\nfailed_logins_per_address = 30\n",
+            "g.toml:8:1: limits.failed_logins_per_address: 30 has no unit; write \"30/min\"",
         ),
         // words
         (

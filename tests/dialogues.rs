@@ -9,6 +9,8 @@
 mod play;
 #[path = "dialogues/script.rs"]
 mod script;
+#[path = "dialogues/users.rs"]
+mod users;
 #[path = "dialogues/wire.rs"]
 mod wire;
 #[path = "dialogues/world.rs"]

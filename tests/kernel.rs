@@ -100,13 +100,9 @@ fn plans() -> impl Strategy<Value = Plan> {
 }
 
 fn session() -> Facts {
-    let mut facts = Facts::new(Client {
-        address: "192.0.2.1:2525".parse().unwrap(),
-        local: "198.51.100.1:25".parse().unwrap(),
-        listener: "mx".into(),
-        via: None,
-        started: None,
-    });
+    let client = "192.0.2.1:2525".parse().unwrap();
+    let local = "198.51.100.1:25".parse().unwrap();
+    let mut facts = Facts::new(Client::new(client, local, "mx"));
     // Nobody here has a pass: without that answer the greeting would not begin.
     let pass = Question::Memory(Recall::Pass("192.0.2.1/32".parse().unwrap()));
     facts.push(Stage::Connect, Millis(0), answered(&pass, 0));

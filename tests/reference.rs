@@ -43,7 +43,7 @@ fn the_reference_file_loads_to_the_defaults() {
     assert_eq!(reference.notes, []);
     let shown = "
         listen.mx = { address = [\"0.0.0.0:25\", \"[::]:25\"], backend = \"exim\" }
-        listen.smtps = { address = [\"0.0.0.0:465\", \"[::]:465\"], tls = \"implicit\", backend = \"exim\" }
+        listen.smtps = { address = [\"0.0.0.0:465\", \"[::]:465\"], tls = \"implicit\", role = \"submission\", backend = \"exim\" }
         backend.exim = { address = \"127.0.0.1:10025\", source_address = \"127.0.0.2\" }
     ";
     let defaults = load("defaults.toml", shown);

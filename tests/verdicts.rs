@@ -9,7 +9,7 @@
 //! [[case]]
 //! name = "a listed client is denied"
 //! policy.checks.dnsbl.zones = [{ zone = "list.example", points = 5 }]   # keys of [policy.NAME]
-//! session.client = "192.0.2.1"            # helo, from, rcpt (one or several), faults, silence, started
+//! session.client = "192.0.2.1"            # helo, from, rcpt (one or several), faults, silence, started, logins, login
 //! session.dns."1.2.0.192.list.example A" = ["127.0.0.2"]   # A, AAAA, TXT, PTR; MX as "10 mx.example"
 //! expect.verdict = "deny 5"               # one for each recipient; "drop 50" may come before any
 //! expect.findings = ["dnsbl fail 5 listed: listed by list.example (127.0.0.2)"]

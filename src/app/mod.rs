@@ -37,7 +37,7 @@ use crate::net::admission::{Admission, Limits};
 use crate::net::handshakes::Handshakes;
 use crate::net::listen::{self, BindProblem};
 use crate::net::tls::{self, TlsProblem};
-use crate::session::context::{Door, Shared, Tally};
+use crate::session::context::{Door, Shared, Tally, failed_logins};
 use crate::session::upstream::Upstream;
 use crate::telemetry::metrics::Metrics;
 use certificates::keeper::Keeper;
@@ -142,6 +142,7 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
         answerer,
         memory: Some(memory),
         admission: Admission::new(admission_limits(&config.limits, connections)),
+        logins: failed_logins(&config.limits),
         journal: writer,
         draining,
         cut: CancellationToken::new(),

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::tasks::Tasks;
 use crate::app::upstreams;
 use crate::config::{self, ClientAddress, Problem, Snapshot};
+use crate::facts::Logins;
 use crate::net::backend::Blame;
 use crate::session::context::Door;
 use crate::session::upstream::{Server, Upstream};
@@ -45,12 +46,16 @@ pub(in crate::app) fn begin(
         .map(|door| (&*door.upstream.name, &door.upstream))
         .collect();
     for upstream in upstreams.into_values() {
+        let logins = |door: &Arc<Door>| {
+            door.upstream.name == upstream.name && door.listen.logins() != Logins::None
+        };
+        let has_users = doors.values().any(logins);
         for server in upstream.servers() {
             let (upstream, server) = (Arc::clone(upstream), Arc::clone(server));
             let draining = draining.clone();
             tasks.spawn(async move {
                 // A drain has nobody left to offer anything to.
-                let watched = watch(&upstream, &server);
+                let watched = watch(&upstream, &server, has_users);
                 let _ = draining.run_until_cancelled(watched).await;
             });
         }
@@ -59,7 +64,7 @@ pub(in crate::app) fn begin(
 
 /// Tests a server as soon as it answers, every hour, and whenever it has been away. Where there are others it is also asked
 /// again after trouble with a session; an only one is tried by the sessions themselves, for they have nowhere else to go.
-async fn watch(upstream: &Upstream, server: &Arc<Server>) {
+async fn watch(upstream: &Upstream, server: &Arc<Server>, has_users: bool) {
     let several = upstream.servers().len() > 1;
     if server.standing().tested.is_none() {
         let tell = |trouble: &Trouble| {
@@ -67,6 +72,9 @@ async fn watch(upstream: &Upstream, server: &Arc<Server>) {
             tracing::error!(%backend, %server, "backend {trouble}; it gets no mail until it answers");
         };
         until_it_answers(tell, || self_test(upstream, server)).await;
+    }
+    if has_users && upstream.mechanisms().is_none() {
+        tracing::error!(backend = %upstream.name, "{}; {}", NO_LOGIN.0, NO_LOGIN.1);
     }
     let mut next = Instant::now() + HOUR;
     loop {
@@ -103,7 +111,15 @@ pub async fn problems(snapshot: &Snapshot) -> Vec<Problem> {
         let problem = |(key, found, advice): (&str, String, &str)| {
             snapshot.problem(&format!("backend.{name}.{key}"), &found, advice)
         };
-        told.map(problem).collect()
+        let mut problems: Vec<Problem> = told.map(problem).collect();
+        if upstream.mechanisms().is_none() {
+            let listeners = snapshot.config.listen.iter();
+            let users = listeners
+                .filter(|(_, listen)| listen.backend == *name && listen.logins() != Logins::None);
+            let key = |(listener, _)| format!("listen.{listener}.backend");
+            problems.extend(users.map(|one| snapshot.problem(&key(one), NO_LOGIN.0, NO_LOGIN.1)));
+        }
+        problems
     };
     let answers = join_all(snapshot.config.backend.iter().map(one)).await;
     answers.into_iter().flatten().collect()
@@ -135,6 +151,12 @@ pub(in crate::app) async fn first(
     let problem = join_all(used.map(one)).await.into_iter().flatten().next();
     problem.map_or(Ok(()), Err)
 }
+
+/// What is said of a backend by which nobody can log in, and what to do about it.
+const NO_LOGIN: (&str, &str) = (
+    "the backend offers no AUTH by which users could log in",
+    "let it offer AUTH PLAIN to gatepost (Exim: config/exim4/README.md, \"Users\"), or name the backend that does",
+);
 
 /// What is said of a backend that relays, and what to do about it.
 const OPEN: (&str, &str) = (

@@ -61,6 +61,10 @@ impl Check for Access {
         KIND.name
     }
 
+    fn judges_users(&self) -> bool {
+        true
+    }
+
     fn examine(&self, examination: &mut Examination<'_>) {
         let facts = examination.facts();
         let started = facts.client().and_then(|client| client.started);

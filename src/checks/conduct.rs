@@ -92,6 +92,10 @@ impl Check for Conduct {
         KIND.name
     }
 
+    fn judges_users(&self) -> bool {
+        true
+    }
+
     fn examine(&self, examination: &mut Examination<'_>) {
         let mut tallies: Vec<Tally> = Vec::new();
         for tally in examination

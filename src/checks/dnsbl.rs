@@ -109,13 +109,8 @@ mod tests {
     use crate::facts::{Client, Facts, Question};
 
     fn asked_by(check: &Dnsbl) -> Question {
-        let facts = Facts::new(Client {
-            address: "192.0.2.1:2525".parse().unwrap(),
-            local: "198.51.100.1:25".parse().unwrap(),
-            listener: "mx".into(),
-            via: None,
-            started: None,
-        });
+        let address = "192.0.2.1:2525".parse().unwrap();
+        let facts = Facts::new(Client::new(address, address, "mx"));
         let policy = crate::checks::policy::Policy::default();
         let mut examination = Examination::new(&policy, &facts);
         check.examine(&mut examination);

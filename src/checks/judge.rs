@@ -5,6 +5,8 @@
 //! answers, an exempt one perhaps among them, it can only drop again. It decides as soon as no outstanding answer could
 //! change the action: every check states the least and most points its answers could still bring, and the action
 //! follows the total in steps, so it is enough to look at both ends of the span.
+//!
+//! Users, on a listener for them or logged in elsewhere, are judged by the checks that say so, and by no shield.
 
 use crate::checks::examination::{Examination, PutOff};
 use crate::checks::points::Points;
@@ -56,11 +58,13 @@ impl Judgement {
 #[must_use]
 pub fn judge(policy: &Policy, facts: &Facts) -> Judgement {
     let mut examination = Examination::new(policy, facts);
-    if examination.is_at_rcpt() && !examination.is_exempt() {
+    let of_users = facts.is_of_users();
+    if examination.is_at_rcpt() && !of_users && !examination.is_exempt() {
         examination.enter(shield::NAME);
         shield::examine(&policy.shield, &mut examination);
     }
-    for check in &policy.checks {
+    let checks = policy.checks.iter();
+    for check in checks.filter(|check| !of_users || check.judges_users()) {
         examination.enter(check.name());
         check.examine(&mut examination);
     }

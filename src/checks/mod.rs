@@ -17,6 +17,7 @@ mod helo;
 pub mod identity;
 pub mod judge;
 mod list;
+pub mod login;
 mod names;
 pub mod points;
 pub mod policy;
@@ -44,6 +45,11 @@ pub trait Check: std::fmt::Debug + Send + Sync {
 
     /// Asks for answers or concludes.
     fn examine(&self, examination: &mut Examination<'_>);
+
+    /// Whether it judges users too, who log in. What only a mail server should be or do says nothing about them.
+    fn judges_users(&self) -> bool {
+        false
+    }
 
     /// The listeners of which it must be remembered who was there.
     fn listeners(&self) -> &[Box<str>] {

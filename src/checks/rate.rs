@@ -85,6 +85,10 @@ impl Check for Rates {
         KIND.name
     }
 
+    fn judges_users(&self) -> bool {
+        true
+    }
+
     fn examine(&self, examination: &mut Examination<'_>) {
         if examination.is_allowed() || examination.lets_through() != Some(true) {
             return;

@@ -26,6 +26,15 @@ pub struct Limits {
     /// New connections of one address (IPv4) or /64 (IPv6); `None`: without limit.
     #[serde(with = "units::text")]
     pub connection_rate_per_address: Option<Rate>,
+    /// Failed logins of one address (IPv4) or /64 (IPv6) before logins are refused; `None`: without limit.
+    #[serde(with = "units::text")]
+    pub failed_logins_per_address: Option<Rate>,
+    /// Failed logins of one /24 (IPv4) or /56 (IPv6) before logins are refused; `None`: without limit.
+    #[serde(with = "units::text")]
+    pub failed_logins_per_network: Option<Rate>,
+    /// How long logins are refused then.
+    #[serde(with = "units::text")]
+    pub failed_logins_pause: Duration,
     /// The largest message.
     #[serde(with = "units::text")]
     pub message_size: ByteSize,
@@ -70,6 +79,9 @@ impl Default for Limits {
             connections_per_address: 50,
             connections_per_network: 200,
             connection_rate_per_address: Rate::new(60, Per::Minute),
+            failed_logins_per_address: Rate::new(30, Per::Hour),
+            failed_logins_per_network: Rate::new(300, Per::Hour),
+            failed_logins_pause: Duration::from_secs(600),
             message_size: ByteSize::mib(50),
             recipients: 1000,
             messages: 1000,
@@ -98,6 +110,12 @@ connections_per_address = 50
 connections_per_network = 200
 # New connections of one address, IPv6: of one /64; "60/min", "5/s", "1000/h" or "off". The burst is the number.
 connection_rate_per_address = "60/min"
+# Failed logins of one address, IPv6: of one /64, and of one /24, IPv6: of one /56. The burst is the number. Behind an
+# address with more, nobody may log in for the pause; a telephone with an old password tries some ten times an hour. Who
+# is let in by an entry of the check `access`, such as a webmail server, is not counted.
+failed_logins_per_address = "30/h"
+failed_logins_per_network = "300/h"
+failed_logins_pause = "10m"
 # The largest message; at least 64KiB (RFC 5321 §4.5.3.1.7). The backend's own limit holds if it is lower.
 message_size = "50MiB"
 # Recipients of one message; at least 100 (RFC 5321 §4.5.3.1.8).
@@ -181,6 +199,12 @@ pub(in crate::config) fn check(limits: &Limits, report: &mut Report<'_>) {
             "session",
             limits.session,
             Duration::from_secs(60),
+            24 * hour,
+        ),
+        (
+            "failed_logins_pause",
+            limits.failed_logins_pause,
+            second,
             24 * hour,
         ),
         ("command_timeout", limits.command_timeout, second, hour),

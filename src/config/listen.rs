@@ -10,6 +10,7 @@ use crate::config::place::{Key, key};
 use crate::config::problem::Complaint;
 use crate::config::report::Report;
 use crate::config::units;
+use crate::facts::Logins;
 
 /// One listener.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,8 @@ pub struct Listen {
     /// Who is expected.
     #[serde(deserialize_with = "units::word")]
     pub role: Role,
+    /// Whether users may log in at a listener for other mail servers.
+    pub auth: bool,
     /// The name of the policy.
     pub policy: String,
     /// The name of the backend.
@@ -39,9 +42,22 @@ impl Default for Listen {
             address: Vec::new(),
             tls: TlsMode::default(),
             role: Role::default(),
+            auth: false,
             policy: "default".to_owned(),
             backend: String::new(),
             proxy_protocol_from: Vec::new(),
+        }
+    }
+}
+
+impl Listen {
+    /// Whether users may log in.
+    #[must_use]
+    pub fn logins(&self) -> Logins {
+        match (self.role, self.auth) {
+            (Role::Submission, _) => Logins::Required,
+            (Role::Mx, true) => Logins::Allowed,
+            (Role::Mx, false) => Logins::None,
         }
     }
 }
@@ -78,7 +94,7 @@ pub enum Role {
     /// Other mail servers (RFC 5321).
     #[default]
     Mx,
-    /// One's own users (RFC 6409). Not built yet.
+    /// One's own users, who log in (RFC 6409).
     Submission,
 }
 
@@ -89,8 +105,10 @@ pub(in crate::config) const SAMPLE: &str = r#"# One table per listener, [listen.
 address = ["0.0.0.0:25", "[::]:25"]
 # When TLS begins: "none", "starttls" (RFC 3207) or "implicit" (at once, RFC 8314).
 tls = "starttls"
-# Who is expected: "mx", other mail servers. ("submission", one's own users, is not built yet.)
+# Who is expected: "mx", other mail servers; or "submission", one's own users, who must log in before they send.
 role = "mx"
+# Whether users may log in here too, once TLS has begun. With role = "submission" they may in any case.
+auth = false
 # The policy that judges the clients: [policy.NAME].
 policy = "default"
 # Where clean sessions go: [backend.NAME]. No default.
@@ -98,12 +116,13 @@ backend = "exim"
 # Networks of front proxies. From these a PROXY header must come first; from all others it is a fault.
 proxy_protocol_from = []
 
-# Port 465 with TLS from the first octet. It is for one's own users (RFC 8314); until role "submission" is built it takes
-# mail like port 25.
+# Port 465 with TLS from the first octet is for one's own users (RFC 8314); so is 587, with tls = "starttls". The backend must
+# offer AUTH to gatepost, as Exim does with config/exim4/ on a port of its own: give that a table [backend.NAME].
 [listen.smtps]
 address = ["0.0.0.0:465", "[::]:465"]
 tls = "implicit"
-role = "mx"
+role = "submission"
+auth = false
 policy = "default"
 backend = "exim"
 proxy_protocol_from = []
@@ -130,11 +149,11 @@ pub(in crate::config) fn check(
                 "write such as address = [\"0.0.0.0:25\", \"[::]:25\"]",
             );
         }
-        if listen.role == Role::Submission {
+        if listen.logins() != Logins::None && listen.tls == TlsMode::None {
             report.complain(
-                &at("role"),
-                "\"submission\" is not built yet",
-                "write \"mx\"",
+                &at("tls"),
+                "\"none\", where users log in, would show their passwords to everybody on the way",
+                "write \"starttls\" or \"implicit\"",
             );
         }
         check_name_of("policy", &listen.policy, policies, &at("policy"), report);

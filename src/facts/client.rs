@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::facts::Logins;
+
 /// The client as the listener saw it, or as a trusted front proxy named it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
@@ -20,6 +22,9 @@ pub struct Client {
     /// the allow and deny lists expire by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<u64>,
+    /// Whether users may log in at the listener.
+    #[serde(default, skip_serializing_if = "Logins::is_none")]
+    pub logins: Logins,
 }
 
 impl Client {
@@ -32,6 +37,7 @@ impl Client {
             listener: listener.into(),
             via: None,
             started: None,
+            logins: Logins::None,
         }
     }
 

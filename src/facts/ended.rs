@@ -50,6 +50,8 @@ pub enum Limit {
     Rate,
     /// `limits.tls_handshakes`.
     TlsHandshakes,
+    /// `limits.failed_logins_per_address` or `limits.failed_logins_per_network`.
+    FailedLogins,
 }
 
 impl Limit {
@@ -62,6 +64,7 @@ impl Limit {
             Self::PerNetwork => "per_network",
             Self::Rate => "rate",
             Self::TlsHandshakes => "tls_handshakes",
+            Self::FailedLogins => "failed_logins",
         }
     }
 }

@@ -13,6 +13,7 @@ mod ended;
 mod envelope;
 mod identity;
 mod listed;
+mod login;
 mod question;
 mod quota;
 mod rate;
@@ -28,6 +29,7 @@ pub use ended::{Ended, Limit, Side};
 pub use envelope::{Helo, Mail, Rcpt};
 pub use identity::{BadIdentity, Identity, network_of, one_client, one_site};
 pub use listed::{Listed, Subject};
+pub use login::{Login, Logins};
 pub use question::{DnsName, Question, RecordType};
 pub use quota::{Counting, Party, Quota, Room};
 pub use rate::{BadRate, NO_LIMIT, Per, Rate};
@@ -84,6 +86,8 @@ pub enum Fact {
     Tls(Box<TlsParameters>),
     /// HELO or EHLO was accepted as syntax.
     Helo(Box<Helo>),
+    /// AUTH was tried, and answered.
+    Login(Box<Login>),
     /// MAIL opened a mail transaction.
     Mail(Box<Mail>),
     /// RCPT named a recipient.
@@ -228,6 +232,32 @@ impl Facts {
                 Fact::Tls(tls) => Some(tls.as_ref()),
                 _ => None,
             })
+    }
+
+    /// Whether users may log in here.
+    #[must_use]
+    pub fn logins(&self) -> Logins {
+        self.client().map_or(Logins::None, |client| client.logins)
+    }
+
+    /// The login that the backend has accepted.
+    #[must_use]
+    pub fn user(&self) -> Option<&Login> {
+        // Mail servers are judged over and over, and most sessions are theirs.
+        if self.logins() == Logins::None {
+            return None;
+        }
+        self.entries.iter().find_map(|entry| match &entry.fact {
+            Fact::Login(login) if login.is_accepted() => Some(login.as_ref()),
+            _ => None,
+        })
+    }
+
+    /// Whether this is no mail server's session: a user's, logged in or not yet. Who else it may be, from which address and
+    /// under which name, says nothing about a user (RFC 6409 §3.4, §6).
+    #[must_use]
+    pub fn is_of_users(&self) -> bool {
+        self.logins() == Logins::Required || self.user().is_some()
     }
 
     /// The reverse-path of the open mail transaction.

@@ -10,6 +10,7 @@ fn client() -> Client {
         listener: "mx".into(),
         via: None,
         started: Some(1_798_761_599),
+        logins: Logins::None,
     }
 }
 

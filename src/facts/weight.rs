@@ -4,8 +4,8 @@
 //! out.
 
 use crate::facts::{
-    Answer, Answered, Client, DnsAnswer, Entry, Fact, Helo, Listed, Mail, Question, Rcpt, Record,
-    RecordData, Silence, TlsParameters,
+    Answer, Answered, Client, DnsAnswer, Entry, Fact, Helo, Listed, Login, Mail, Question, Rcpt,
+    Record, RecordData, Silence, TlsParameters,
 };
 
 impl Fact {
@@ -16,6 +16,7 @@ impl Fact {
             Self::Client(client) => size_of::<Client>() + client.listener.len(),
             Self::Tls(tls) => size_of::<TlsParameters>() + tls_text(tls),
             Self::Helo(helo) => size_of::<Helo>() + helo.name.as_str().len(),
+            Self::Login(login) => size_of::<Login>() + login_text(login),
             Self::Mail(mail) => size_of::<Mail>() + mail.path.to_string().len(),
             Self::Rcpt(rcpt) => size_of::<Rcpt>() + rcpt.path.to_string().len(),
             Self::Rejected | Self::Reset | Self::Fault(_) => 0,
@@ -35,6 +36,11 @@ impl Fact {
 fn tls_text(tls: &TlsParameters) -> usize {
     let named = tls.server_name.as_ref().map_or(0, |name| name.len());
     tls.version.len() + tls.cipher.len() + named
+}
+
+fn login_text(login: &Login) -> usize {
+    let name = login.name.as_ref().map_or(0, |name| name.len());
+    login.mechanism.len() + name
 }
 
 fn answer_text(answer: &Answer) -> usize {

@@ -12,6 +12,7 @@ pub mod admission;
 pub mod backend;
 pub mod handshakes;
 pub mod listen;
+pub mod logins;
 pub mod proxy_header;
 pub mod rate_limit;
 pub mod stream;

@@ -16,6 +16,7 @@ use crate::gather::memory::Remembrance;
 use crate::journal;
 use crate::net::admission::Admission;
 use crate::net::handshakes::Handshakes;
+use crate::net::logins::{self, Logins};
 use crate::net::tls::Acceptor;
 use crate::session::upstream::Upstream;
 use crate::telemetry::metrics::Metrics;
@@ -52,6 +53,8 @@ pub struct Shared {
     pub admission: Arc<Admission>,
     /// Whose TLS handshake is computed when.
     pub handshakes: Handshakes,
+    /// Which logins have failed.
+    pub logins: Logins,
     /// Where records go; `None` when the journal is switched off.
     pub journal: Option<journal::Writer>,
     /// Cancelled when the process drains: sessions end at the next command boundary outside a transaction.
@@ -64,6 +67,16 @@ pub struct Shared {
     pub metrics: Metrics,
     /// Sessions by the way they ended, for the summary at the end of the process and in tests.
     pub tally: Tally,
+}
+
+/// What counts failed logins by these limits.
+#[must_use]
+pub fn failed_logins(limits: &config::Limits) -> Logins {
+    Logins::new(logins::Limits {
+        per_address: limits.failed_logins_per_address,
+        per_network: limits.failed_logins_per_network,
+        pause: limits.failed_logins_pause,
+    })
 }
 
 /// Counts that must add up: every session is counted once when it starts and once when it has ended.

@@ -6,7 +6,7 @@
 use tokio::time::Instant;
 
 use crate::checks::verdict::Verdict;
-use crate::facts::{Ended, Fact, Helo, Mail, Stage};
+use crate::facts::{Ended, Fact, Helo, Logins, Mail, Stage};
 use crate::session::READ_LIMIT;
 use crate::session::{Session, replies};
 use crate::smtp::command::Command;
@@ -49,7 +49,7 @@ impl Session {
         let heard = match step.event {
             Event::Command(command) => Heard::Command(command),
             Event::Fault(fault) => Heard::Fault(fault),
-            // Mail data is read by `transfer`, AUTH is not offered: outside of them these do not occur.
+            // Mail data is read by `transfer`, lines of AUTH by `login`: outside of them these do not occur.
             Event::NeedMore | Event::Body(_) | Event::AuthLine(_) => Heard::Nothing,
         };
         self.consume(consumed);
@@ -67,7 +67,7 @@ impl Session {
     }
 
     /// Waits for more input. The deadline is that of a whole command: a client that drips octets gains nothing.
-    async fn listen(&mut self) -> Result<(), Ended> {
+    pub(in crate::session) async fn listen(&mut self) -> Result<(), Ended> {
         let idle = !self.server.phase().in_transaction();
         let deadline = self.command_deadline();
         let patience = self.door.upstream.backend.idle_timeout;
@@ -76,8 +76,10 @@ impl Session {
         }
         loop {
             let alarm = match self.relay {
-                // Between transactions its place is of more use to others.
-                Some(_) if idle => deadline.min(Instant::now() + patience),
+                // Between transactions its place is of more use to others; but a login can not be had again.
+                Some(_) if idle && self.facts.user().is_none() => {
+                    deadline.min(Instant::now() + patience)
+                }
                 _ => deadline,
             };
             let read = tokio::select! {
@@ -179,7 +181,12 @@ impl Session {
                     .ehlo_reply(&self.shared.hostname, &client);
                 self.reply(verb, reply).await
             }
-            Command::Mail(path, params) => {
+            Command::Mail(path, mut params) => {
+                if let Some(reply) = self.must_log_in().await? {
+                    return self.reply(verb, reply).await;
+                }
+                // Nobody vouches for what a stranger says of its own login (RFC 4954 §5).
+                params.auth = params.auth.filter(|_| self.facts.user().is_some());
                 if self.memory.is_half_full() {
                     return Err(self.had_its_share().await);
                 }
@@ -221,8 +228,9 @@ impl Session {
             }
             Command::StartTls => self.start_tls().await,
             Command::Bdat { size, last } => Box::pin(self.chunk(size, last)).await,
-            // Never offered, so the machine has already called them faults.
-            Command::Expn | Command::Auth { .. } => self.reproach(Fault::NotOffered(verb)).await,
+            Command::Auth { mechanism, initial } => Box::pin(self.log_in(mechanism, initial)).await,
+            // Never offered, so the machine has already called it a fault.
+            Command::Expn => self.reproach(Fault::NotOffered(verb)).await,
         }
     }
 
@@ -238,6 +246,8 @@ impl Session {
     /// Says to the machine what EHLO offers: our own list, and of the backend's only what it is known to have.
     fn offer(&mut self) {
         let backend = self.door.upstream.offered();
+        let is_tls = self.stream.is_tls();
+        let logins = is_tls && self.facts.logins() != Logins::None;
         let own = self.shared.limits.message_size.as_u64();
         let size = match backend.size {
             Some(theirs) if theirs > 0 => own.min(theirs),
@@ -249,16 +259,17 @@ impl Session {
             smtputf8: backend.smtputf8,
             dsn: backend.dsn,
             enhanced_status_codes: true,
-            // Who has shown that it can wait need not: it is still held to the order within a group.
-            pipelining: self.facts.is_remembered(),
+            // Who has shown that it can wait need not: it is still held to the order within a group. Users need not show it,
+            // for nobody sends who has not logged in; and since few say EHLO again behind AUTH, they are offered it before.
+            pipelining: self.facts.is_remembered() || (self.facts.is_of_users() && is_tls),
             chunking: self.shared.mail_data.chunking,
-            starttls: self.door.acceptor.is_some() && !self.stream.is_tls(),
-            ..Extensions::default()
+            starttls: self.door.acceptor.is_some() && !is_tls,
+            auth: logins.then(|| self.door.upstream.mechanisms()).flatten(),
         });
     }
 
     /// A fault becomes a fact and an answer; some end the session.
-    async fn reproach(&mut self, fault: Fault) -> Result<(), Ended> {
+    pub(in crate::session) async fn reproach(&mut self, fault: Fault) -> Result<(), Ended> {
         self.command_begun = None;
         if let Fault::InVain(verb) = fault {
             self.count_in_vain().await?;
@@ -267,7 +278,11 @@ impl Session {
         }
         self.note_fault(fault);
         self.drop_if_called_for().await?;
-        let reply = self.sign(fault.reply());
+        let login = fault == Fault::NotOffered(Verb::Auth) && self.facts.logins() != Logins::None;
+        let reply = self.sign(match login && !self.stream.is_tls() {
+            true => replies::login_needs_tls(),
+            false => fault.reply(),
+        });
         if fault.is_fatal() {
             self.part(reply).await;
             return Err(Ended::Fault(fault));
@@ -349,6 +364,7 @@ const fn concerned(fault: Fault) -> Verb {
         | Fault::OutOfOrder(verb)
         | Fault::InVain(verb)
         | Fault::NotOffered(verb) => verb,
+        Fault::UnknownMechanism => Verb::Auth,
         _ => Verb::Noop,
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 use crate::checks::Judgement;
 use crate::checks::verdict::{Action, Verdict};
 use crate::facts::{
-    Answer, Answered, Client, Ended, Fact, Limit, Question, Recall, Silence, Source, Stage,
+    Answer, Answered, Client, Ended, Fact, Limit, Logins, Question, Recall, Silence, Source, Stage,
 };
 use crate::net::proxy_header;
 use crate::session::READ_LIMIT;
@@ -30,6 +30,10 @@ impl Session {
         }
         self.remember_visit();
         self.note_entries();
+        if self.facts.logins() == Logins::Required && self.is_shut_out() {
+            self.refuse(Limit::FailedLogins).await;
+            return Err(Ended::Refused(Limit::FailedLogins));
+        }
         if self.door.listen.tls == crate::config::TlsMode::Implicit {
             Box::pin(self.implicit_tls()).await?;
         }
@@ -53,6 +57,7 @@ impl Session {
             Ok(Ok((client, local))) => {
                 let mut named = Client::new(client, local, &self.door.name);
                 named.via = Some(self.arrival.peer);
+                named.logins = self.door.listen.logins();
                 named.started = self.facts.client().and_then(|client| client.started);
                 self.facts = crate::facts::Facts::new(named);
                 return Ok(());

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 1 greet      PROXY header · admission · implicit TLS · the wait · 220
-//! 2 dialogue   bytes → smtp::server → event → reply; faults become facts
+//! 2 dialogue   bytes → smtp::server → event → reply; faults become facts; users log in
 //! 3 ask        at RCPT: judge ⇄ answers, until the verdict stands
 //! 4 relay      first cleared RCPT: backend opened; its replies
 //! 5 transfer   354 · mail data to the backend · its final reply
@@ -20,6 +20,7 @@ mod end;
 mod entries;
 mod greet;
 mod log_line;
+mod login;
 mod memory;
 mod recipient;
 mod relay;
@@ -164,6 +165,7 @@ impl Session {
         permit: Option<Permit>,
     ) -> Self {
         let mut client = Client::new(arrival.peer, arrival.local, &door.name);
+        client.logins = door.listen.logins();
         client.started = arrival
             .wall
             .duration_since(SystemTime::UNIX_EPOCH)

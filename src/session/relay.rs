@@ -5,17 +5,21 @@
 //! out, only parsed replies come back. Whatever goes wrong on this side is [`Trouble`] and becomes 4xx to the client;
 //! a 5xx before EHLO has succeeded concerns us and not the sender, so it is trouble too.
 //!
+//! Users' mail goes out on the connection on which they logged in ([`login`]), and on no other.
+//!
 //! There is no retry once a reply of this transaction depended on the connection; the client holds the message. Until then
 //! another server may have it: the table is in `open`.
 
 mod connection;
 mod fit;
 mod handshake;
+mod login;
 mod open;
 mod self_test;
 mod trouble;
 
 pub(in crate::session) use connection::Relay;
+pub(in crate::session) use login::Said;
 pub use self_test::{Relaying, SeenAs, Tested, probe, self_test};
 pub use trouble::Trouble;
 
@@ -107,6 +111,8 @@ impl Session {
             let begun = self.begin(cleared, path, params, &mut tried).await;
             // Of this transaction the client has heard nothing that depends on the connection.
             match begun {
+                // A login is on one connection only.
+                begun if self.facts.is_of_users() => return begun,
                 Err(trouble) if reused && !matches!(trouble, Trouble::Silent(_)) => {
                     // Backends close connections between transactions as they like. One that was silent has had its time.
                     tracing::debug!(id = %self.arrival.id, backend = %self.door.upstream.name, "backend {trouble}; connecting anew");
@@ -157,14 +163,16 @@ impl Session {
         tried: &mut Vec<SocketAddr>,
     ) -> Result<Reply, Trouble> {
         let who = self.who();
-        if self
-            .relay
-            .as_ref()
-            .is_some_and(|relay| relay.name != who.name || relay.server().is_barred())
-        {
+        let of_users = self.facts.is_of_users();
+        let is_unfit =
+            |relay: &Relay| (!of_users && relay.name != who.name) || relay.server().is_barred();
+        if self.relay.as_deref().is_some_and(is_unfit) {
             self.part_with_backend().await;
         }
         if self.relay.is_none() {
+            if of_users {
+                return Err(Trouble::Lost("connection of the login closed".to_owned()));
+            }
             let (upstream, suffered) = (&self.door.upstream, self.envelope.on_sufferance);
             self.relay = Some(Relay::open(cleared, upstream, &who, suffered, tried).await?);
         }
@@ -225,12 +233,17 @@ impl Session {
 
     /// Notes trouble with the backend loudly, once, and says what the client is told.
     pub(in crate::session) fn backend_failed(&mut self, trouble: &Trouble) -> Reply {
-        trouble.log(&self.arrival.id, &self.door.upstream.name);
-        self.blame_server(trouble);
-        self.relay = None;
+        self.note_trouble(trouble);
         let reply = self.sign(trouble.reply());
         self.envelope.refused = Some(reply.clone());
         reply
+    }
+
+    /// Notes trouble with the backend loudly, once, and that there is no connection to it any more.
+    pub(in crate::session) fn note_trouble(&mut self, trouble: &Trouble) {
+        trouble.log(&self.arrival.id, &self.door.upstream.name);
+        self.blame_server(trouble);
+        self.relay = None;
     }
 
     /// Ends the transaction without a message: RSET, EHLO, STARTTLS.

@@ -23,6 +23,10 @@ impl Session {
         let Some(memory) = &self.shared.memory else {
             return;
         };
+        // Of the addresses that users come from, mail servers are not known.
+        if self.facts.is_of_users() {
+            return;
+        }
         let client = self.client().ip();
         let (refused, accepted) = (self.notes.unknown_recipients, self.notes.taken_recipients);
         if refused + accepted > 0 {

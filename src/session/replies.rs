@@ -45,6 +45,11 @@ pub fn not_admitted(limit: Limit) -> Reply {
             Some((4, 7, 0)),
             "Too many TLS handshakes at present, try again later",
         ),
+        Limit::FailedLogins => Reply::new(
+            421,
+            Some((4, 7, 0)),
+            "Too many failed logins from your address or network, try again later",
+        ),
     }
 }
 
@@ -115,6 +120,53 @@ pub(in crate::session) fn no_hello() -> Reply {
         421,
         Some((4, 4, 2)),
         "Timeout: this port speaks TLS from the first octet, and the client speaks first",
+    )
+}
+
+/// To what needs TLS, in plain text (RFC 3207 §4, RFC 4954 §4).
+pub(in crate::session) fn starttls_first() -> Reply {
+    Reply::new(530, Some((5, 7, 0)), "Must issue a STARTTLS command first")
+}
+
+/// To AUTH in plain text (RFC 4954 §6).
+pub(in crate::session) fn login_needs_tls() -> Reply {
+    Reply::new(
+        538,
+        Some((5, 7, 11)),
+        "Encryption required: issue a STARTTLS command first",
+    )
+}
+
+/// To MAIL of a user who has not logged in (RFC 6409 §4.3).
+pub(in crate::session) fn log_in_first() -> Reply {
+    Reply::new(530, Some((5, 7, 0)), "Authentication required")
+}
+
+/// When the backend can not be asked about a login (RFC 4954 §6).
+pub(in crate::session) fn no_login_now() -> Reply {
+    Reply::new(
+        454,
+        Some((4, 7, 0)),
+        "Temporary authentication failure, try again later",
+    )
+}
+
+/// To `*` in an AUTH exchange (RFC 4954 §4).
+pub(in crate::session) fn login_given_up() -> Reply {
+    Reply::new(501, Some((5, 7, 0)), "Authentication cancelled")
+}
+
+/// To an answer in an AUTH exchange that is none (RFC 4954 §4).
+pub(in crate::session) fn no_base64() -> Reply {
+    Reply::new(501, Some((5, 5, 2)), "Not base64, authentication cancelled")
+}
+
+/// When the backend connection of a login is gone.
+pub(in crate::session) fn login_lost() -> Reply {
+    Reply::new(
+        421,
+        Some((4, 4, 2)),
+        "The mail system behind this gate was lost, please log in again",
     )
 }
 

@@ -57,6 +57,8 @@ impl Session {
         let helo = helo.map_or("unknown", |helo| helo.name.as_str());
         let tls = self.facts.tls();
         let protocol = match (self.server.smtputf8(), extended, tls.is_some()) {
+            (true, _, true) if self.facts.user().is_some() => "UTF8SMTPSA",
+            (false, true, true) if self.facts.user().is_some() => "ESMTPSA",
             (true, _, true) => "UTF8SMTPS",
             (true, _, false) => "UTF8SMTP",
             (false, true, true) => "ESMTPS",

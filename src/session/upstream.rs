@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use crate::config::{self, ClientAddress};
 use crate::net::backend::Connector;
 use crate::session::{Relaying, SeenAs, Tested, Trouble};
+use crate::smtp::auth::handed_through;
 use crate::smtp::extension::Extensions;
 
 /// A backend as its sessions see it.
@@ -98,6 +99,17 @@ impl Upstream {
             .map(|(_, offered)| offered)
             .reduce(|all, one| all.common(&one))
             .unwrap_or_default()
+    }
+
+    /// The SASL mechanisms by which users can log in; the usual ones as long as no server has been heard of, for then that
+    /// is told to each client that tries.
+    #[must_use]
+    pub fn mechanisms(&self) -> Option<Box<str>> {
+        let is_known = |server: &Arc<Server>| server.offered().is_some();
+        if !self.servers.iter().any(is_known) {
+            return Some("PLAIN LOGIN".into());
+        }
+        self.offered().auth.as_deref().and_then(handed_through)
     }
 
     /// The next server for a session that has `tried` some: one that is up, has not just refused a session and has the

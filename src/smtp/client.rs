@@ -11,8 +11,8 @@ mod tests;
 use std::collections::VecDeque;
 
 use super::{
+    auth::Response,
     command::Command,
-    line::Line,
     phase::Phase,
     reply::{BadReply, Reply, ReplyClass, ReplyReader},
     verb::Verb,
@@ -105,10 +105,9 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::send`].
-    pub fn send_auth_line(&mut self, line: Line<'_>, out: &mut Vec<u8>) -> Result<(), NotSent> {
+    pub fn send_response(&mut self, response: &Response, out: &mut Vec<u8>) -> Result<(), NotSent> {
         self.expect(Verb::Auth)?;
-        out.extend_from_slice(line.as_bytes());
-        out.extend_from_slice(b"\r\n");
+        response.write(out);
         Ok(())
     }
 

@@ -257,7 +257,7 @@ fn is_string(text: &str) -> bool {
 }
 
 /// base64 of RFC 4648 §4 with its padding, not empty.
-fn is_base64(text: &str) -> bool {
+pub(super) fn is_base64(text: &str) -> bool {
     let content = text
         .strip_suffix("==")
         .or_else(|| text.strip_suffix('='))

@@ -141,6 +141,12 @@ impl Extensions {
         self.size.is_some_and(|limit| limit != 0 && octets > limit)
     }
 
+    /// True when AUTH is offered with this SASL mechanism, in upper case.
+    pub fn has_mechanism(&self, mechanism: &str) -> bool {
+        let names = self.auth.as_deref().unwrap_or_default();
+        names.split(' ').any(|name| name == mechanism)
+    }
+
     /// True when each parameter belongs to an extension offered.
     pub const fn covers_mail(&self, params: &MailParams) -> bool {
         let MailParams {

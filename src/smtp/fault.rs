@@ -42,6 +42,8 @@ pub enum Fault {
     InVain(Verb),
     /// A verb that is known but not offered.
     NotOffered(Verb),
+    /// AUTH with a SASL mechanism that is not offered.
+    UnknownMechanism,
     /// Not SMTP at all.
     Foreign(Protocol),
     /// Input was there when a reply was about to be written, and PIPELINING was not offered.
@@ -118,6 +120,7 @@ impl Fault {
             Self::OutOfOrder(_) => "out_of_order",
             Self::InVain(_) => "in_vain",
             Self::NotOffered(_) => "not_offered",
+            Self::UnknownMechanism => "unknown_mechanism",
             Self::Foreign(protocol) => protocol.label(),
             Self::Pipelining => "pipelining",
             Self::GroupBreak => "group_break",
@@ -169,6 +172,7 @@ impl Fault {
             ),
             Self::OutOfOrder(verb) | Self::InVain(verb) => (503, (5, 5, 1), out_of_order(*verb)),
             Self::NotOffered(_) => (502, (5, 5, 1), "Command not available here"),
+            Self::UnknownMechanism => (504, (5, 5, 4), "Mechanism not available here"),
             Self::Foreign(Protocol::Tls) => (
                 521,
                 (5, 5, 1),

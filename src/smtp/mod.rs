@@ -18,10 +18,11 @@
 //! | RFC 2920 | pipelining, command groups | `verb`, `server` |
 //! | RFC 3030 | BDAT; BINARYMIME never | `command`, `chunk` |
 //! | RFC 3207 | STARTTLS | `server` |
-//! | RFC 4954 | AUTH | `command`, `line` (length), `server` |
+//! | RFC 4954 | AUTH | `command`, `line` (length), `server`, `auth` |
 //! | RFC 7504 | 521 | `fault` |
 //! | Postfix's XCLIENT_README | XCLIENT, toward a server only | `xclient` |
 
+pub mod auth;
 pub mod body;
 pub mod chunk;
 pub mod client;

@@ -272,6 +272,9 @@ impl Server {
                 Err(Fault::UnknownParameter(Verb::Rcpt))
             }
             Command::Rcpt(..) if command.needs_smtputf8() && !self.smtputf8 => Err(Fault::EightBit),
+            Command::Auth { mechanism, .. } if !offer.has_mechanism(mechanism) => {
+                Err(Fault::UnknownMechanism)
+            }
             _ => Ok(()),
         }
     }

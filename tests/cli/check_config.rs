@@ -102,7 +102,7 @@ fn a_mistyped_key_gets_its_nearest_spelling() {
     complains(
         &World::new().with("backend = \"store\"", "backnd = \"store\""),
         "g.toml:5:1: listen.mx.backnd: unknown key, did you mean \"backend\"? \
-         allowed here: address, backend, policy, proxy_protocol_from, role, tls",
+         allowed here: address, auth, backend, policy, proxy_protocol_from, role, tls",
     );
 }
 

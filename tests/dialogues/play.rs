@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::users::Users;
 use gatepost::app::tasks::Tasks;
 use gatepost::cli::demo::backend::MailStore;
 use gatepost::facts::Ended;
@@ -55,7 +56,9 @@ struct Stage {
     shared: Arc<Shared>,
     session: JoinHandle<Ended>,
     maildir: TempDir,
-    /// What the mail store has stored and the script has not told.
+    /// Whom users log in to.
+    users: Option<Arc<Users>>,
+    /// What the mail store has stored, or what users and their mail brought to the backend, and the script has not told.
     stored: Option<Vec<String>>,
     paused: bool,
     _turn: Option<Turn>,
@@ -67,19 +70,32 @@ impl Stage {
         let io = |error: std::io::Error| error.to_string();
         let maildir = TempDir::new().map_err(io)?;
         let props = Tasks::default();
+        let mut users = None;
         let backend = match scene.behind {
             Behind::Nothing => SocketAddr::from(([127, 0, 0, 1], 9)),
             Behind::Store => mail_store(&maildir, &props).await.map_err(io)?,
+            Behind::Users => {
+                let (serving, address) = Users::serve(&props).await.map_err(io)?;
+                users = Some(serving);
+                address
+            }
             Behind::Nobody => port().await.map_err(io)?.local_addr().map_err(io)?,
         };
         let (door, shared) = scene.build(backend)?;
+        if let Some(users) = &users {
+            // As a process asks, when it starts, what is offered.
+            let server = door.upstream.servers().first().ok_or("no server")?;
+            let asked = session::probe(&door.upstream, server).await;
+            asked.map_err(|trouble| trouble.to_string())?;
+            users.forget().await;
+        }
         let paused = scene.paused();
         let (wire, stream) = match scene.behind {
             Behind::Nothing => {
                 let (client, server) = tokio::io::duplex(scene.pipe);
                 (Wire::new(client, Pace::Pipe), Stream::Pipe(server))
             }
-            Behind::Store | Behind::Nobody => {
+            Behind::Store | Behind::Nobody | Behind::Users => {
                 let listener = port().await.map_err(io)?;
                 let address = listener.local_addr().map_err(io)?;
                 let client = TcpStream::connect(address).await.map_err(io)?;
@@ -120,6 +136,7 @@ impl Stage {
             shared,
             session,
             maildir,
+            users,
             stored: None,
             paused,
             _turn: turn,
@@ -225,7 +242,13 @@ impl Stage {
         }
         self.wire.settle().await;
         self.nothing_untold()?;
-        self.stored = Some(messages(&self.maildir));
+        self.stored = Some(match &self.users {
+            Some(users) => {
+                self.wire.settle_until(|| users.is_idle()).await;
+                users.heard()
+            }
+            None => messages(&self.maildir),
+        });
         Ok(())
     }
 

@@ -14,7 +14,7 @@
 //! C! leaves | deaf | tls    the client goes away, reads nothing from here on, or upgrades to TLS
 //! ! drain | cut         the process drains, or can wait no longer
 //! E: quit               how the session ended, as the log says it; a fault is named: "fault bare_cr"
-//! M: X-Client: ...      what the mail store has stored, line by line, all of it
+//! M: X-Client: ...      what the mail store has stored, or the backend of users was told, line by line, all of it
 //! ```
 
 use std::path::Path;

@@ -157,7 +157,7 @@ impl Wire {
             if is_so() {
                 return true;
             }
-            if self.pace != Pace::Still || begun.elapsed() > PATIENCE {
+            if self.pace == Pace::Pipe || begun.elapsed() > PATIENCE {
                 return false;
             }
         }

@@ -17,7 +17,7 @@ use gatepost::gather::rates::Rates;
 use gatepost::net::admission::{Admission, Limits};
 use gatepost::net::handshakes::Handshakes;
 use gatepost::net::tls::{self, Acceptor};
-use gatepost::session::context::{Door, Shared, Tally};
+use gatepost::session::context::{Door, Shared, Tally, failed_logins};
 use gatepost::session::upstream::Upstream;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
@@ -39,6 +39,8 @@ pub(crate) enum Behind {
     Store,
     /// To a port where nobody listens, in real time.
     Nobody,
+    /// To a backend that users log in to, on a real socket, in real time.
+    Users,
 }
 
 /// The settings of a dialogue.
@@ -57,6 +59,7 @@ pub(crate) struct Scene {
     /// Whether time passes only where the script says so, though sockets are real.
     still: bool,
     tls: String,
+    listen: Vec<String>,
     policy: Vec<String>,
     checks: Vec<String>,
     limits: Vec<String>,
@@ -91,6 +94,7 @@ impl Scene {
             busy: false,
             still: false,
             tls: "none".to_owned(),
+            listen: Vec::new(),
             policy: Vec::new(),
             checks: Vec::new(),
             limits: Vec::new(),
@@ -122,6 +126,7 @@ impl Scene {
             "clock" if value == "still" => self.still = true,
             "pipe" => self.pipe = value.parse().ok()?,
             "tls" => self.tls = value.to_owned(),
+            "listen" => self.listen = pairs(value)?,
             "greet_wait" => self.policy.push(format!("greet_wait = \"{value}\"")),
             "policy" => self.policy.extend(pairs(value)?),
             "add_header" => {
@@ -157,6 +162,7 @@ impl Scene {
                 self.behind = match value {
                     "store" => Behind::Store,
                     "nobody" => Behind::Nobody,
+                    "users" => Behind::Users,
                     _ => return None,
                 }
             }
@@ -177,6 +183,7 @@ impl Scene {
             .map(|check| format!("checks.{check}.enabled = false"))
             .join("\n");
         let (policy, checks) = (self.policy.join("\n"), self.checks.join("\n"));
+        let listen = self.listen.join("\n");
         let zone = |name: &String| format!("{{ zone = \"{name}\", points = 5 }}");
         let zones: Vec<String> = self.zones.keys().map(zone).collect();
         let zones = zones.join(", ");
@@ -190,6 +197,7 @@ hostname = "{HOSTNAME}"
 [listen.mx]
 address = ["192.0.2.25:25"]
 tls = "{tls}"
+{listen}
 backend = "store"
 [backend.store]
 address = ["{backend}"]
@@ -241,6 +249,7 @@ enabled = false
                 per_network: limits.connections_per_network,
                 rate: None,
             }),
+            logins: failed_logins(&limits),
             tarpit: Arc::new(Semaphore::new(limits.tarpit)),
             handshakes: Handshakes::new(1),
             limits,

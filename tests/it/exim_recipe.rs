@@ -82,6 +82,11 @@ fn configure(
          pid_file_path = {root}/exim.pid\ndns_retrans = 1s\ndns_retry = 1\n"
     );
 
+    let users = extra
+        .iter()
+        .find_map(|(_, text)| text.strip_prefix("GATEPOST_SUBMISSION_PORT = "));
+    let users = users.map_or_else(String::new, |port| format!(" ; 127.0.0.1.{}", port.trim()));
+
     let etc = directory.join("etc");
     run(Command::new("cp").arg("-r").arg("/etc/exim4").arg(&etc));
     let split = matches!(scheme, Scheme::Split);
@@ -89,7 +94,7 @@ fn configure(
         etc.join("update-exim4.conf.conf"),
         format!(
             "dc_eximconfig_configtype='internet'\ndc_other_hostnames='example.com'\n\
-             dc_local_interfaces='127.0.0.1.{gatepost_port} ; 127.0.0.1.{other_port}'\n\
+             dc_local_interfaces='127.0.0.1.{gatepost_port} ; 127.0.0.1.{other_port}{users}'\n\
              dc_relay_domains=''\ndc_relay_nets=''\ndc_minimaldns='false'\nCFILEMODE='644'\n\
              dc_use_split_config='{split}'\ndc_localdelivery='mail_spool'\n"
         ),
@@ -154,6 +159,19 @@ fn run(command: &mut Command) {
 
 /// Connects from `source`, sends `header`, waits for the greeting, then tries to relay; everything Exim said.
 fn try_to_relay(source: &str, port: u16, header: &[u8]) -> String {
+    converse(source, port, header, &[&[EHLO], RELAY].concat())
+}
+
+const EHLO: &str = "EHLO client.example.net\r\n";
+const RELAY: &[&str] = &[
+    "MAIL FROM:<sender@example.net>\r\n",
+    "RCPT TO:<postmaster@foreign.example>\r\n",
+    "RCPT TO:<postmaster@example.com>\r\n",
+    "QUIT\r\n",
+];
+
+/// Connects from `source`, sends `header`, waits for the greeting, then says line by line; everything Exim said.
+fn converse(source: &str, port: u16, header: &[u8], lines: &[&str]) -> String {
     let source: IpAddr = source.parse().expect("an address");
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("sockets can be made");
     socket
@@ -167,14 +185,7 @@ fn try_to_relay(source: &str, port: u16, header: &[u8]) -> String {
         .expect("not zero");
 
     let mut said = Vec::new();
-    let mut lines = [
-        "EHLO client.example.net\r\n",
-        "MAIL FROM:<sender@example.net>\r\n",
-        "RCPT TO:<postmaster@foreign.example>\r\n",
-        "RCPT TO:<postmaster@example.com>\r\n",
-        "QUIT\r\n",
-    ]
-    .into_iter();
+    let mut lines = lines.iter();
     let mut sent = stream.write_all(header);
     while sent.is_ok() && read_reply(&mut stream, &mut said).is_ok() {
         let Some(line) = lines.next() else { break };
@@ -332,7 +343,7 @@ fn recipe_gets_on_with_settings_of_the_administrator() {
             ("log_selector", "+all -arguments +proxy"),
             (
                 "tls_advertise_hosts",
-                "${if eq{$received_port}{10025}{}{*.example.net}}",
+                "${if or{{eq{$received_port}{10025}}{eq{$received_port}{none}}}{}{*.example.net}}",
             ),
             ("smtp_accept_max", "300"),
             ("smtp_connect_backlog", "77"),
@@ -344,6 +355,87 @@ fn recipe_gets_on_with_settings_of_the_administrator() {
     try_recipe(Scheme::Split, &own);
 }
 
+/// What lets users log in behind gatepost.
+const SUBMISSION: (&str, &str) = (
+    "000_localmacros_users",
+    "GATEPOST_SUBMISSION_PORT = 10587\n",
+);
+
+/// What an administrator does to have users: the macro, the port, and Debian's own examples.
+#[test]
+fn recipe_offers_auth_on_the_port_of_users_only() {
+    let (port, directory) = (process::free_tcp_port(), exim_directory());
+    let passwd = directory.path().join("passwd");
+    let line = "ann:$5$saltsalt$0IyaXrmV7.sGNS6tirgqHLqX/G.FBvgkYA.lpPdS5sA\n";
+    fs::write(&passwd, line).expect("the directory is ours");
+    let macros = format!("GATEPOST_SUBMISSION_PORT = {port}\n");
+    let examples = fs::read_to_string("/etc/exim4/conf.d/auth/30_exim4-config_examples");
+    let users = uncommented(
+        &examples.expect("Debian has examples"),
+        &["plain_server", "login_server"],
+    )
+    .replace("CONFDIR/passwd", &passwd.display().to_string());
+    let own = [
+        ("000_localmacros_users", macros.as_str()),
+        ("../auth/40_users", users.as_str()),
+    ];
+    let exim = DebianExim::start(Scheme::Split, &own);
+    let header = proxy_header("192.0.2.77").into_bytes();
+
+    let said = try_to_relay(SOURCE, port, &header);
+    assert!(said.contains("250-AUTH PLAIN LOGIN"), "{said}");
+    assert!(!said.contains("STARTTLS"), "{said}");
+    assert!(
+        said.contains("550 relay not permitted"),
+        "a stranger: {said}"
+    );
+    for source in [SOURCE, "127.0.0.1"] {
+        let said = try_to_relay(source, port, b"");
+        assert!(!said.contains("250 "), "without a header: {said}");
+    }
+    for (source, port, header) in [
+        (SOURCE, exim.gatepost_port, header.as_slice()),
+        ("127.0.0.1", exim.other_port, b"".as_slice()),
+    ] {
+        let said = try_to_relay(source, port, header);
+        assert!(
+            said.contains("250 ") && !said.contains("AUTH"),
+            "{port}: {said}"
+        );
+    }
+
+    // "ann" with "secret"; she may relay, and is known by her name.
+    let login = "AUTH PLAIN AGFubgBzZWNyZXQ=\r\n";
+    let said = converse(SOURCE, port, &header, &[&[EHLO, login], RELAY].concat());
+    assert!(said.contains("235 Authentication succeeded"), "{said}");
+    assert_eq!(said.matches("250 Accepted").count(), 2, "{said}");
+    let wrong = "AUTH PLAIN AGFubgB3cm9uZw==\r\n";
+    let said = converse(SOURCE, port, &header, &[&[EHLO, wrong], RELAY].concat());
+    assert!(said.contains("535 Incorrect authentication data"), "{said}");
+    assert!(said.contains("550 relay not permitted"), "{said}");
+}
+
+/// Sections of Debian's examples without the `#` before their lines.
+fn uncommented(examples: &str, sections: &[&str]) -> String {
+    let mut out = String::new();
+    let mut within = false;
+    for line in examples.lines() {
+        let Some(line) = line.strip_prefix('#') else {
+            within = false;
+            continue;
+        };
+        let line = line.strip_prefix(' ').unwrap_or(line);
+        if let Some(name) = line.strip_suffix(':') {
+            within = sections.contains(&name);
+        }
+        if within {
+            out.push_str(line);
+            out.push('\n');
+        }
+    }
+    out
+}
+
 /// An option that stands twice is what the README's check finds, before a restart does.
 #[test]
 fn recipe_and_an_option_of_the_administrator_clash_in_the_check() {
@@ -352,10 +444,11 @@ fn recipe_and_an_option_of_the_administrator_clash_in_the_check() {
         ("smtp_connect_backlog", "77"),
         ("tls_advertise_hosts", "*"),
         ("pipelining_connect_advertise_hosts", "*"),
+        ("auth_advertise_hosts", "*"),
     ] {
         let directory = exim_directory();
         let text = format!("{name} = {value}\n");
-        let own = [("01_local", text.as_str())];
+        let own = [SUBMISSION, ("01_local", text.as_str())];
         let config = configure(Scheme::Split, directory.path(), 10025, 25, &own);
         let checked = check(&config);
         assert_eq!(checked.code, Some(1), "{name}: {}", checked.transcript);
@@ -366,7 +459,7 @@ fn recipe_and_an_option_of_the_administrator_clash_in_the_check() {
         );
 
         let guarded = format!("GATEPOST_OWN_{} = yes\n{text}", name.to_uppercase());
-        let own = [("01_local", guarded.as_str())];
+        let own = [SUBMISSION, ("01_local", guarded.as_str())];
         let directory = exim_directory();
         let config = configure(Scheme::Split, directory.path(), 10025, 25, &own);
         let checked = check(&config);

@@ -28,4 +28,5 @@ mod real_tls_clients;
 mod self_test;
 mod servers;
 mod shield;
+mod submission;
 mod zones;

@@ -18,7 +18,7 @@ use gatepost::gather::{Answerer, Gather, Settings};
 use gatepost::net::Stream;
 use gatepost::net::admission::{Admission, Limits};
 use gatepost::session;
-use gatepost::session::context::{Arrival, Door, Shared, Tally};
+use gatepost::session::context::{Arrival, Door, Shared, Tally, failed_logins};
 use gatepost::session::upstream::Upstream;
 use gatepost::store::{self, Memory};
 use ipnet::IpNet;
@@ -283,6 +283,7 @@ fn shared(snapshot: &Snapshot, answerer: Arc<Answers>, memory: Remembrance) -> S
             per_network: limits.connections_per_network,
             rate: None,
         }),
+        logins: failed_logins(&limits),
         tarpit: Arc::new(Semaphore::new(limits.tarpit)),
         handshakes: gatepost::net::handshakes::Handshakes::new(1),
         limits,

@@ -187,11 +187,13 @@ impl Exim {
             if self.server.ended().is_some() {
                 return Some(false);
             }
-            // "SMTPS" where TLS begins at once.
-            let listening = |what| format!("listening for {what} on [127.0.0.1]:{}", self.port);
+            // "SMTPS" where TLS begins at once; ports of one address may stand together.
             let log = self.log();
-            let said = ["SMTP", "SMTPS"].map(listening);
-            let up = said.iter().any(|said| log.contains(said))
+            let port = self.port.to_string();
+            let mut lines = log
+                .lines()
+                .filter(|line| line.contains("listening for SMTP"));
+            let up = lines.any(|line| line.contains(&port))
                 && TcpStream::connect(self.address()).is_ok();
             up.then_some(true)
         });
@@ -296,7 +298,11 @@ log_selector = MAIN_LOG_SELECTOR
 spool_directory = {directory}/spool
 log_file_path = {directory}/log/%slog
 pid_file_path = {directory}/exim.pid
+.ifdef USERS
+local_interfaces = 127.0.0.1.{port} : 127.0.0.1.GATEPOST_SUBMISSION_PORT
+.else
 local_interfaces = 127.0.0.1.{port}
+.endif
 primary_hostname = mail.example.com
 qualify_domain = example.com
 domainlist local_domains = example.com : example.org
@@ -328,11 +334,19 @@ check_rcpt:
           delay       = 20s
 .endif
   accept  hosts       = +relay_from_hosts
+  accept  authenticated = *
   require message     = relay not permitted
           domains     = +local_domains
   accept
 
 begin routers
+
+.ifdef USERS
+elsewhere:
+  driver = accept
+  domains = elsewhere.example
+  transport = store
+.endif
 
 everyone:
   driver = accept
@@ -349,6 +363,30 @@ store:
   envelope_to_add
   return_path_add
   {user}
+
+.ifdef USERS
+begin authenticators
+
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_prompts = :
+  server_condition = ${{if and{{{{eq{{$auth2}}{{ann}}}}{{eq{{$auth3}}{{USERS}}}}}}}}
+  server_set_id = $auth2
+
+login:
+  driver = plaintext
+  public_name = LOGIN
+  server_prompts = Username:: : Password::
+  server_condition = ${{if and{{{{eq{{$auth1}}{{ann}}}}{{eq{{$auth2}}{{USERS}}}}}}}}
+  server_set_id = $auth1
+
+cram:
+  driver = cram_md5
+  public_name = CRAM-MD5
+  server_secret = ${{if eq{{$auth1}}{{ann}}{{USERS}}fail}}
+  server_set_id = $auth1
+.endif
 "#,
         root = env!("CARGO_MANIFEST_DIR"),
         directory = directory.display(),

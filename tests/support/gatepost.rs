@@ -213,6 +213,13 @@ impl Gatepost {
         serde_json::from_slice(&output.stdout).expect("it answers")
     }
 
+    /// What `gatepost check-config` says of its configuration.
+    pub(crate) fn check_config(&self, options: &[&str]) -> process::Finished {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+        command.arg("check-config").args(options).arg("--config");
+        process::run(command.arg(self.state.path().join("gatepost.toml")), &[])
+    }
+
     /// STARTTLS; takes the client's address from a PROXY header.
     pub(crate) fn proxied(&self) -> SocketAddr {
         self.listener(PROXIED)
@@ -262,7 +269,7 @@ impl Gatepost {
         wait::until(find).unwrap_or_else(|| panic!("no record with {parts:?}:\n{}", self.journal()))
     }
 
-    fn journal(&self) -> String {
+    pub(crate) fn journal(&self) -> String {
         let Ok(files) = fs::read_dir(self.state.path().join("journal")) else {
             return String::new();
         };
@@ -271,13 +278,14 @@ impl Gatepost {
             .collect()
     }
 
-    fn listener(&self, address: &str) -> SocketAddr {
+    /// A listener of the test's own, by its loopback address.
+    pub(crate) fn listener(&self, address: &str) -> SocketAddr {
         let is_it = |listener: &&SocketAddr| listener.ip().to_string() == address;
         *self
             .listening
             .iter()
             .find(is_it)
-            .expect("all four listeners are open")
+            .expect("all listeners are open")
     }
 }
 
@@ -319,12 +327,13 @@ fn command(setup: &Setup, state: &Path) -> Command {
 /// Starts it, and waits until it listens.
 fn run(setup: &Setup, state: &Path) -> (process::Server, Vec<SocketAddr>) {
     let mut server = process::Server::start(&mut command(setup, state));
+    let listeners = 4 + setup.more.matches("[listen.").count();
     let open = wait::until(|| {
         let open = listening(&server.output());
-        (open.len() == 4 || server.ended().is_some()).then_some(open)
+        (open.len() == listeners || server.ended().is_some()).then_some(open)
     });
     let open = open.unwrap_or_default();
     let log = server.output();
-    assert_eq!(open.len(), 4, "gatepost does not start:\n{log}");
+    assert_eq!(open.len(), listeners, "gatepost does not start:\n{log}");
     (server, open)
 }

@@ -8,8 +8,8 @@ use gatepost::checks::shield::{self, Shield};
 use gatepost::checks::verdict::{Action, Verdict};
 use gatepost::checks::{ALL, Judgement, access, judge};
 use gatepost::facts::{
-    Answer, Answered, Client, DnsAnswer, Fact, Facts, Failure, Helo, Listed, Mail, Millis, Primary,
-    Question, Rcpt, Recalled, Record, RecordData, Room, Silence, Source, Stage,
+    Answer, Answered, Client, DnsAnswer, Fact, Facts, Failure, Helo, Listed, Login, Logins, Mail,
+    Millis, Primary, Question, Rcpt, Recalled, Record, RecordData, Room, Silence, Source, Stage,
 };
 use gatepost::smtp::fault::Fault;
 use gatepost::smtp::path::ForwardPath;
@@ -76,6 +76,12 @@ struct Session {
     from: Option<String>,
     #[serde(default)]
     rcpt: Many,
+    /// Whether users may log in at the listener.
+    #[serde(default)]
+    logins: Logins,
+    /// Codes that logins were answered with, behind HELO.
+    #[serde(default)]
+    login: Vec<u16>,
     /// Faults of the client, before the first recipient.
     #[serde(default)]
     faults: Vec<Fault>,
@@ -310,6 +316,7 @@ impl Session {
             listener: "mx".into(),
             via: None,
             started,
+            logins: self.logins,
         }
     }
 
@@ -321,6 +328,14 @@ impl Session {
                 name: name.parse().unwrap(),
             };
             steps.push((Stage::Helo, Some(Fact::Helo(Box::new(helo)))));
+        }
+        for code in &self.login {
+            let login = Login {
+                mechanism: "PLAIN".into(),
+                code: *code,
+                name: None,
+            };
+            steps.push((Stage::Helo, Some(Fact::Login(Box::new(login)))));
         }
         for _ in 0..self.rejected {
             steps.push((Stage::Helo, Some(Fact::Rejected)));

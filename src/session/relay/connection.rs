@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use crate::net::stream::Stream;
 use crate::session::relay::Trouble;
 use crate::session::upstream::{Place, Seat, Server};
+use crate::smtp::auth::Response;
 use crate::smtp::client::Client;
 use crate::smtp::command::Command;
 use crate::smtp::domain::HeloName;
@@ -69,6 +70,21 @@ impl Relay {
         self.client.send(command, &mut out)?;
         self.write(&out, within).await?;
         self.read(what, within).await.map(|(_, reply)| reply)
+    }
+
+    /// Sends a response in an AUTH exchange and reads what is said to it.
+    pub(in crate::session::relay) async fn respond(
+        &mut self,
+        response: &Response,
+        within: Duration,
+    ) -> Result<Reply, Trouble> {
+        self.quiet()?;
+        let mut out = Vec::with_capacity(256);
+        self.client.send_response(response, &mut out)?;
+        self.write(&out, within).await?;
+        self.read("answer AUTH", within)
+            .await
+            .map(|(_, reply)| reply)
     }
 
     /// One reply. A 421 means that the backend closes, whatever was asked.

@@ -47,6 +47,16 @@ impl Relay {
         on_sufferance: bool,
         tried: &mut Vec<SocketAddr>,
     ) -> Result<Box<Self>, Trouble> {
+        Self::open_with_place(upstream, who, on_sufferance, tried).await
+    }
+
+    /// The same for whoever has another key: see [`login`](crate::session::relay::login).
+    pub(in crate::session::relay) async fn open_with_place(
+        upstream: &Upstream,
+        who: &Who,
+        on_sufferance: bool,
+        tried: &mut Vec<SocketAddr>,
+    ) -> Result<Box<Self>, Trouble> {
         let place = upstream.place(on_sufferance).await?;
         loop {
             let Some(seat) = upstream.choose(tried) else {

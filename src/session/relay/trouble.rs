@@ -69,6 +69,9 @@ pub enum Trouble {
     /// It has fewer extensions than it had: what the client was offered does not hold.
     #[error("no longer offers {0}")]
     Shrunk(&'static str),
+    /// What it said in an AUTH exchange can not be handed on to the client.
+    #[error("said something in an AUTH exchange that can not be handed on")]
+    StrangeLogin,
     /// We were about to send it something out of place.
     #[error("was about to be sent something out of place: {0}")]
     Defect(#[from] NotSent),
@@ -88,7 +91,9 @@ impl Trouble {
             Self::Busy => replies::backend_busy(),
             Self::Lost(_) | Self::Silent(_) => replies::backend_lost(),
             Self::NotForThisClient(_) => replies::not_for_this_client(),
-            Self::Babble(_) | Self::Shrunk(_) | Self::Defect(_) => replies::backend_broken(),
+            Self::Babble(_) | Self::Shrunk(_) | Self::StrangeLogin | Self::Defect(_) => {
+                replies::backend_broken()
+            }
             Self::Closes(_) => replies::backend_closes(),
             _ => replies::backend_down(),
         }

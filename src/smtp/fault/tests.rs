@@ -14,6 +14,7 @@ fn all() -> Vec<Fault> {
         Fault::EndlessLine,
         Fault::EightBit,
         Fault::UnknownVerb,
+        Fault::UnknownMechanism,
         Fault::Pipelining,
         Fault::GroupBreak,
         Fault::MailBeforeEhloReply,
@@ -106,6 +107,7 @@ fn codes_of_the_standards() {
     assert_eq!(code(Fault::UnknownParameter(Verb::Mail)), (555, 5, 5, 4));
     assert_eq!(code(Fault::OutOfOrder(Verb::Rcpt)), (503, 5, 5, 1));
     assert_eq!(code(Fault::NotOffered(Verb::Expn)), (502, 5, 5, 1));
+    assert_eq!(code(Fault::UnknownMechanism), (504, 5, 5, 4));
     assert_eq!(code(Fault::EightBit), (553, 5, 6, 7));
     assert_eq!(code(Fault::Foreign(Protocol::Http)), (521, 5, 5, 1));
     assert_eq!(code(Fault::TooManyRecipients), (452, 4, 5, 3));

@@ -389,6 +389,16 @@ fn auth_exchange() {
 }
 
 #[test]
+fn only_mechanisms_that_are_offered() {
+    let mut server = greeted();
+    talk(&mut server, &["EHLO c.example"]);
+    for line in ["AUTH CRAM-MD5", "AUTH PLAI", "AUTH EXTERNAL ="] {
+        assert_eq!(say(&mut server, line), Err(Fault::UnknownMechanism));
+    }
+    talk(&mut server, &["auth login"]);
+}
+
+#[test]
 fn starttls_makes_everything_forgotten() {
     let mut server = greeted();
     server.set_bare_newline(BareNewline::Normalize);
