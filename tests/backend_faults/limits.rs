@@ -102,3 +102,18 @@ fn the_last_word_is_not_taken_away_by_a_reset() {
     let (_, record) = run.closed(0);
     assert!(record.bytes_in < 10_000, "there was something unread");
 }
+
+/// The pauses between its chunks count as well: else a chunk now and then would hold the backend for hours.
+#[test]
+fn a_message_in_chunks_is_held_to_the_least_rate() {
+    let mut run = Run::start(PIPELINING, vec![Script::new(PIPELINING)], |config| {
+        config.limits.data_timeout = std::time::Duration::from_secs(1);
+    });
+    run.client.open("user@example.com");
+    run.client.send("BDAT 1\r\na");
+    run.client.reply().expect("250 2.0.0 1 octets received");
+    // Well within the time for a command.
+    run.client.reply().expect("421 4.4.2");
+    let (_, record) = run.closed(0);
+    assert_eq!(record.ended, Ended::ClientTimeout);
+}
