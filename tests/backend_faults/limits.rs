@@ -110,10 +110,11 @@ fn a_message_in_chunks_is_held_to_the_least_rate() {
         config.limits.data_timeout = std::time::Duration::from_secs(1);
     });
     run.client.open("user@example.com");
-    run.client.send("BDAT 1\r\na");
+    run.client.send("BDAT 1\r\n");
+    run.client.body(b"a");
     run.client.reply().expect("250 2.0.0 1 octets received");
     // Well within the time for a command.
     run.client.reply().expect("421 4.4.2");
-    let (_, record) = run.closed(0);
+    let (_, record) = run.closed(1);
     assert_eq!(record.ended, Ended::ClientTimeout);
 }
