@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, ready};
+use futures_util::future::{BoxFuture, join, ready};
 use hickory_resolver::proto::rr::Name;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -171,49 +171,65 @@ impl LookUp {
         let looked = timeout_at(deadline, &mut asking).await;
         // Others wait for it, and for this lookup nobody does any more.
         drop(place);
-        if let Ok(looked) = looked {
-            return self.settle(looked);
-        }
-        self.settle(Looked {
+        let is_late = looked.is_err();
+        let in_doubt = self.settle(looked.unwrap_or(Looked {
             answer: DnsAnswer::Failed(Failure::Timeout),
             ttl: None,
-        });
+        }));
         // The lookup goes on for as long again, so that the next asker may have its answer.
-        if let Some(_place) = inner.places.late() {
-            self.late(timeout(inner.timeout, asking).await.ok());
+        let late = async {
+            let _place = is_late.then(|| inner.places.late()).flatten()?;
+            timeout(inner.timeout, asking).await.ok()
+        };
+        let finding_out = async {
+            if in_doubt {
+                self.find_out().await;
+            }
+        };
+        let (late, ()) = join(late, finding_out).await;
+        self.late(late);
+    }
+
+    /// Whether the resolver is silent, or only the servers of names that clients have chosen.
+    async fn find_out(&mut self) {
+        if self.inner.wire.is_answered(self.inner.timeout).await {
+            self.leave.excused();
+        } else {
+            self.leave.failed();
         }
     }
 
-    /// Keeps the answer, tells it to all who wait, and says how zone or resolver did.
-    fn settle(&mut self, looked: Looked) {
+    /// Keeps the answer, tells it to all who wait, and says how zone or resolver did. True if it must be found out whether
+    /// the resolver is to blame.
+    fn settle(&mut self, looked: Looked) -> bool {
         let Looked { answer, ttl } = looked;
+        let mut in_doubt = false;
         match answer {
-            DnsAnswer::Failed(Failure::Timeout) => self.leave.failed(),
             DnsAnswer::Failed(_) if self.in_zone => self.leave.failed(),
+            DnsAnswer::Failed(Failure::Timeout) => in_doubt = self.leave.unanswered(),
             _ => self.leave.answered(),
         }
         if self.in_zone && answer.a().next().is_some() {
             self.leave.listed(answer.a());
         }
         if self.leave.is_unfit() {
-            return self.flight.arrive(DnsAnswer::Failed(Failure::Suspended));
+            self.flight.arrive(DnsAnswer::Failed(Failure::Suspended));
+            return in_doubt;
         }
         let time = keep(&answer, ttl);
         self.inner
             .answers
             .put(self.flight.key().clone(), answer.clone(), time);
         self.flight.arrive(answer);
+        in_doubt
     }
 
     /// What came after the askers had been told that nothing came: better than the failure that is kept now.
     fn late(&mut self, looked: Option<Looked>) {
-        match looked {
-            None
-            | Some(Looked {
-                answer: DnsAnswer::Failed(_),
-                ..
-            }) => {}
-            Some(looked) => self.settle(looked),
+        if let Some(looked) = looked
+            && !matches!(looked.answer, DnsAnswer::Failed(_))
+        {
+            self.settle(looked);
         }
     }
 }

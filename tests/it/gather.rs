@@ -236,6 +236,27 @@ async fn a_dead_resolver_is_not_waited_for_after_five_failures() {
 }
 
 #[tokio::test]
+async fn names_that_nobody_answers_are_not_held_against_the_resolver() {
+    let control = serve(zone()).await;
+    let gather = gather(control.address(), Duration::from_millis(300));
+    // As a client would choose them: all in one session, on a host that asks nothing else.
+    let names = (0..8).map(|number| format!("{number}.evil{number}.test"));
+    let silent = |name: String| {
+        control.treat(&name, Manner::Drop);
+        question(&name, RecordType::A)
+    };
+    let questions: Vec<_> = names.map(silent).collect();
+    let answers = join_all(questions.iter().map(|question| gather.ask(question)));
+    for (answer, _) in answers.await {
+        assert_eq!(answer, Answer::Dns(failed(Failure::Timeout)));
+    }
+    until(|| gather.health().resolver.failed == 8).await;
+    until(|| gather.health().resolver.state() == "up").await;
+    let (answer, source) = ask(&gather, "next.test", RecordType::A).await;
+    assert_eq!((answer, source), (DnsAnswer::NoName, Source::Live));
+}
+
+#[tokio::test]
 async fn a_failing_zone_is_suspended_alone() {
     let control = serve(zone()).await;
     let gather = patient(control.address());
