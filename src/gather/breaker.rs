@@ -3,6 +3,12 @@
 //! It counts failures in a row and keeps what the zone's last test has shown
 //! ([`test_entries`](crate::gather::test_entries)); it does not ask and keeps no answers. Time is tokio's. Opening,
 //! closing and zone trouble are told in the log, once each.
+//!
+//! A name outside of the zones is one that a client has chosen, and silence about it is first of all silence of that client's
+//! name servers: a session brings more than five such names. So such silence opens the resolver's breaker, or keeps it open,
+//! only when the resolver is silent too about a name that no client can choose
+//! ([`Leave::unanswered`], asked by [`look_up`](crate::gather::look_up)). Neither answers of the zones nor names under
+//! different domains would do: the zones are asked before the names and then not again, and domains are cheap.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -68,6 +74,8 @@ struct State {
     failed: u64,
     in_a_row: u32,
     open: Option<Open>,
+    /// Whether somebody is finding out if it is to blame.
+    in_doubt: bool,
     trouble: u64,
     /// Whether the trouble has been told and no proper listing has come since.
     troubled: bool,
@@ -96,6 +104,8 @@ pub(in crate::gather) struct Breaker {
 pub(in crate::gather) struct Leave {
     breaker: Arc<Breaker>,
     probe: bool,
+    /// Whether its holder is finding out if the breaker is to blame.
+    doubts: bool,
 }
 
 impl Breaker {
@@ -122,6 +132,7 @@ impl Breaker {
         Some(Leave {
             breaker: Arc::clone(self),
             probe,
+            doubts: false,
         })
     }
 
@@ -217,9 +228,43 @@ impl Breaker {
 impl Leave {
     /// An answer came, in time or late.
     pub(in crate::gather) fn answered(&mut self) {
+        self.acquit(|state| state.answered = state.answered.saturating_add(1));
+    }
+
+    /// There was no answer, for which another may be to blame. True if that would open the breaker or keep it open: then the
+    /// holder asks something else of it, and says [`Leave::failed`] or [`Leave::excused`].
+    #[must_use]
+    pub(in crate::gather) fn unanswered(&mut self) -> bool {
         let mut state = self.breaker.lock();
-        state.answered = state.answered.saturating_add(1);
+        let decides = match state.open {
+            None => state.in_a_row.saturating_add(1) >= PATIENCE,
+            Some(_) => self.probe,
+        };
+        if !decides {
+            drop(state);
+            self.failed();
+            return false;
+        }
+        // One is enough to find out.
+        self.doubts = !std::mem::replace(&mut state.in_doubt, true);
+        if !self.doubts {
+            state.failed = state.failed.saturating_add(1);
+        }
+        self.doubts
+    }
+
+    /// There was no answer, but the breaker is not to blame.
+    pub(in crate::gather) fn excused(&mut self) {
+        self.acquit(|state| state.failed = state.failed.saturating_add(1));
+    }
+
+    fn acquit(&mut self, count: impl FnOnce(&mut State)) {
+        let mut state = self.breaker.lock();
+        count(&mut state);
         state.in_a_row = 0;
+        if std::mem::take(&mut self.doubts) {
+            state.in_doubt = false;
+        }
         let suspended = state.open.take().is_some();
         drop(state);
         self.probe = false;
@@ -256,6 +301,9 @@ impl Leave {
         let mut state = self.breaker.lock();
         state.failed = state.failed.saturating_add(1);
         state.in_a_row = state.in_a_row.saturating_add(1);
+        if std::mem::take(&mut self.doubts) {
+            state.in_doubt = false;
+        }
         let back_off = match &state.open {
             None if state.in_a_row < PATIENCE => return,
             None => BACK_OFF_LEAST,
@@ -278,10 +326,14 @@ impl Leave {
 
 impl Drop for Leave {
     fn drop(&mut self) {
-        if !self.probe {
+        if !self.probe && !self.doubts {
             return;
         }
-        if let Some(open) = &mut self.breaker.lock().open {
+        let mut state = self.breaker.lock();
+        if self.doubts {
+            state.in_doubt = false;
+        }
+        if let Some(open) = state.open.as_mut().filter(|_| self.probe) {
             open.probing = false;
         }
     }

@@ -17,10 +17,13 @@ use hickory_resolver::net::{DnsError, NetError, NoRecords};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, Record as Raw, RecordType as RawType};
 use hickory_resolver::system_conf::read_system_conf;
+use tokio::time::timeout;
 
 use crate::facts::{DnsAnswer, Failure, Record, RecordData, RecordType, TXT_MAX};
 use crate::gather::GatherProblem;
 
+/// A name that no client has chosen: every resolver has it in its memory, or gets it from the root's own servers.
+const OWN: &str = "a.root-servers.net";
 /// Most records of the type asked for; an answer with more says nothing usable.
 const MOST_RECORDS: usize = 64;
 /// Most CNAME records followed.
@@ -73,6 +76,17 @@ impl Wire {
             Ok(lookup) => read(&name, kind, &lookup),
             Err(error) => refused(&error),
         }
+    }
+
+    /// Whether the resolver answers at all within `most`, whatever it says.
+    pub(in crate::gather) async fn is_answered(&self, most: Duration) -> bool {
+        let Some(name) = wire_name(OWN) else {
+            return false;
+        };
+        let asking = self.look_up(name, RecordType::A);
+        timeout(most, asking)
+            .await
+            .is_ok_and(|looked| looked.answer != DnsAnswer::Failed(Failure::Timeout))
     }
 }
 

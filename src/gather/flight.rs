@@ -15,8 +15,9 @@ use crate::gather::cache::Key;
 /// Every lookup under way.
 pub(in crate::gather) struct Flights {
     under_way: DashMap<Key, Arrival>,
-    places: Arc<Semaphore>,
-    bound: usize,
+    /// Of their own, so that names that clients choose do not crowd out lists.
+    in_zones: Arc<Semaphore>,
+    outside: Arc<Semaphore>,
 }
 
 /// Where the answer of a lookup will arrive.
@@ -47,14 +48,18 @@ pub(in crate::gather) enum Boarding {
 }
 
 impl Flights {
-    /// Room for `bound` lookups.
+    /// Room for `bound` lookups in watched zones, and as many others.
     pub(in crate::gather) fn new(bound: usize) -> Arc<Self> {
-        let places = Arc::new(Semaphore::new(bound));
         Arc::new(Self {
             under_way: DashMap::new(),
-            places,
-            bound,
+            in_zones: Arc::new(Semaphore::new(bound)),
+            outside: Arc::new(Semaphore::new(bound)),
         })
+    }
+
+    /// Whether the lookup of `key` is under way.
+    pub(in crate::gather) fn has(&self, key: &Key) -> bool {
+        self.under_way.contains_key(key)
     }
 
     /// Joins the lookup of `key` or takes a place for a new one. `known` is looked at once more when none is under way:
@@ -62,6 +67,7 @@ impl Flights {
     pub(in crate::gather) fn board(
         self: &Arc<Self>,
         key: &Key,
+        in_zone: bool,
         known: impl FnOnce() -> Option<DnsAnswer>,
     ) -> Boarding {
         let vacant = match self.under_way.entry(key.clone()) {
@@ -71,7 +77,12 @@ impl Flights {
         if let Some(answer) = known() {
             return Boarding::Known(answer);
         }
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+        let places = if in_zone {
+            &self.in_zones
+        } else {
+            &self.outside
+        };
+        let Ok(place) = Arc::clone(places).try_acquire_owned() else {
             return Boarding::Full;
         };
         let (sender, receiver) = watch::channel(None);
@@ -88,7 +99,7 @@ impl Flights {
 
     /// How many lookups are under way.
     pub(in crate::gather) fn under_way(&self) -> usize {
-        self.bound.saturating_sub(self.places.available_permits())
+        self.under_way.len()
     }
 }
 
@@ -136,10 +147,10 @@ mod tests {
     #[tokio::test]
     async fn the_second_asker_gets_the_answer_of_the_first() {
         let flights = Flights::new(8);
-        let Boarding::First(flight, first) = flights.board(&key("a"), || None) else {
+        let Boarding::First(flight, first) = flights.board(&key("a"), false, || None) else {
             panic!("no lookup was under way")
         };
-        let Boarding::Joined(second) = flights.board(&key("a"), || None) else {
+        let Boarding::Joined(second) = flights.board(&key("a"), false, || None) else {
             panic!("the lookup was under way")
         };
         flight.arrive(DnsAnswer::NoName);
@@ -153,7 +164,7 @@ mod tests {
     #[test]
     fn an_answer_that_came_meanwhile_is_taken() {
         let flights = Flights::new(8);
-        let boarding = flights.board(&key("a"), || Some(DnsAnswer::NoData));
+        let boarding = flights.board(&key("a"), false, || Some(DnsAnswer::NoData));
         assert!(matches!(boarding, Boarding::Known(DnsAnswer::NoData)));
         assert_eq!(flights.under_way(), 0);
     }
@@ -161,11 +172,14 @@ mod tests {
     #[tokio::test]
     async fn places_are_bounded_and_given_back() {
         let flights = Flights::new(2);
-        let a = flights.board(&key("a"), || None);
-        let b = flights.board(&key("b"), || None);
-        assert!(matches!(flights.board(&key("c"), || None), Boarding::Full));
+        let a = flights.board(&key("a"), false, || None);
+        let b = flights.board(&key("b"), false, || None);
         assert!(matches!(
-            flights.board(&key("b"), || None),
+            flights.board(&key("c"), false, || None),
+            Boarding::Full
+        ));
+        assert!(matches!(
+            flights.board(&key("b"), false, || None),
             Boarding::Joined(_)
         ));
         let (Boarding::First(flight, arrival), Boarding::First(..)) = (a, b) else {
@@ -174,8 +188,21 @@ mod tests {
         drop(flight);
         assert_eq!(arrival.wait().await, DnsAnswer::Failed(Failure::Timeout));
         assert!(matches!(
-            flights.board(&key("c"), || None),
+            flights.board(&key("c"), false, || None),
             Boarding::First(..)
         ));
+    }
+
+    #[tokio::test]
+    async fn lists_have_room_of_their_own() {
+        let flights = Flights::new(1);
+        let _other = flights.board(&key("a"), false, || None);
+        let full = flights.board(&key("b"), false, || None);
+        assert!(matches!(full, Boarding::Full));
+        let list = flights.board(&key("b"), true, || None);
+        assert!(matches!(list, Boarding::First(..)));
+        assert!(flights.has(&key("b")) && !flights.has(&key("c")));
+        let full = flights.board(&key("c"), true, || None);
+        assert!(matches!(full, Boarding::Full));
     }
 }

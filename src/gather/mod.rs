@@ -5,7 +5,8 @@
 //! that an answer nobody waits for any more still reaches the cache. It never judges an answer: a failure is an answer.
 //!
 //! ```text
-//! ask → cache → flight (one lookup per question) → zone, resolver (breakers) → dns (hickory-resolver)
+//! ask → cache → places (a client's share) → flight (one lookup per question) → zone, resolver (breakers)
+//!     → look_up, places (on the wire) → dns (hickory-resolver)
 //! test_entries: is each zone fit to be asked?     memory: what the store knows     primary: does it greet?
 //! rates: recipients counted
 //! ```
@@ -15,14 +16,16 @@ mod cache;
 mod dns;
 mod fitness;
 mod flight;
+mod look_up;
 pub mod memory;
+mod places;
 mod primary;
 pub mod rates;
 mod test_entries;
 mod zone;
 mod zone_memory;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -30,17 +33,15 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use hickory_resolver::net::NetError;
-use hickory_resolver::proto::rr::Name;
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::facts::{Answer, DnsAnswer, DnsName, Failure, Millis};
-use crate::facts::{Question, Recalled, RecordData, RecordType, Silence, Source};
-use crate::gather::breaker::{Breaker, Leave};
-use crate::gather::cache::{Answers, Key, keep};
-use crate::gather::dns::{Looked, Wire, wire_name};
-use crate::gather::flight::{Arrival, Boarding, Flight, Flights};
+use crate::facts::{Answer, DnsAnswer, DnsName, Millis, Question};
+use crate::facts::{Recalled, RecordData, RecordType, Silence, Source};
+use crate::gather::breaker::Breaker;
+use crate::gather::cache::Answers;
+use crate::gather::dns::Wire;
+use crate::gather::flight::Flights;
 use crate::gather::memory::Remembrance;
+use crate::gather::places::{Places, Shares, UNDER_WAY};
 use crate::gather::primary::Primaries;
 use crate::gather::rates::Rates;
 use crate::gather::zone::Zones;
@@ -49,15 +50,19 @@ pub use crate::gather::breaker::Standing;
 pub use crate::gather::fitness::Fitness;
 pub use crate::gather::zone::Zone;
 
-/// Lookups on the wire at one time: each costs a UDP socket.
-const ON_THE_WIRE: usize = 500;
-/// Lookups under way at one time, those that wait for the wire included; beyond it questions fail at once.
-const UNDER_WAY: usize = 4096;
-
 /// Answers questions: the live world, a record that is replayed, or a script.
 pub trait Answerer: Send + Sync {
     /// The answer to `question` and where it came from. Always resolves, and soon: within the resolver's timeout.
     fn ask(&self, question: &Question) -> BoxFuture<'static, (Answer, Source)>;
+
+    /// The same for `client`, who gets no more than its share where room is short.
+    fn ask_for(
+        &self,
+        _client: IpAddr,
+        question: &Question,
+    ) -> BoxFuture<'static, (Answer, Source)> {
+        self.ask(question)
+    }
 }
 
 /// Starts a task that outlives the session that caused it. Only the application has one.
@@ -107,7 +112,6 @@ pub struct Health {
 /// The live world.
 pub struct Gather {
     inner: Arc<Inner>,
-    spawn: Spawn,
     memory: OnceLock<Remembrance>,
 }
 
@@ -117,7 +121,9 @@ struct Inner {
     zones: Zones,
     resolver: Arc<Breaker>,
     wire: Wire,
-    places: Semaphore,
+    places: Places,
+    shares: Arc<Shares>,
+    spawn: Spawn,
     primaries: Primaries,
     rates: Rates,
     timeout: Duration,
@@ -141,7 +147,9 @@ impl Gather {
             zones: Zones::default(),
             resolver: Breaker::new("resolver"),
             wire,
-            places: Semaphore::new(ON_THE_WIRE),
+            places: Places::new(),
+            shares: Arc::default(),
+            spawn,
             primaries: Primaries::default(),
             rates: Rates::default(),
             timeout: settings.timeout,
@@ -151,7 +159,6 @@ impl Gather {
         };
         Ok(Arc::new(Self {
             inner: Arc::new(inner),
-            spawn,
             memory: OnceLock::new(),
         }))
     }
@@ -216,56 +223,17 @@ impl Gather {
         }
     }
 
-    fn ask_dns(&self, name: &DnsName, kind: RecordType) -> BoxFuture<'static, (DnsAnswer, Source)> {
-        let inner = &self.inner;
-        let key = Key::new(name, kind);
-        let zone = inner.zones.of(key.name());
-        // Before memory is asked: what the zone said earlier does not count either.
-        if zone.as_ref().is_some_and(|zone| zone.is_unfit()) {
-            return now(Failure::Suspended);
-        }
-        if let Some(answer) = inner.answers.get(&key) {
-            return inner.remembered(answer);
-        }
-        let Some(wire_name) = wire_name(key.name()) else {
-            return now(Failure::Malformed);
-        };
-        match inner.flights.board(&key, || inner.answers.get(&key)) {
-            Boarding::Known(answer) => inner.remembered(answer),
-            Boarding::Joined(arrival) => {
-                inner.joined.fetch_add(1, Ordering::Relaxed);
-                wait(arrival, inner.timeout)
-            }
-            Boarding::First(flight, arrival) => {
-                self.start(flight, wire_name, zone);
-                wait(arrival, inner.timeout)
-            }
-            Boarding::Full => {
-                inner.overloaded.fetch_add(1, Ordering::Relaxed);
-                now(Failure::Overload)
-            }
-        }
-    }
-
-    /// Starts the lookup, unless its zone or the resolver is known to be failing.
-    fn start(&self, flight: Flight, name: Name, zone: Option<Arc<Breaker>>) {
-        let in_zone = zone.is_some();
-        let breaker = zone.unwrap_or_else(|| Arc::clone(&self.inner.resolver));
-        let Some(leave) = breaker.leave() else {
-            let failure = if in_zone {
-                Failure::Suspended
-            } else {
-                Failure::Timeout
-            };
-            return flight.arrive(DnsAnswer::Failed(failure));
-        };
-        let lookup = LookUp {
-            inner: Arc::clone(&self.inner),
-            flight,
-            leave,
-            in_zone,
-        };
-        (self.spawn)(lookup.run(name).boxed());
+    fn ask_dns(
+        &self,
+        name: &DnsName,
+        kind: RecordType,
+        client: Option<IpAddr>,
+    ) -> BoxFuture<'static, (Answer, Source)> {
+        let asking = self.inner.ask(name, kind, client);
+        let name = name.clone();
+        asking
+            .map(move |(answer, source)| (Answer::Dns(discreet(&name, answer)), source))
+            .boxed()
     }
 }
 
@@ -302,21 +270,16 @@ impl Answerer for Gather {
                     .map(|recalled| (Answer::Memory(recalled), Source::Memory))
                     .boxed()
             }
-            Question::Dns { name, kind } => {
-                let asking = self.ask_dns(name, *kind);
-                let name = name.clone();
-                asking
-                    .map(move |(answer, source)| (Answer::Dns(discreet(&name, answer)), source))
-                    .boxed()
-            }
+            Question::Dns { name, kind } => self.ask_dns(name, *kind, None),
         }
     }
-}
 
-impl Inner {
-    fn remembered(&self, answer: DnsAnswer) -> BoxFuture<'static, (DnsAnswer, Source)> {
-        self.from_cache.fetch_add(1, Ordering::Relaxed);
-        ready((answer, Source::Cache)).boxed()
+    fn ask_for(&self, client: IpAddr, question: &Question) -> BoxFuture<'static, (Answer, Source)> {
+        match question {
+            Question::Dns { name, kind } => self.ask_dns(name, *kind, Some(client)),
+            // Bounded by what a session may do, or answered at once.
+            _ => self.ask(question),
+        }
     }
 }
 
@@ -335,80 +298,4 @@ fn discreet(name: &DnsName, mut answer: DnsAnswer) -> DnsAnswer {
         }
     }
     answer
-}
-
-fn now(failure: Failure) -> BoxFuture<'static, (DnsAnswer, Source)> {
-    ready((DnsAnswer::Failed(failure), Source::Live)).boxed()
-}
-
-fn wait(arrival: Arrival, most: Duration) -> BoxFuture<'static, (DnsAnswer, Source)> {
-    let waiting = timeout(most, arrival.wait());
-    let answer = waiting.map(|answer| answer.unwrap_or(DnsAnswer::Failed(Failure::Timeout)));
-    answer.map(|answer| (answer, Source::Live)).boxed()
-}
-
-/// A lookup, as a task of its own.
-struct LookUp {
-    inner: Arc<Inner>,
-    flight: Flight,
-    /// Of its zone if that is watched, else of the resolver.
-    leave: Leave,
-    in_zone: bool,
-}
-
-impl LookUp {
-    async fn run(mut self, name: Name) {
-        let inner = Arc::clone(&self.inner);
-        // A little early: who started the lookup must hear how it went before giving up on it.
-        let deadline = Instant::now() + inner.timeout * 15 / 16;
-        let Ok(Ok(_place)) = timeout_at(deadline, inner.places.acquire()).await else {
-            inner.overloaded.fetch_add(1, Ordering::Relaxed);
-            return self.flight.arrive(DnsAnswer::Failed(Failure::Overload));
-        };
-        let mut asking = std::pin::pin!(inner.wire.look_up(name, self.flight.key().kind()));
-        match timeout_at(deadline, &mut asking).await {
-            Ok(looked) => self.settle(looked),
-            Err(_) => {
-                self.settle(Looked {
-                    answer: DnsAnswer::Failed(Failure::Timeout),
-                    ttl: None,
-                });
-                // The lookup goes on for as long again, so that the next asker may have its answer.
-                self.late(timeout(inner.timeout, asking).await.ok());
-            }
-        }
-    }
-
-    /// Keeps the answer, tells it to all who wait, and says how zone or resolver did.
-    fn settle(&mut self, looked: Looked) {
-        let Looked { answer, ttl } = looked;
-        match answer {
-            DnsAnswer::Failed(Failure::Timeout) => self.leave.failed(),
-            DnsAnswer::Failed(_) if self.in_zone => self.leave.failed(),
-            _ => self.leave.answered(),
-        }
-        if self.in_zone && answer.a().next().is_some() {
-            self.leave.listed(answer.a());
-        }
-        if self.leave.is_unfit() {
-            return self.flight.arrive(DnsAnswer::Failed(Failure::Suspended));
-        }
-        let time = keep(&answer, ttl);
-        self.inner
-            .answers
-            .put(self.flight.key().clone(), answer.clone(), time);
-        self.flight.arrive(answer);
-    }
-
-    /// What came after the askers had been told that nothing came: better than the failure that is kept now.
-    fn late(&mut self, looked: Option<Looked>) {
-        match looked {
-            None
-            | Some(Looked {
-                answer: DnsAnswer::Failed(_),
-                ..
-            }) => {}
-            Some(looked) => self.settle(looked),
-        }
-    }
 }

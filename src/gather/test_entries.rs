@@ -90,10 +90,7 @@ async fn ask(inner: &Inner, breaker: &Arc<Breaker>, name: &str) -> Option<DnsAns
     let name = wire_name(name)?;
     let mut leave = breaker.leave()?;
     let deadline = Instant::now() + inner.timeout;
-    let _place = timeout_at(deadline, inner.places.acquire())
-        .await
-        .ok()?
-        .ok()?;
+    let _place = timeout_at(deadline, inner.places.take(true)).await.ok()??;
     match timeout_at(deadline, inner.wire.look_up(name, RecordType::A)).await {
         Err(_) => {}
         Ok(looked) if matches!(looked.answer, DnsAnswer::Failed(_)) => {}

@@ -114,7 +114,8 @@ impl Session {
         }
         self.asking.asked.push(question.clone());
         let question = question.clone();
-        let answer = self.shared.answerer.ask(&question);
+        let client = self.client().ip();
+        let answer = self.shared.answerer.ask_for(client, &question);
         let started = Instant::now();
         self.asking.pending.push(Box::pin(async move {
             let (answer, source) = answer.await;

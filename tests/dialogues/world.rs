@@ -1,7 +1,7 @@
 //! What stands around a session in a dialogue: the door, what all sessions share, and who answers questions.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -294,6 +294,10 @@ struct Answers {
 
 impl Answerer for Answers {
     fn ask(&self, question: &Question) -> BoxFuture<'static, (Answer, Source)> {
+        panic!("a session says for whom it asks: {question}")
+    }
+
+    fn ask_for(&self, _: IpAddr, question: &Question) -> BoxFuture<'static, (Answer, Source)> {
         if let Question::Memory(recall) = question {
             let recalled = match recall {
                 Recall::Pass(_) if self.remembered => Recalled::Pass {

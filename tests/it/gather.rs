@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use gatepost::checks::Lists;
 use gatepost::cli::demo::dns::{Code, Control, Manner, Server, Transport, Zone};
@@ -227,11 +228,32 @@ async fn a_dead_resolver_is_not_waited_for_after_five_failures() {
     join_all(questions.iter().map(|question| gather.ask(question))).await;
     until(|| gather.health().resolver.suspended).await;
     let asking = gather.ask(&question("next.test", RecordType::A));
-    let answer = futures_util::FutureExt::now_or_never(asking);
+    let answer = asking.now_or_never();
     assert_eq!(
         answer,
         Some((Answer::Dns(failed(Failure::Timeout)), Source::Live))
     );
+}
+
+#[tokio::test]
+async fn names_that_nobody_answers_are_not_held_against_the_resolver() {
+    let control = serve(zone()).await;
+    let gather = gather(control.address(), Duration::from_millis(300));
+    // As a client would choose them: all in one session, on a host that asks nothing else.
+    let names = (0..8).map(|number| format!("{number}.evil{number}.test"));
+    let silent = |name: String| {
+        control.treat(&name, Manner::Drop);
+        question(&name, RecordType::A)
+    };
+    let questions: Vec<_> = names.map(silent).collect();
+    let answers = join_all(questions.iter().map(|question| gather.ask(question)));
+    for (answer, _) in answers.await {
+        assert_eq!(answer, Answer::Dns(failed(Failure::Timeout)));
+    }
+    until(|| gather.health().resolver.failed == 8).await;
+    until(|| gather.health().resolver.state() == "up").await;
+    let (answer, source) = ask(&gather, "next.test", RecordType::A).await;
+    assert_eq!((answer, source), (DnsAnswer::NoName, Source::Live));
 }
 
 #[tokio::test]
@@ -445,6 +467,119 @@ async fn too_many_lookups_at_one_time_fail_at_once() {
     );
     let health = gather.health();
     assert_eq!((health.under_way, health.overloaded), (4096, 1));
+    watch_list(&gather).await;
+    let mut listed = gather.ask(&question(LISTED, RecordType::A));
+    assert!((&mut listed).now_or_never().is_none(), "lists have room");
+    assert_eq!(gather.health().under_way, 4097);
+}
+
+async fn watch_list(gather: &Gather) {
+    let zone = gather::Zone::new("dnsbl.test", "dnsbl.test", Lists::Addresses);
+    gather.watch_zones(vec![zone]).await;
+}
+
+/// Questions for names that are answered when the test lets them, or never.
+fn held(control: &Control, count: usize) -> Vec<Question> {
+    let names = (0..count).map(|number| format!("{number}.held.test"));
+    let held = |name: String| {
+        control.treat(&name, Manner::Hold);
+        question(&name, RecordType::A)
+    };
+    names.map(held).collect()
+}
+
+/// How many of them have reached the server.
+fn arrived(control: &Control, count: usize) -> u64 {
+    let names = (0..count).map(|number| format!("{number}.held.test"));
+    names.map(|name| control.asked(&name, Transport::Udp)).sum()
+}
+
+#[tokio::test]
+async fn names_that_are_answered_late_do_not_take_the_places_of_lists() {
+    const NAMES: usize = 600;
+    let control = serve(zone()).await;
+    let gather = patient(control.address());
+    watch_list(&gather).await;
+    let questions = held(&control, NAMES);
+    let _asking: Vec<_> = questions
+        .iter()
+        .map(|question| gather.ask(question))
+        .collect();
+    until(|| arrived(&control, NAMES) >= 250).await;
+    assert_eq!(ask(&gather, LISTED, RecordType::A).await.0.a().count(), 1);
+    assert_eq!(arrived(&control, NAMES), 250, "the others wait");
+}
+
+#[tokio::test]
+async fn a_lookup_that_is_late_has_given_back_its_place() {
+    let control = serve(zone()).await;
+    // Long enough that the late ones are seen before they end too.
+    let gather = gather(control.address(), Duration::from_secs(3));
+    let questions = held(&control, 260);
+    let asking = questions.iter().map(|question| gather.ask(question));
+    for (answer, _) in join_all(asking).await {
+        assert!(matches!(answer, Answer::Dns(DnsAnswer::Failed(_))));
+    }
+    until(|| gather.health().under_way <= 50).await;
+    let late = gather.health().under_way;
+    assert_eq!(late, 50, "some may still be answered, and no more");
+}
+
+#[tokio::test]
+async fn one_client_has_its_share_and_others_wait_for_nothing() {
+    const NAMES: usize = 200;
+    let [bot, neighbour, other] =
+        [[192, 0, 2, 1], [192, 0, 2, 200], [198, 51, 100, 1]].map(std::net::IpAddr::from);
+    let control = serve(zone()).await;
+    let gather = patient(control.address());
+    watch_list(&gather).await;
+    let questions = held(&control, NAMES);
+    let asking = questions
+        .iter()
+        .map(|question| gather.ask_for(bot, question));
+    let mut asking: Vec<_> = asking.collect();
+    assert_eq!(gather.health().under_way, 32);
+
+    let fresh = question("fresh.test", RecordType::A);
+    let mut waiting = gather.ask_for(neighbour, &fresh);
+    assert!((&mut waiting).now_or_never().is_none(), "it waits");
+    assert_eq!(gather.health().under_way, 32);
+    let (answer, source) = gather.ask_for(other, &fresh).await;
+    assert_eq!(
+        (answer, source),
+        (Answer::Dns(DnsAnswer::NoName), Source::Live)
+    );
+    let listed = question(LISTED, RecordType::A);
+    let (answer, _) = gather.ask_for(bot, &listed).await;
+    assert!(matches!(answer, Answer::Dns(DnsAnswer::Found(_))));
+    assert_eq!(arrived(&control, NAMES), 32, "no more has left");
+
+    for number in 0..NAMES {
+        control.release(&format!("{number}.held.test"));
+    }
+    for (answer, _) in join_all(asking.drain(..)).await {
+        assert_eq!(answer, Answer::Dns(DnsAnswer::NoName));
+    }
+    let meanwhile = (Answer::Dns(DnsAnswer::NoName), Source::Cache);
+    assert_eq!(waiting.await, meanwhile);
+}
+
+#[tokio::test]
+async fn who_waits_for_its_share_in_vain_hears_so_in_time() {
+    let control = serve(zone()).await;
+    let gather = gather(control.address(), Duration::from_millis(200));
+    let bot = std::net::IpAddr::from([192, 0, 2, 1]);
+    let questions = held(&control, 33);
+    let mut asking: Vec<_> = questions
+        .iter()
+        .map(|question| gather.ask_for(bot, question))
+        .collect();
+    let last = asking.pop().unwrap();
+    assert_eq!(
+        last.await,
+        (Answer::Dns(failed(Failure::Overload)), Source::Live)
+    );
+    assert_eq!(gather.health().overloaded, 1);
 }
 
 #[tokio::test]

@@ -64,3 +64,48 @@ async fn lookups_from_before_neither_lengthen_the_back_off_nor_are_probes() {
     late.answered();
     assert!(!breaker.standing().suspended, "a late answer closes it");
 }
+
+#[tokio::test(start_paused = true)]
+async fn silence_for_which_others_may_be_to_blame_opens_it_only_when_it_was_found_out() {
+    let breaker = Breaker::new("x");
+    fail(&breaker, 4);
+    let mut doubting = breaker.leave().unwrap();
+    assert!(doubting.unanswered());
+    for _ in 0..5 {
+        let more = breaker.leave().unwrap().unanswered();
+        assert!(!more, "one is enough to find out");
+    }
+    doubting.excused();
+    let standing = breaker.standing();
+    assert_eq!((standing.failed, standing.failed_in_a_row), (10, 0));
+    assert_eq!(standing.state(), "up");
+
+    for _ in 0..4 {
+        assert!(!breaker.leave().unwrap().unanswered());
+    }
+    drop(doubting);
+    let mut given_up = breaker.leave().unwrap();
+    assert!(given_up.unanswered());
+    drop(given_up);
+    let mut doubting = breaker.leave().unwrap();
+    assert!(doubting.unanswered());
+    doubting.failed();
+    assert!(breaker.leave().is_none());
+
+    after(1).await;
+    let mut probe = breaker.leave().unwrap();
+    assert!(probe.unanswered(), "a probe that brings nothing");
+    probe.excused();
+    assert!(breaker.leave().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_while_it_is_being_found_out_counts_for_it() {
+    let breaker = Breaker::new("x");
+    fail(&breaker, 4);
+    let mut doubting = breaker.leave().unwrap();
+    assert!(doubting.unanswered());
+    breaker.leave().unwrap().answered();
+    doubting.failed();
+    assert_eq!(breaker.standing().state(), "failing");
+}
