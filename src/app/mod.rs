@@ -235,6 +235,13 @@ impl Running {
         };
         shared.cut.cancel();
         tasks.finish(CUT_GRACE).await;
+        let left = shared.tally.were_cut();
+        if left.sessions > 0 {
+            let named = left.named.iter();
+            let named: Vec<String> = named.map(|(id, client)| format!("{id} {client}")).collect();
+            let (named, more) = (named.join(", "), left.sessions - left.named.len() as u64);
+            tracing::warn!(sessions = left.sessions, left = %named, more, "cut: they had not finished in time; their senders try again");
+        }
         let (sessions, delivered, refused) = shared.tally.totals();
         tracing::info!(sessions, delivered, refused, cut, "stopped");
         // What is written to goes with the last reference; then the threads have written everything and end.
