@@ -57,7 +57,7 @@ pub struct Shared {
     /// Whose TLS handshake is computed when.
     pub handshakes: Handshakes,
     /// Which logins have failed.
-    pub logins: Logins,
+    pub logins: Arc<Logins>,
     /// Where records go; `None` when the journal is switched off.
     pub journal: Option<journal::Writer>,
     /// Cancelled when the process drains: sessions end at the next command boundary outside a transaction.
@@ -74,12 +74,12 @@ pub struct Shared {
 
 /// What counts failed logins by these limits.
 #[must_use]
-pub fn failed_logins(limits: &config::Limits) -> Logins {
-    Logins::new(logins::Limits {
+pub fn failed_logins(limits: &config::Limits) -> Arc<Logins> {
+    Arc::new(Logins::new(logins::Limits {
         per_address: limits.failed_logins_per_address,
         per_network: limits.failed_logins_per_network,
         pause: limits.failed_logins_pause,
-    })
+    }))
 }
 
 /// Counts that must add up: every session is counted once when it starts and once when it has ended. Cheap to clone.

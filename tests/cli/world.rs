@@ -35,7 +35,7 @@ impl World {
         let place = folder.path().display();
         let text = format!(
             r#"hostname = "mx.example.com"
-
+user = "root"
 [listen.mx]
 address = "127.0.0.1:0"
 backend = "store"
@@ -70,9 +70,14 @@ directory = "{place}/journal"
 
     /// The same with something else in one place.
     pub(crate) fn with(mut self, old: &str, new: &str) -> Self {
+        self.change(old, new);
+        self
+    }
+
+    /// Says something else in one place.
+    pub(crate) fn change(&mut self, old: &str, new: &str) {
         assert_eq!(self.text.matches(old).count(), 1, "{old} in\n{}", self.text);
         self.text = self.text.replace(old, new);
-        self
     }
 
     /// The same with more behind it.
@@ -114,10 +119,15 @@ directory = "{place}/journal"
 
     /// `gatepost COMMAND --config FILE`, in the folder.
     pub(crate) fn command(&self, command: &[&str]) -> Command {
-        fs::write(self.path("g.toml"), &self.text).unwrap();
+        self.save();
         let mut gatepost = gatepost(self.folder.path());
         gatepost.args(command).args(["--config", "g.toml"]);
         gatepost
+    }
+
+    /// Writes the configuration.
+    pub(crate) fn save(&self) {
+        fs::write(self.path("g.toml"), &self.text).unwrap();
     }
 
     /// Runs it to its end.
