@@ -263,3 +263,6 @@ fn bind(snapshot: &Snapshot, key: &str, address: SocketAddr) -> Result<TcpListen
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ struct House {
     running: Running,
     address: SocketAddr,
     reloads: usize,
-    _store: Store,
+    store: Store,
 }
 
 /// What the tests change.
@@ -37,7 +37,7 @@ impl House {
             running,
             address,
             reloads: 0,
-            _store: store,
+            store,
         }
     }
 
@@ -202,6 +202,24 @@ fn an_address_that_can_not_be_had_changes_nothing() {
     let problem = status["reload"]["problems"][0].as_str().unwrap();
     assert!(problem.contains("listen.free.address"), "{problem}");
     assert!(recipient(&mut house.client(house.address)).starts_with("250 "));
+}
+
+/// The domain that a self-test asks for, which nobody's server may take.
+#[test]
+fn a_backend_that_would_relay_is_not_taken_up() {
+    let mut house = House::start();
+    let (good, open) = (house.store.address, free_address());
+    let _open = Store::start_for("relay.gatepost.example", &house.world, open);
+    let refused = house.change(&good.to_string(), &open.to_string());
+    assert!(refused.contains("refused"), "{refused}");
+    house
+        .running
+        .logged("backend.store.address: the backend would relay for strangers");
+    assert!(recipient(&mut house.client(house.address)).starts_with("250 "));
+    assert_eq!(
+        house.status()["backends"][0]["servers"][0]["address"],
+        good.to_string()
+    );
 }
 
 #[test]

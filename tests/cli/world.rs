@@ -187,7 +187,12 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn start(world: &World, address: SocketAddr) -> Self {
-        let store = MailStore::new("example.com", &world.path("Maildir")).unwrap();
+        Self::start_for("example.com", world, address)
+    }
+
+    /// The same for another domain.
+    pub(crate) fn start_for(domain: &str, world: &World, address: SocketAddr) -> Self {
+        let store = MailStore::new(domain, &world.path("Maildir")).unwrap();
         let runtime = Runtime::new().unwrap();
         let socket = runtime
             .block_on(tokio::net::TcpListener::bind(address))
