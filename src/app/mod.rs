@@ -49,7 +49,7 @@ use accept::Listening;
 use control::desk::Scene;
 use generation::{Generation, Secure};
 use notify::Heart;
-use sockets::{Passed, Sockets};
+use sockets::{Open, Passed, Sockets};
 use tasks::Tasks;
 
 /// Sessions under way at shutdown get this long to finish their message.
@@ -124,6 +124,13 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
 /// [`StartProblem`]; nothing is left running then.
 pub async fn start_on(snapshot: &Snapshot, sockets: Sockets) -> Result<Running, StartProblem> {
     let config = &snapshot.config;
+    let listeners = sockets.listeners.into_iter().map(Open::register);
+    let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
+    let admin_sockets = sockets.admin.into_iter().map(|(address, socket)| {
+        let socket = tokio::net::TcpListener::from_std(socket).map_err(StartProblem::Socket)?;
+        Ok((address, socket))
+    });
+    let admin_sockets = admin_sockets.collect::<Result<Vec<_>, StartProblem>>()?;
     let tasks = Tasks::default();
     let gather = Gather::new(&gather_settings(&config.resolver), tasks.spawner())?;
     let configured = certificates::configured(snapshot)?;
@@ -167,9 +174,9 @@ pub async fn start_on(snapshot: &Snapshot, sockets: Sockets) -> Result<Running, 
     now.watch(snapshot, &tasks, &gather).await;
     let heart = Heart::from_environment();
     let mut listening = Vec::new();
-    for open in sockets.listeners {
+    for open in listeners {
         if let Some(post) = now.post(&open.wanted.listener) {
-            listening.push(Listening::begin(open.register()?, post, &tasks, &heart));
+            listening.push(Listening::begin(open, post, &tasks, &heart));
         }
     }
     let addresses = addresses(&listening);
@@ -184,12 +191,7 @@ pub async fn start_on(snapshot: &Snapshot, sockets: Sockets) -> Result<Running, 
         hostname: config.hostname.as_str().into(),
         token: config.admin.token.as_str().into(),
     };
-    let admin_addresses = sockets.admin.iter().map(|(address, _)| *address).collect();
-    let admin_sockets = sockets.admin.into_iter().map(|(address, socket)| {
-        let socket = tokio::net::TcpListener::from_std(socket).map_err(StartProblem::Socket)?;
-        Ok((address, socket))
-    });
-    let admin_sockets = admin_sockets.collect::<Result<_, StartProblem>>()?;
+    let admin_addresses = admin_sockets.iter().map(|(address, _)| *address).collect();
     admin::begin(&tasks, admin_sockets, gate, &desk);
     Ok(Running {
         now,

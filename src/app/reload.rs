@@ -69,38 +69,32 @@ impl Running {
     async fn read(&self, file: &Path) -> Result<Prepared, Vec<String>> {
         let file = file.to_owned();
         match tasks::on_a_thread(move || config::load(Some(&file), &[])).await {
-            Some(Ok(snapshot)) => {
-                let prepared = self.prepare(snapshot).await;
-                prepared.map_err(|problem| vec![problem.to_string()])
-            }
+            Some(Ok(snapshot)) => self.prepare(snapshot).await,
             Some(Err(problems)) => Err(problems.iter().map(ToString::to_string).collect()),
             None => Err(vec!["defect: the file could not be read".to_owned()]),
         }
     }
 
     /// Does all that can fail, and changes nothing.
-    async fn prepare(&self, mut snapshot: Snapshot) -> Result<Prepared, StartProblem> {
+    async fn prepare(&self, mut snapshot: Snapshot) -> Result<Prepared, Vec<String>> {
         let before = &self.now;
         let restart = keep(&mut snapshot.config, &before.config);
-        let acceptor = self.acceptor(&snapshot)?;
-        let upstreams = upstreams::all(&snapshot, &before.upstreams)?;
-        let have: Vec<(Wanted, Origin)> = self
-            .listening
-            .iter()
-            .map(|listening| (listening.wanted.clone(), listening.origin))
-            .collect();
-        let opened = sockets::listeners(&snapshot, &self.passed, &have)?;
-        let opened = opened.into_iter().map(Open::register);
-        let opened = opened.collect::<Result<_, _>>()?;
+        let mut problems = Vec::new();
+        let mut note = |problem: StartProblem| problems.push(problem.to_string());
+        let acceptor = self.acceptor(&snapshot).map_err(&mut note);
+        let upstreams = upstreams::all(&snapshot, &before.upstreams).map_err(&mut note);
+        let opened = self.open(&snapshot).map_err(&mut note);
+        let (Ok(acceptor), Ok(upstreams), Ok(opened)) = (acceptor, upstreams, opened) else {
+            return Err(problems);
+        };
         let is_new = |(name, upstream): &(&String, &Arc<Upstream>)| {
             let known = before.upstreams.get(*name);
             known.is_none_or(|known| known.backend != upstream.backend)
         };
         let new = upstreams.iter().filter(is_new);
         let new = new.map(|(name, upstream)| (name.clone(), Arc::clone(upstream)));
-        probe::first(&snapshot, &new.collect())
-            .await
-            .map_err(|problem| StartProblem::OpenBackend(Box::new(problem)))?;
+        let tested = probe::first(&snapshot, &new.collect()).await;
+        tested.map_err(|problem| vec![problem.to_string()])?;
         Ok(Prepared {
             snapshot,
             upstreams,
@@ -108,6 +102,16 @@ impl Running {
             opened,
             restart,
         })
+    }
+
+    /// Opens the addresses that are not open yet.
+    fn open(&self, snapshot: &Snapshot) -> Result<Vec<Open<TcpListener>>, StartProblem> {
+        let have = self.listening.iter();
+        let have: Vec<(Wanted, Origin)> = have
+            .map(|listening| (listening.wanted.clone(), listening.origin))
+            .collect();
+        let opened = sockets::listeners(snapshot, &self.passed, &have)?;
+        opened.into_iter().map(Open::register).collect()
     }
 
     /// TLS anew, if it is to be another than before. The same files are looked at by who keeps them.

@@ -190,17 +190,28 @@ fn an_address_that_can_not_be_had_changes_nothing() {
     let mut house = House::start();
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let (in_use, free) = (taken.local_addr().unwrap(), free_address());
-    let more = format!("{LISTEN}\n[listen.free]\naddress = [\"{free}\", \"{in_use}\"]\n{LISTEN}");
+    let more = format!(
+        "{LISTEN}\n[listen.free]\naddress = [\"{free}\", \"{in_use}\"]\n{LISTEN}\n\
+         [[tls.certificates]]\nchain = \"/nx.pem\"\nkey = \"/nx.pem\"\n"
+    );
     let refused = house.change(LISTEN, &more);
-    assert!(refused.contains("refused"), "{refused}");
+    assert!(
+        refused.contains("refused") && refused.contains("problems=2"),
+        "{refused}"
+    );
     house
         .running
         .logged(&format!("cannot listen on {in_use}: the address is in use"));
     assert!(TcpStream::connect(free).is_err());
     let status = house.status();
     assert_eq!(status["listeners"].as_array().unwrap().len(), 1, "{status}");
-    let problem = status["reload"]["problems"][0].as_str().unwrap();
-    assert!(problem.contains("listen.free.address"), "{problem}");
+    for (index, key) in ["tls.certificates[0].chain", "listen.free.address"]
+        .iter()
+        .enumerate()
+    {
+        let problem = status["reload"]["problems"][index].as_str().unwrap();
+        assert!(problem.contains(key), "{problem}");
+    }
     assert!(recipient(&mut house.client(house.address)).starts_with("250 "));
 }
 
