@@ -200,7 +200,11 @@ impl Running {
         // Who is shut out is forgotten with the limit that has shut it out.
         let of = |limits: &config::Limits| {
             let per_address = limits.failed_logins_per_address;
-            (per_address, limits.failed_logins_per_network, limits.failed_logins_pause)
+            (
+                per_address,
+                limits.failed_logins_per_network,
+                limits.failed_logins_pause,
+            )
         };
         let logins = match of(limits) == of(&before.limits) {
             true => Arc::clone(&before.logins),

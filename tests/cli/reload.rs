@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 
 use serde_json::Value;
 
+use crate::check_config::make_pair;
 use crate::run::{Client, HEADER, Running, free_address};
 use crate::support::process;
 use crate::support::wait;
@@ -257,6 +258,37 @@ fn what_takes_a_restart_is_said_and_the_rest_holds() {
             .len(),
         0
     );
+}
+
+#[test]
+fn other_certificates_and_limits_hold_from_then_on() {
+    let mut house = House::start();
+    assert_eq!(house.status()["certificates"][0]["self_signed"], true);
+    let mut before = house.client(house.address);
+    make_pair(&house.world, "a");
+    let path = |name: &str| house.world.path(name).display().to_string();
+    let (chain, key) = (path("a.pem"), path("a.key"));
+    let journal = "[journal]\n";
+    let more = format!(
+        "[[tls.certificates]]\nchain = \"{chain}\"\nkey = \"{key}\"\n\n\
+         [limits]\nconnections_per_address = 1\n\n{journal}"
+    );
+    let taken = house.change(journal, &more);
+    assert!(taken.contains("taken up"), "{taken}");
+    let status = house.status();
+    assert_eq!(status["certificates"][0]["self_signed"], false, "{status}");
+    assert_eq!(status["certificates"][0]["chain"], chain, "{status}");
+    // Who is in stays in, and counts.
+    let mut second = Client::connect(house.address);
+    second.say(HEADER);
+    let refused = second.reply();
+    assert!(refused.contains("421 "), "{refused}");
+    assert!(before.command("NOOP").starts_with("250"));
+
+    let taken = house.change(&more, journal);
+    assert!(taken.contains("taken up"), "{taken}");
+    assert_eq!(house.status()["certificates"][0]["self_signed"], true);
+    house.client(house.address);
 }
 
 /// A message must not be cut in two by it, wherever it stands.
