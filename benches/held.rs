@@ -54,6 +54,7 @@ fn start(folder: &std::path::Path, wait: &str) -> (Child, SocketAddr) {
     let text = format!(
         r#"
 hostname = "mx.example.com"
+user = "root"
 [listen.mx]
 address = ["127.0.0.1:0"]
 tls = "none"

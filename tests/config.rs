@@ -57,7 +57,7 @@ fn each_mistake_behind_a_good_file_gets_its_one_line() {
         (
             "[limts]\n",
             "g.toml:7:2: limts: unknown key, did you mean \"limits\"? allowed here: admin, backend, hostname, journal, \
-                       limits, listen, log, mail_data, policy, resolver, store, tls",
+                       limits, listen, log, mail_data, policy, resolver, store, tls, user",
         ),
         (
             "[resolver]\ntimout = \"3s\"\n",

@@ -25,6 +25,7 @@ impl Server {
         let text = format!(
             r#"
 hostname = "mx.example.com"
+user = "root"
 [listen.mx]
 address = ["{plain}"]
 tls = "none"

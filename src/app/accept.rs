@@ -2,12 +2,17 @@
 //!
 //! The loop awaits nothing but the next client. Out of descriptors it pauses and lets the sessions under way go on.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use crate::app::log_limit::LogLimit;
+use crate::app::notify::{Heart, Pulse};
+use crate::app::sockets::{Open, Origin, Wanted};
 use crate::app::tasks::Tasks;
 use crate::app::{clock, session_id};
 use crate::config::TlsMode;
@@ -26,18 +31,81 @@ static CAN_NOT_ACCEPT: LogLimit = LogLimit::one_in_ten_seconds();
 /// How long the loop pauses when a client can not be accepted for want of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves one listening socket until the process drains.
-pub(in crate::app) async fn serve(
+/// What the clients of a socket are served with.
+#[derive(Clone)]
+pub(in crate::app) struct Post {
+    pub(in crate::app) door: Arc<Door>,
+    pub(in crate::app) shared: Arc<Shared>,
+}
+
+/// A socket that is being served; no more when this is dropped.
+pub(in crate::app) struct Listening {
+    pub(in crate::app) wanted: Wanted,
+    pub(in crate::app) address: SocketAddr,
+    pub(in crate::app) origin: Origin,
+    post: watch::Sender<Post>,
+    beat: Arc<AtomicBool>,
+}
+
+impl Listening {
+    /// Begins to accept.
+    pub(in crate::app) fn begin(
+        open: Open<TcpListener>,
+        post: Post,
+        tasks: &Tasks,
+        heart: &Heart,
+    ) -> Self {
+        let (listener, address) = (&open.wanted.listener, open.address);
+        let tls = post.door.listen.tls.label();
+        tracing::info!(%listener, %address, tls, "listening");
+        let beat = Arc::default();
+        let pulse = heart.pulse(&beat);
+        let (post, posts) = watch::channel(post);
+        tasks.spawn(serve(open.socket, posts, pulse, tasks.clone()));
+        Self {
+            wanted: open.wanted,
+            address,
+            origin: open.origin,
+            post,
+            beat,
+        }
+    }
+
+    /// Serves who comes from now on with `post`.
+    pub(in crate::app) fn change(&mut self, wanted: Wanted, post: Post) {
+        self.wanted = wanted;
+        self.post.send_replace(post);
+    }
+
+    pub(in crate::app) fn beat(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.beat)
+    }
+}
+
+/// Serves one listening socket until the process drains or the socket is not wanted any more.
+async fn serve(
     socket: TcpListener,
-    door: Arc<Door>,
-    shared: Arc<Shared>,
+    mut posts: watch::Receiver<Post>,
+    mut pulse: Pulse,
     tasks: Tasks,
 ) {
+    let Post {
+        mut door,
+        mut shared,
+    } = posts.borrow_and_update().clone();
     let draining = shared.draining.clone();
     loop {
         let accepted = tokio::select! {
             biased;
             () = draining.cancelled() => return,
+            changed = posts.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                Post { door, shared } = posts.borrow_and_update().clone();
+                continue;
+            }
+            () = pulse.beat() => continue,
             accepted = socket.accept() => accepted,
         };
         match accepted {
@@ -64,7 +132,7 @@ fn is_transient(error: &std::io::Error) -> bool {
 
 fn admit(
     stream: TcpStream,
-    peer: std::net::SocketAddr,
+    peer: SocketAddr,
     door: &Arc<Door>,
     shared: &Arc<Shared>,
     tasks: &Tasks,
@@ -110,13 +178,7 @@ fn admit(
 }
 
 /// 421 and away, without a session: this must cost next to nothing.
-fn turn_away(
-    stream: &TcpStream,
-    peer: std::net::SocketAddr,
-    limit: Limit,
-    door: &Door,
-    shared: &Shared,
-) {
+fn turn_away(stream: &TcpStream, peer: SocketAddr, limit: Limit, door: &Door, shared: &Shared) {
     shared.metrics.turned_away(&door.name, limit);
     // Whoever expects TLS would not understand a word.
     if door.listen.tls != TlsMode::Implicit {

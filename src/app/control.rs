@@ -4,7 +4,7 @@
 //! request and gets one answer, each a line of JSON ([`message`]). Without it everything but those commands works, so trouble
 //! with it is told and keeps nothing from starting.
 
-mod desk;
+pub(in crate::app) mod desk;
 pub mod message;
 mod socket;
 
@@ -53,7 +53,7 @@ pub(in crate::app) async fn begin(tasks: &Tasks, path: &Path, desk: Arc<Desk>) {
 }
 
 async fn serve(socket: Socket, desk: Arc<Desk>, tasks: Tasks) {
-    let draining = desk.shared.draining.clone();
+    let draining = desk.draining();
     let _ = draining
         .run_until_cancelled(accept(&socket, &desk, &tasks))
         .await;

@@ -1,8 +1,9 @@
 //! Floor 8: the process. Starts everything in order, stops it in order; the only floor that spawns and reads the clock.
 //!
-//! Start: resolver → certificates → listeners → backends tested → journal → accepting → control socket. Nothing accepts before all of it
-//! stands; a problem on the way is one [`StartProblem`] and leaves nothing running and nothing written. Stop: no more accepting → sessions end at
-//! their next command boundary outside a transaction, or at the deadline → journal flushed.
+//! Start: listeners → (root becomes the user) → resolver → certificates → backends tested → memory → journal → accepting →
+//! control socket → ready. Nothing accepts before all of it stands; a problem on the way is one [`StartProblem`] and leaves
+//! nothing running and nothing written. Reload: all of a new configuration or nothing of it. Stop: no more accepting → sessions
+//! end at their next command boundary outside a transaction, or at the deadline → journal flushed.
 
 mod accept;
 mod admin;
@@ -11,14 +12,19 @@ mod clock;
 pub mod control;
 mod descriptors;
 pub mod directories;
+mod generation;
 mod log_limit;
 mod memory;
+pub mod notify;
 mod primary;
 pub mod probe;
+pub mod reload;
 pub mod remarks;
 mod session_id;
+pub mod sockets;
 pub mod tasks;
 pub mod upstreams;
+pub mod user;
 pub mod zones;
 
 use std::collections::BTreeMap;
@@ -29,18 +35,21 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Problem, Snapshot, TlsMode};
+use crate::config::{Problem, Snapshot};
 use crate::facts::Client;
 use crate::gather::{Gather, GatherProblem};
 use crate::journal;
 use crate::net::admission::{Admission, Limits};
 use crate::net::handshakes::Handshakes;
-use crate::net::listen::{self, BindProblem};
-use crate::net::tls::{self, TlsProblem};
-use crate::session::context::{Door, Shared, Tally, failed_logins};
-use crate::session::upstream::Upstream;
+use crate::net::listen::BindProblem;
+use crate::net::tls::TlsProblem;
+use crate::session::context::{Shared, Tally, failed_logins};
 use crate::telemetry::metrics::Metrics;
-use certificates::keeper::Keeper;
+use accept::Listening;
+use control::desk::Scene;
+use generation::{Generation, Secure};
+use notify::Heart;
+use sockets::{Open, Passed, Sockets};
 use tasks::Tasks;
 
 /// Sessions under way at shutdown get this long to finish their message.
@@ -82,30 +91,50 @@ pub enum StartProblem {
 
 /// A process that serves.
 pub struct Running {
-    shared: Arc<Shared>,
+    /// What the configuration that holds was made into.
+    now: Generation,
+    listening: Vec<Listening>,
+    passed: Passed,
+    gather: Arc<Gather>,
+    heart: Arc<Heart>,
+    desk: Arc<control::Desk>,
     tasks: Tasks,
     journal: Option<std::thread::JoinHandle<()>>,
     keeper: std::thread::JoinHandle<()>,
-    certificates: Option<Arc<Keeper>>,
     /// The addresses that are listened on, by listener.
     pub addresses: Vec<(String, SocketAddr)>,
     /// Where metrics and state can be read.
     pub admin_addresses: Vec<SocketAddr>,
 }
 
-/// Starts serving as `snapshot` says.
+/// Starts serving as `snapshot` says, on sockets of its own.
 ///
 /// # Errors
 ///
 /// [`StartProblem`]; nothing is left running then.
 pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
+    let sockets = Sockets::open(snapshot, Passed::default())?;
+    start_on(snapshot, sockets).await
+}
+
+/// Starts serving as `snapshot` says, on `sockets`, which are open.
+///
+/// # Errors
+///
+/// [`StartProblem`]; nothing is left running then.
+pub async fn start_on(snapshot: &Snapshot, sockets: Sockets) -> Result<Running, StartProblem> {
     let config = &snapshot.config;
+    let listeners = sockets.listeners.into_iter().map(Open::register);
+    let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
+    let admin_sockets = sockets.admin.into_iter().map(|(address, socket)| {
+        let socket = tokio::net::TcpListener::from_std(socket).map_err(StartProblem::Socket)?;
+        Ok((address, socket))
+    });
+    let admin_sockets = admin_sockets.collect::<Result<Vec<_>, StartProblem>>()?;
     let tasks = Tasks::default();
-    let answerer = Gather::new(&gather_settings(&config.resolver), tasks.spawner())?;
+    let gather = Gather::new(&gather_settings(&config.resolver), tasks.spawner())?;
     let configured = certificates::configured(snapshot)?;
-    let upstreams = upstreams::all(snapshot)?;
-    let sockets = bind_all(snapshot)?;
-    let admin_sockets = bind_admin(snapshot)?;
+    let upstreams = upstreams::all(snapshot, &BTreeMap::new())?;
     probe::first(snapshot, &upstreams)
         .await
         .map_err(|problem| StartProblem::OpenBackend(Box::new(problem)))?;
@@ -115,67 +144,49 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
     }
     // Where the directory can not be made, that has been said now.
     let _ = std::fs::create_dir_all(&config.store.directory);
-    let wants_tls = config
-        .listen
-        .values()
-        .any(|listen| listen.tls != TlsMode::None);
     let acceptor = match configured {
-        None if wants_tls => Some(certificates::self_signed(snapshot)?),
+        None if generation::wants_tls(config) => Some(certificates::self_signed(snapshot)?),
         configured => configured,
     };
     let draining = CancellationToken::new();
-    let certificates = acceptor.clone().map(Keeper::new);
-    if let Some(certificates) = &certificates {
-        certificates.begin(&tasks, config.tls.watch_interval, &draining);
-    }
+    let secure = acceptor.map(|acceptor| Secure::new(acceptor, config, &tasks, &draining));
     let (memory, keeper) = memory::open(&config.store, &tasks, &draining)?;
-    answerer.remember_with(memory.clone());
-    primary::begin(&tasks, snapshot, &answerer, &draining);
-    zones::begin(&tasks, snapshot, &answerer, &draining).await;
+    gather.remember_with(memory.clone());
     let connections = descriptors::make_room(config.limits.connections);
     let (writer, journal) = start_journal(&config.journal)?;
-    let gather = Arc::clone(&answerer);
     let shared = Arc::new(Shared {
         hostname: config.hostname.as_str().into(),
         limits: config.limits.clone(),
         mail_data: config.mail_data,
-        answerer,
+        answerer: Arc::clone(&gather) as _,
         memory: Some(memory),
         admission: Admission::new(admission_limits(&config.limits, connections)),
         logins: failed_logins(&config.limits),
         journal: writer,
-        draining,
+        draining: draining.clone(),
         cut: CancellationToken::new(),
         tarpit: Arc::new(Semaphore::new(config.limits.tarpit)),
         metrics: Metrics::default(),
         handshakes: Handshakes::new(handshakes(config.limits.tls_handshakes)),
         tally: Tally::default(),
     });
-    let doors = doors(snapshot, &upstreams, acceptor.as_ref());
-    probe::begin(&tasks, &doors, &shared.draining);
-    let mut addresses = Vec::new();
-    for (name, socket) in sockets {
-        let Some(door) = doors.get(&name) else {
-            continue;
-        };
-        let address = socket.local_addr().map_err(StartProblem::Socket)?;
-        tracing::info!(listener = name, %address, tls = door.listen.tls.label(), "listening");
-        addresses.push((name, address));
-        tasks.spawn(accept::serve(
-            socket,
-            Arc::clone(door),
-            Arc::clone(&shared),
-            tasks.clone(),
-        ));
+    let now = Generation::new(snapshot, upstreams, secure, shared);
+    now.watch(snapshot, &tasks, &gather).await;
+    let heart = Heart::from_environment();
+    let mut listening = Vec::new();
+    for open in listeners {
+        if let Some(post) = now.post(&open.wanted.listener) {
+            listening.push(Listening::begin(open, post, &tasks, &heart));
+        }
     }
-    let desk = Arc::new(control::Desk::new(
-        gather,
-        &shared,
-        &doors,
-        &addresses,
-        certificates.clone(),
-    ));
+    let addresses = addresses(&listening);
+    heart.depends_on(listening.iter().map(Listening::beat).collect());
+    heart.begin(&tasks, &draining);
+    complain_of_unused(&sockets.passed, config);
+    let scene = Scene::new(&now, &addresses);
+    let desk = Arc::new(control::Desk::new(Arc::clone(&gather), scene));
     control::begin(&tasks, &control::path(&config.store), Arc::clone(&desk)).await;
+    notify::begin(&tasks, &desk);
     let gate = admin::Gate {
         hostname: config.hostname.as_str().into(),
         token: config.admin.token.as_str().into(),
@@ -183,11 +194,15 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
     let admin_addresses = admin_sockets.iter().map(|(address, _)| *address).collect();
     admin::begin(&tasks, admin_sockets, gate, &desk);
     Ok(Running {
-        shared,
+        now,
+        listening,
+        passed: sockets.passed,
+        gather,
+        heart,
+        desk,
         tasks,
         journal,
         keeper,
-        certificates,
         addresses,
         admin_addresses,
     })
@@ -197,14 +212,7 @@ impl Running {
     /// Counts of sessions so far.
     #[must_use]
     pub fn tally(&self) -> &Tally {
-        &self.shared.tally
-    }
-
-    /// Has the files of the certificates looked at now.
-    pub fn look_at_certificates(&self) {
-        if let Some(certificates) = &self.certificates {
-            certificates.look();
-        }
+        &self.now.shared.tally
     }
 
     /// The addresses of one listener.
@@ -219,22 +227,40 @@ impl Running {
     /// were still open at the deadline and were cut.
     pub async fn stop(self, deadline: Duration) -> u64 {
         let Self {
-            shared,
+            now,
+            listening,
+            passed,
+            gather,
+            heart,
+            desk,
             tasks,
             journal,
             keeper,
-            ..
+            addresses: _,
+            admin_addresses: _,
         } = self;
+        let shared = Arc::clone(&now.shared);
+        // Whoever still had the memory or the journal would keep their threads from ending.
+        drop((now, gather, desk, heart));
         let sessions = shared.tally.open();
         let within = humantime::format_duration(deadline);
         tracing::info!(sessions, %within, "stopping: no more is accepted, messages under way are finished");
+        notify::stopping(sessions);
         shared.draining.cancel();
+        drop((listening, passed));
         let cut = match tasks.wait(deadline).await {
             true => 0,
             false => shared.tally.open(),
         };
         shared.cut.cancel();
         tasks.finish(CUT_GRACE).await;
+        let left = shared.tally.were_cut();
+        if left.sessions > 0 {
+            let named = left.named.iter();
+            let named: Vec<String> = named.map(|(id, client)| format!("{id} {client}")).collect();
+            let (named, more) = (named.join(", "), left.sessions - left.named.len() as u64);
+            tracing::warn!(sessions = left.sessions, left = %named, more, "cut: they had not finished in time; their senders try again");
+        }
         let (sessions, delivered, refused) = shared.tally.totals();
         tracing::info!(sessions, delivered, refused, cut, "stopped");
         // What is written to goes with the last reference; then the threads have written everything and end.
@@ -248,42 +274,23 @@ impl Running {
     }
 }
 
-fn bind_admin(
-    snapshot: &Snapshot,
-) -> Result<Vec<(SocketAddr, tokio::net::TcpListener)>, StartProblem> {
-    let bound = snapshot.config.admin.address.iter().map(|address| {
-        let socket = bind(snapshot, "admin.address", *address)?;
-        let address = socket.local_addr().map_err(StartProblem::Socket)?;
-        Ok((address, socket))
-    });
-    bound.collect()
+fn addresses(listening: &[Listening]) -> Vec<(String, SocketAddr)> {
+    let one = |it: &Listening| (it.wanted.listener.clone(), it.address);
+    listening.iter().map(one).collect()
 }
 
-fn bind_all(snapshot: &Snapshot) -> Result<Vec<(String, tokio::net::TcpListener)>, StartProblem> {
-    let mut sockets = Vec::new();
-    for (name, listen) in &snapshot.config.listen {
-        for address in &listen.address {
-            let socket = bind(snapshot, &format!("listen.{name}.address"), *address)?;
-            sockets.push((name.clone(), socket));
-        }
+/// Says which sockets were passed that no listener has.
+fn complain_of_unused(passed: &Passed, config: &crate::config::Config) {
+    for trouble in &passed.troubles {
+        tracing::error!(%trouble, "a socket was passed that can not be used");
     }
-    Ok(sockets)
-}
-
-/// Takes an address; `key` is where it stands in the configuration.
-fn bind(
-    snapshot: &Snapshot,
-    key: &str,
-    address: SocketAddr,
-) -> Result<tokio::net::TcpListener, StartProblem> {
-    let socket = listen::bind(address).map_err(|problem| {
-        let told = snapshot.problem(key, &problem.to_string(), problem.advice());
-        StartProblem::Bind {
-            problem,
-            told: Box::new(told),
-        }
-    })?;
-    tokio::net::TcpListener::from_std(socket).map_err(StartProblem::Socket)
+    for address in passed.unused(config) {
+        tracing::error!(
+            %address,
+            "a socket was passed that no listener has: clients wait there in vain; take it out of gatepost.socket, \
+             or write its address into [listen.NAME]"
+        );
+    }
 }
 
 /// Starts the journal's thread. A directory that can not be written costs records, not mail: it is said and counted.
@@ -300,33 +307,6 @@ fn start_journal(
         .spawn(move || keeper.run())
         .map_err(|error| StartProblem::Thread("journal", error))?;
     Ok((Some(writer), Some(thread)))
-}
-
-fn doors(
-    snapshot: &Snapshot,
-    upstreams: &BTreeMap<String, Arc<Upstream>>,
-    acceptor: Option<&tls::Acceptor>,
-) -> BTreeMap<String, Arc<Door>> {
-    let config = &snapshot.config;
-    let checks = snapshot.policies.values().flat_map(|policy| &policy.checks);
-    let primaries: Vec<&str> = checks
-        .flat_map(|check| check.listeners())
-        .map(|listener| &**listener)
-        .collect();
-    let door = |(name, listen): (&String, &crate::config::Listen)| {
-        let policy = snapshot.policies.get(&listen.policy)?;
-        let upstream = upstreams.get(&listen.backend)?;
-        let door = Door {
-            name: name.as_str().into(),
-            listen: listen.clone(),
-            policy: Arc::clone(policy),
-            is_primary: primaries.contains(&name.as_str()),
-            upstream: Arc::clone(upstream),
-            acceptor: acceptor.filter(|_| listen.tls != TlsMode::None).cloned(),
-        };
-        Some((name.clone(), Arc::new(door)))
-    };
-    config.listen.iter().filter_map(door).collect()
 }
 
 /// A client as it would stand in the facts of a session that begins now: what depends on the day, such as entries of

@@ -29,12 +29,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Octets of a greeting that are read at most.
 const GREETING: usize = 4096;
 
-/// Begins to look, if any policy wants to know.
+/// Begins to look, if any policy wants to know, until the configuration is over.
 pub(in crate::app) fn begin(
     tasks: &Tasks,
     snapshot: &Snapshot,
     gather: &Arc<Gather>,
-    draining: &CancellationToken,
+    over: &CancellationToken,
 ) {
     let shields = snapshot.policies.values().map(|policy| &policy.shield);
     let watched: BTreeSet<&str> = shields
@@ -42,10 +42,9 @@ pub(in crate::app) fn begin(
         .map(|shield| &*shield.primary)
         .collect();
     for primary in watched {
-        let (primary, gather, draining) =
-            (primary.to_owned(), Arc::clone(gather), draining.clone());
+        let (primary, gather, over) = (primary.to_owned(), Arc::clone(gather), over.clone());
         tasks.spawn(async move {
-            let _ = draining.run_until_cancelled(watch(&primary, &gather)).await;
+            let _ = over.run_until_cancelled(watch(&primary, &gather)).await;
         });
     }
 }

@@ -35,11 +35,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The longest pause while it is there and wants nothing of us, which may take an operator.
 const LONGEST_PAUSE_REFUSED: Duration = Duration::from_secs(60);
 
-/// Begins to watch the backend of each door, each server for itself.
+/// Begins to watch the backend of each door, each server for itself, until the configuration is over.
 pub(in crate::app) fn begin(
     tasks: &Tasks,
     doors: &BTreeMap<String, Arc<Door>>,
-    draining: &CancellationToken,
+    over: &CancellationToken,
 ) {
     let upstreams: BTreeMap<&str, &Arc<Upstream>> = doors
         .values()
@@ -52,11 +52,11 @@ pub(in crate::app) fn begin(
         let has_users = doors.values().any(logins);
         for server in upstream.servers() {
             let (upstream, server) = (Arc::clone(upstream), Arc::clone(server));
-            let draining = draining.clone();
+            let over = over.clone();
             tasks.spawn(async move {
-                // A drain has nobody left to offer anything to.
+                // A drain has nobody left to offer anything to, and the next configuration watches for itself.
                 let watched = watch(&upstream, &server, has_users);
-                let _ = draining.run_until_cancelled(watched).await;
+                let _ = over.run_until_cancelled(watched).await;
             });
         }
     }
@@ -76,7 +76,9 @@ async fn watch(upstream: &Upstream, server: &Arc<Server>, has_users: bool) {
     if has_users && upstream.mechanisms().is_none() {
         tracing::error!(backend = %upstream.name, "{}; {}", NO_LOGIN.0, NO_LOGIN.1);
     }
-    let mut next = Instant::now() + HOUR;
+    // Who watched it before this configuration may have tested it.
+    let ago = server.standing().tested.map(|(ago, _)| ago);
+    let mut next = Instant::now() + HOUR.saturating_sub(ago.unwrap_or_default());
     loop {
         let hour_is_over = timeout_at(next, server.news()).await.is_err();
         if several && server.is_in_trouble() {
@@ -125,7 +127,7 @@ pub async fn problems(snapshot: &Snapshot) -> Vec<Problem> {
     answers.into_iter().flatten().collect()
 }
 
-/// Tests each backend that a listener has, each server once, for as long as a start may wait for it.
+/// Tests each of `upstreams` that a listener has, each server once, for as long as a start may wait for it.
 ///
 /// # Errors
 ///

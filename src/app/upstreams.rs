@@ -18,18 +18,25 @@ pub fn problems(snapshot: &Snapshot) -> Vec<Problem> {
     snapshot.config.backend.iter().filter_map(one).collect()
 }
 
-/// All backends by name.
+/// All backends by name. One that was there `before` with the same settings is the same still: its health, its places.
 pub(in crate::app) fn all(
     snapshot: &Snapshot,
+    before: &BTreeMap<String, Arc<Upstream>>,
 ) -> Result<BTreeMap<String, Arc<Upstream>>, StartProblem> {
-    let one = |(name, backend): (&String, &Backend)| match upstream(name, backend) {
-        Ok(upstream) => Ok((name.clone(), Arc::new(upstream))),
-        Err(problem) => {
+    let one = |(name, backend): (&String, &Backend)| {
+        let known = before.get(name).filter(|known| known.backend == *backend);
+        let upstream = match known {
+            Some(known) if backend.tls == BackendTls::None => return Ok(Arc::clone(known)),
+            Some(known) => connector(backend).map(|connector| known.renewed(connector)),
+            None => upstream(name, backend),
+        };
+        upstream.map(Arc::new).map_err(|problem| {
             let told = told(snapshot, name, &problem);
-            Err(StartProblem::Certificate(Box::new(told)))
-        }
+            StartProblem::Certificate(Box::new(told))
+        })
     };
-    snapshot.config.backend.iter().map(one).collect()
+    let all = snapshot.config.backend.iter();
+    all.map(|it| Ok((it.0.clone(), one(it)?))).collect()
 }
 
 /// One backend.

@@ -1,4 +1,4 @@
-//! Watches the zones of DNS lists: tests each, for as long as the process accepts mail (RFC 5782 §5).
+//! Watches the zones of DNS lists: tests each, for as long as the configuration that has them holds (RFC 5782 §5).
 //!
 //! What a test is, and when the next is due, is `gather`'s.
 
@@ -19,16 +19,17 @@ pub(in crate::app) async fn begin(
     tasks: &Tasks,
     snapshot: &Snapshot,
     gather: &Arc<Gather>,
-    draining: &CancellationToken,
+    over: &CancellationToken,
 ) {
     let zones = watched(snapshot);
-    if zones.is_empty() {
+    let none = zones.is_empty();
+    gather.watch_zones(zones).await;
+    if none {
         return;
     }
-    gather.watch_zones(zones).await;
-    let (gather, draining) = (Arc::clone(gather), draining.clone());
+    let (gather, over) = (Arc::clone(gather), over.clone());
     tasks.spawn(async move {
-        let _ = draining.run_until_cancelled(test(&gather)).await;
+        let _ = over.run_until_cancelled(test(&gather)).await;
     });
 }
 

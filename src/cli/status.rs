@@ -4,7 +4,9 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use crate::app::control::message::{Answer, Backend, Certificate, Request, Server, Status, Zone};
+use crate::app::control::message::{
+    Answer, Backend, Certificate, Reload, Request, Server, Status, Zone,
+};
 use crate::cli::ask::{Where, amiss, ask};
 use crate::cli::output::{self, Paint};
 
@@ -44,6 +46,9 @@ fn show(out: &mut impl Write, status: &Status, paint: Paint) -> std::io::Result<
     let up = humantime::format_duration(Duration::from_secs(status.uptime));
     let title = format!("gatepost {}", status.version);
     writeln!(out, "{}, up {up}", paint.bold(&title))?;
+    if let Some(reload) = &status.reload {
+        show_reload(out, reload, paint)?;
+    }
     writeln!(out, "\n{}", paint.dim("listeners"))?;
     for listener in &status.listeners {
         writeln!(
@@ -93,6 +98,25 @@ fn show(out: &mut impl Write, status: &Status, paint: Paint) -> std::io::Result<
     )?;
     writeln!(out, "\n{}", paint.dim("memory"))?;
     memory(out, status, paint)
+}
+
+fn show_reload(out: &mut impl Write, reload: &Reload, paint: Paint) -> std::io::Result<()> {
+    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(reload.at);
+    let at = humantime::format_rfc3339_seconds(at);
+    match reload.taken {
+        true => writeln!(out, "configuration taken up {at}")?,
+        false => {
+            let refused = paint.bad("the changed configuration is refused");
+            writeln!(out, "{refused}, {at}; the one before holds:")?;
+        }
+    }
+    for problem in &reload.problems {
+        writeln!(out, "  {problem}")?;
+    }
+    if !reload.restart.is_empty() {
+        writeln!(out, "waits for a restart: {}", reload.restart.join(", "))?;
+    }
+    Ok(())
 }
 
 fn said(up: Option<bool>, paint: Paint) -> String {

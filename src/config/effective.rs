@@ -25,8 +25,9 @@ pub struct Setting {
 }
 
 /// The sections in the order of the reference file.
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "hostname",
+    "user",
     "listen",
     "backend",
     "tls",

@@ -210,6 +210,7 @@ fn assemble(
     let raw = raw::read(values, &mut report);
     let config = Config {
         hostname: hostname(raw.hostname.as_deref(), system_name, &mut report),
+        user: user(raw.user, &mut report),
         listen: raw.listen,
         backend: raw.backend,
         tls: raw.tls,
@@ -278,6 +279,16 @@ fn hostname(written: Option<&str>, system_name: &str, report: &mut Report<'_>) -
         report.complain(&at, found, example);
     } else if !name.contains('.') {
         report.note(&at, format!("\"{name}\" has no domain"), example);
+    }
+    name
+}
+
+fn user(written: Option<String>, report: &mut Report<'_>) -> String {
+    let name = written.unwrap_or_else(|| "gatepost".to_owned());
+    if name.trim().is_empty() || name.contains('\0') {
+        let found = format!("{} is no user", crate::config::found::quoted(&name));
+        let example = "write the name of one, such as \"gatepost\"; \"root\" if it really must be";
+        report.complain(&key(&["user"]), found, example);
     }
     name
 }

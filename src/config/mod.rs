@@ -99,6 +99,8 @@ impl Snapshot {
 pub struct Config {
     /// The name clients see: a domain in ASCII.
     pub hostname: String,
+    /// Who it is to be when root has started it.
+    pub user: String,
     /// Listeners by name; at least one.
     pub listen: BTreeMap<String, Listen>,
     /// Backends by name.

@@ -18,6 +18,7 @@ use crate::config::{Admin, Backend, Journal, Limits, Listen, Log, MailData, Reso
 #[serde(deny_unknown_fields, default)]
 pub(in crate::config) struct Raw {
     pub(in crate::config) hostname: Option<String>,
+    pub(in crate::config) user: Option<String>,
     pub(in crate::config) listen: BTreeMap<String, Listen>,
     pub(in crate::config) backend: BTreeMap<String, Backend>,
     pub(in crate::config) tls: Tls,

@@ -18,6 +18,10 @@ const HEAD: &str = r#"# gatepost: every key with its default and what it means.
 
 # The name that clients see in the greeting. Default: the system's name.
 # hostname = "mx.example.com"
+
+# The user that gatepost becomes when root starts it, once its addresses are open; "root" to stay root. Started as another
+# user, as by systemd, it stays who it is.
+user = "gatepost"
 "#;
 
 /// The reference file.

@@ -4,8 +4,8 @@
 //! /64. The counts are exact and shrink with the connections; those of the rate are kept of a bounded number of clients.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use dashmap::DashMap;
 use ipnet::IpNet;
@@ -17,7 +17,7 @@ use crate::net::rate_limit::RateLimit;
 const RATE_ENTRIES: usize = 100_000;
 
 /// The limits of admission.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Connections in all.
     pub connections: usize,
@@ -32,10 +32,27 @@ pub struct Limits {
 /// Counts connections and lets clients in.
 #[derive(Debug)]
 pub struct Admission {
-    limits: Limits,
+    terms: RwLock<Terms>,
     open: AtomicUsize,
     clients: DashMap<IpNet, usize>,
-    rate: Option<RateLimit<IpNet>>,
+}
+
+/// What can be changed while clients are in.
+#[derive(Clone, Debug)]
+struct Terms {
+    limits: Limits,
+    rate: Option<Arc<RateLimit<IpNet>>>,
+}
+
+impl Terms {
+    fn new(limits: Limits) -> Self {
+        let rate = limits.rate;
+        let rate = rate.and_then(|rate| RateLimit::new(rate, RATE_ENTRIES));
+        Self {
+            limits,
+            rate: rate.map(Arc::new),
+        }
+    }
 }
 
 /// A place among the connections; given back when dropped.
@@ -54,15 +71,31 @@ impl Admission {
     /// Nobody is in yet.
     #[must_use]
     pub fn new(limits: Limits) -> Arc<Self> {
-        let rate = limits
-            .rate
-            .and_then(|rate| RateLimit::new(rate, RATE_ENTRIES));
         Arc::new(Self {
-            limits,
+            terms: RwLock::new(Terms::new(limits)),
             open: AtomicUsize::new(0),
             clients: DashMap::new(),
-            rate,
         })
+    }
+
+    /// Sets other limits, for those that come from now on. Who is in stays in and counts; a rate that stays goes on.
+    pub fn change(&self, limits: Limits) {
+        let mut terms = self.terms.write().unwrap_or_else(PoisonError::into_inner);
+        match terms.limits.rate == limits.rate {
+            true => terms.limits = limits,
+            false => *terms = Terms::new(limits),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        let terms = self.terms.read().unwrap_or_else(PoisonError::into_inner);
+        terms.limits
+    }
+
+    fn is_too_often(&self, client: IpNet) -> bool {
+        let terms = self.terms.read().unwrap_or_else(PoisonError::into_inner);
+        let rate = terms.rate.as_ref();
+        rate.is_some_and(|rate| rate.take(client).is_err())
     }
 
     /// A place among all connections, taken before anything is known about the client.
@@ -73,7 +106,7 @@ impl Admission {
     pub fn enter(self: &Arc<Self>) -> Result<Place, Limit> {
         let taken = self.open.fetch_add(1, Ordering::Relaxed);
         let place = Place(Arc::clone(self));
-        if taken >= self.limits.connections {
+        if taken >= self.limits().connections {
             Err(Limit::Connections)
         } else {
             Ok(place)
@@ -87,17 +120,14 @@ impl Admission {
     /// The limit that keeps it out.
     pub fn admit(self: &Arc<Self>, client: IpAddr) -> Result<Permit, Limit> {
         let (address, network) = (one_client(client), one_site(client));
-        if self
-            .rate
-            .as_ref()
-            .is_some_and(|rate| rate.take(address).is_err())
-        {
+        if self.is_too_often(address) {
             return Err(Limit::Rate);
         }
-        if !self.count(address, self.limits.per_address) {
+        let limits = self.limits();
+        if !self.count(address, limits.per_address) {
             return Err(Limit::PerAddress);
         }
-        if !self.count(network, self.limits.per_network) {
+        if !self.count(network, limits.per_network) {
             self.uncount(address);
             return Err(Limit::PerNetwork);
         }
@@ -178,6 +208,31 @@ mod tests {
         assert!(admission.admit("192.0.2.2".parse().unwrap()).is_ok());
         drop(first);
         assert!(admission.admit(client).is_ok());
+    }
+
+    /// As after a reload: nobody is sent away, and nobody may come again who could not before.
+    #[test]
+    fn other_limits_hold_for_those_that_come() {
+        let admission = admission(2, 9, Some(3));
+        let client = "192.0.2.1".parse().unwrap();
+        let _in = [
+            admission.admit(client).unwrap(),
+            admission.admit(client).unwrap(),
+        ];
+        let limits = Limits {
+            per_address: 3,
+            ..admission.limits()
+        };
+        admission.change(limits);
+        let _third = admission.admit(client).unwrap();
+        assert_eq!(admission.admit(client).unwrap_err(), Limit::Rate);
+        let more = Limits {
+            rate: None,
+            per_address: 1,
+            ..limits
+        };
+        admission.change(more);
+        assert_eq!(admission.admit(client).unwrap_err(), Limit::PerAddress);
     }
 
     #[test]

@@ -13,11 +13,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Clients that wait for a place at most. At a tenth of a millisecond to one for each, the last waits a second.
 pub const WAITING: usize = 1000;
 
-/// The places.
-#[derive(Debug)]
+/// The places; a cheap clone has the same.
+#[derive(Clone, Debug)]
 pub struct Handshakes {
     places: Arc<Semaphore>,
-    waiting: AtomicUsize,
+    waiting: Arc<AtomicUsize>,
 }
 
 /// A place; given back when dropped.
@@ -35,7 +35,7 @@ impl Handshakes {
     pub fn new(places: usize) -> Self {
         Self {
             places: Arc::new(Semaphore::new(places.clamp(1, Semaphore::MAX_PERMITS))),
-            waiting: AtomicUsize::new(0),
+            waiting: Arc::default(),
         }
     }
 

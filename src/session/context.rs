@@ -3,8 +3,9 @@
 //! The only bundle in the crate: whatever a session needs that it did not bring along comes from here, so the list of
 //! fields is the list of a session's dependencies.
 
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -37,7 +38,9 @@ pub struct Door {
     pub acceptor: Option<Acceptor>,
 }
 
-/// What every session of the process shares.
+/// What every session of the process shares: what a configuration says, and what outlives it. A clone has the same of what
+/// is counted and kept.
+#[derive(Clone)]
 pub struct Shared {
     /// Our name in the greeting.
     pub hostname: Box<str>,
@@ -54,7 +57,7 @@ pub struct Shared {
     /// Whose TLS handshake is computed when.
     pub handshakes: Handshakes,
     /// Which logins have failed.
-    pub logins: Logins,
+    pub logins: Arc<Logins>,
     /// Where records go; `None` when the journal is switched off.
     pub journal: Option<journal::Writer>,
     /// Cancelled when the process drains: sessions end at the next command boundary outside a transaction.
@@ -71,52 +74,84 @@ pub struct Shared {
 
 /// What counts failed logins by these limits.
 #[must_use]
-pub fn failed_logins(limits: &config::Limits) -> Logins {
-    Logins::new(logins::Limits {
+pub fn failed_logins(limits: &config::Limits) -> Arc<Logins> {
+    Arc::new(Logins::new(logins::Limits {
         per_address: limits.failed_logins_per_address,
         per_network: limits.failed_logins_per_network,
         pause: limits.failed_logins_pause,
-    })
+    }))
 }
 
-/// Counts that must add up: every session is counted once when it starts and once when it has ended.
+/// Counts that must add up: every session is counted once when it starts and once when it has ended. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Tally(Arc<Counts>);
+
 #[derive(Debug, Default)]
-pub struct Tally {
+struct Counts {
     started: AtomicU64,
     ended: AtomicU64,
     delivered: AtomicU64,
     refused: AtomicU64,
+    cut: Mutex<Cut>,
 }
+
+/// Sessions that were cut because the process could wait no longer.
+#[derive(Clone, Debug, Default)]
+pub struct Cut {
+    /// How many.
+    pub sessions: u64,
+    /// Who the first of them were: id and client.
+    pub named: Vec<(Box<str>, IpAddr)>,
+}
+
+/// So many of those that were cut are named.
+const NAMED: usize = 20;
 
 impl Tally {
     /// A session has started.
     pub fn start(&self) {
-        self.started.fetch_add(1, Ordering::Relaxed);
+        self.0.started.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A session has ended, after so many delivered messages and refused recipients.
     pub fn end(&self, delivered: u64, refused: u64) {
-        self.ended.fetch_add(1, Ordering::Relaxed);
-        self.delivered.fetch_add(delivered, Ordering::Relaxed);
-        self.refused.fetch_add(refused, Ordering::Relaxed);
+        self.0.ended.fetch_add(1, Ordering::Relaxed);
+        self.0.delivered.fetch_add(delivered, Ordering::Relaxed);
+        self.0.refused.fetch_add(refused, Ordering::Relaxed);
+    }
+
+    /// A session was cut.
+    pub fn cut(&self, id: &str, client: IpAddr) {
+        let mut cut = self.0.cut.lock().unwrap_or_else(PoisonError::into_inner);
+        cut.sessions += 1;
+        if cut.named.len() < NAMED {
+            cut.named.push((id.into(), client));
+        }
+    }
+
+    /// Those that were cut.
+    #[must_use]
+    pub fn were_cut(&self) -> Cut {
+        let cut = self.0.cut.lock();
+        cut.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Sessions under way.
     #[must_use]
     pub fn open(&self) -> u64 {
-        self.started
-            .load(Ordering::Relaxed)
-            .saturating_sub(self.ended.load(Ordering::Relaxed))
+        let started = self.0.started.load(Ordering::Relaxed);
+        started.saturating_sub(self.0.ended.load(Ordering::Relaxed))
     }
 
     /// Sessions ended, messages delivered, recipients refused.
     #[must_use]
     pub fn totals(&self) -> (u64, u64, u64) {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counts = &self.0;
         (
-            read(&self.ended),
-            read(&self.delivered),
-            read(&self.refused),
+            read(&counts.ended),
+            read(&counts.delivered),
+            read(&counts.refused),
         )
     }
 }

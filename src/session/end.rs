@@ -111,6 +111,10 @@ impl Session {
         if ended == Ended::Defect {
             tracing::error!(id = %self.arrival.id, "defect: the session panicked; it is over, the others go on");
         }
+        if ended == Ended::Shutdown {
+            let client = self.client().ip();
+            self.shared.tally.cut(&self.arrival.id, client);
+        }
         // Before admission the peer is a front proxy, which expects nothing.
         if self.permit.is_some() {
             let reply = self.sign(match ended {

@@ -78,6 +78,19 @@ impl Upstream {
         Self { connector, ..self }
     }
 
+    /// The same backend with other secrets of its TLS: what is known of its servers, and who is there, stays.
+    #[must_use]
+    pub fn renewed(&self, connector: Option<Connector>) -> Self {
+        Self {
+            name: self.name.clone(),
+            backend: self.backend.clone(),
+            connector,
+            servers: self.servers.clone(),
+            places: Arc::clone(&self.places),
+            on_sufferance: Arc::clone(&self.on_sufferance),
+        }
+    }
+
     /// Its servers, in the order of the configuration.
     #[must_use]
     pub fn servers(&self) -> &[Arc<Server>] {

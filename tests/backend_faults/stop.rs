@@ -97,6 +97,7 @@ fn sessions_that_are_cut_say_so() {
     assert_eq!(cut, 3);
     assert_eq!(records.len(), 4);
     let mut sent = Vec::new();
+    let mut left = Vec::new();
     for client in [&mut idle, &mut open, &mut sending, &mut waiting] {
         let reply = client.reply();
         reply.expect("421 4.3.2 Service is being restarted");
@@ -106,6 +107,17 @@ fn sessions_that_are_cut_say_so() {
         assert_eq!(record.ended, Ended::Shutdown);
         let line = log.line(&format!("id={id} "));
         assert!(line.contains("ended=\"shutdown\""), "{line}");
+        left.push(id.to_owned());
+    }
+    // Who was left is named; the one that waited for nothing had gone before.
+    let line = log.line("cut: they had not finished in time");
+    assert!(line.contains(" sessions=3 "), "{line}");
+    for (index, id) in left.iter().enumerate() {
+        assert_eq!(
+            line.contains(&format!("{id} 192.0.2.77")),
+            index > 0,
+            "{line}"
+        );
     }
     let line = log.line("stopped ");
     assert!(

@@ -34,7 +34,7 @@ fn complains(world: &World, line: &str) {
 }
 
 /// Writes a certificate and its key, `NAME.pem` and `NAME.key`.
-fn make_pair(world: &World, name: &str) {
+pub(crate) fn make_pair(world: &World, name: &str) {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(vec!["mx.example.com".to_owned()]).unwrap();
     fs::write(world.path(&format!("{name}.pem")), cert.pem()).unwrap();

@@ -16,5 +16,8 @@ mod check_config;
 mod control;
 mod demo;
 mod explain;
+mod reload;
 mod run;
+mod systemd;
+mod upgrade;
 mod world;

@@ -38,6 +38,26 @@ impl Running {
         running
     }
 
+    /// Has it read its configuration anew, which it has read so many times before, and waits until it has; the last line of
+    /// its log about it.
+    pub(crate) fn reload(&self, before: usize) -> String {
+        let sent = Command::new("kill").args(["-HUP", &self.id]).status();
+        assert!(sent.unwrap().success());
+        let ends = [
+            "the configuration is taken up",
+            "the changed configuration is refused",
+        ];
+        let line = || {
+            let log = self.server.output();
+            let whole = log.rfind('\n').map_or("", |end| &log[..end]);
+            let mut lines = whole
+                .lines()
+                .filter(|line| ends.iter().any(|end| line.contains(end)));
+            lines.nth(before).map(str::to_owned)
+        };
+        wait::until(line).unwrap_or_else(|| panic!("no reload:\n{}", self.server.output()))
+    }
+
     /// Waits for a line of the log that contains `part`, and returns it.
     pub(crate) fn logged(&self, part: &str) -> String {
         let line = || {
@@ -79,7 +99,7 @@ pub(crate) fn free_address() -> SocketAddr {
 }
 
 /// What a front proxy says first.
-const HEADER: &str = "PROXY TCP4 192.0.2.77 192.0.2.25 51234 25";
+pub(crate) const HEADER: &str = "PROXY TCP4 192.0.2.77 192.0.2.25 51234 25";
 
 /// A client that reads lines.
 pub(crate) struct Client(pub(crate) BufReader<TcpStream>);
@@ -107,7 +127,7 @@ impl Client {
         }
     }
 
-    fn say(&mut self, line: &str) {
+    pub(crate) fn say(&mut self, line: &str) {
         write!(self.0.get_mut(), "{line}\r\n").unwrap();
     }
 
@@ -172,19 +192,6 @@ fn lines_for_the_journal_have_no_time_of_their_own() {
     }
 }
 
-/// It has the certificates looked at, which is in `tests/it`; a message must not be cut in two by it.
-#[test]
-fn sighup_ends_nothing() {
-    let world = World::new();
-    let running = Running::start(&world, 1024);
-    let mut client = Client::connect(running.address());
-    client.reply();
-    let sent = Command::new("kill").args(["-HUP", &running.id]).status();
-    assert!(sent.unwrap().success());
-    running.logged("SIGHUP: a changed configuration takes a restart");
-    assert!(client.command("NOOP").starts_with("250"));
-}
-
 #[test]
 fn sigterm_and_sigint_end_it_well() {
     for signal in ["-TERM", "-INT"] {
@@ -199,6 +206,79 @@ fn sigterm_and_sigint_end_it_well() {
         running.logged("stopped sessions=1");
         assert!(client.reply().starts_with("421 "));
         assert!(TcpStream::connect(address).is_err());
+    }
+}
+
+/// Root opens the sockets, and is not root when it serves. Nobody else can try this.
+#[test]
+fn root_becomes_the_user_of_the_configuration() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return;
+    }
+    // Below 1024, where the new user could not open it.
+    let world = World::new()
+        .with("127.0.0.1:0", "127.0.0.78:25")
+        .with("user = \"root\"", "user = \"nobody\"");
+    for name in ["state", "journal"] {
+        std::fs::create_dir(world.path(name)).unwrap();
+        let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap();
+        nix::unistd::chown(&world.path(name), Some(nobody.uid), Some(nobody.gid)).unwrap();
+    }
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(world.path("."), open).unwrap();
+    let running = Running::start(&world, 1024);
+    assert!(
+        Client::connect(running.address())
+            .reply()
+            .starts_with("220-")
+    );
+    let status = std::fs::read_to_string(format!("/proc/{}/status", running.id)).unwrap();
+    let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap();
+    let ids = |id: u32| format!("\t{id}\t{id}\t{id}\t{id}\n");
+    let (uid, gid) = (nobody.uid.as_raw(), nobody.gid.as_raw());
+    assert!(status.contains(&format!("Uid:{}", ids(uid))), "{status}");
+    assert!(status.contains(&format!("Gid:{}", ids(gid))), "{status}");
+    assert!(status.contains("CapEff:\t0000000000000000"), "{status}");
+    assert!(status.contains("CapPrm:\t0000000000000000"), "{status}");
+    let groups = status.lines().find_map(|line| line.strip_prefix("Groups:"));
+    let groups: Vec<&str> = groups.unwrap().split_whitespace().collect();
+    assert_eq!(groups, [gid.to_string()]);
+    let state = std::fs::read_dir(world.path("state")).unwrap();
+    assert!(state.count() > 0, "nothing is kept");
+    let log = running.server.output();
+    assert!(!log.contains("can not write"), "{log}");
+}
+
+/// Nobody serves as root who has not said so.
+#[test]
+fn root_without_a_user_to_become_does_not_serve() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return;
+    }
+    let address = free_address();
+    for (written, found) in [
+        (
+            "user = \"no-such-user\"",
+            "g.toml:2:1: user: there is no user \"no-such-user\"",
+        ),
+        ("", "user: there is no user \"gatepost\""),
+    ] {
+        let world = World::new()
+            .with("127.0.0.1:0", &address.to_string())
+            .with("user = \"root\"", written);
+        let there = nix::unistd::User::from_name("gatepost").unwrap().is_some();
+        if written.is_empty() && there {
+            continue;
+        }
+        let finished = world.run(&["run"]);
+        assert_eq!(finished.code, Some(1));
+        assert!(
+            finished.transcript.contains(found),
+            "{}",
+            finished.transcript
+        );
+        assert!(TcpStream::connect(address).is_err());
+        assert!(!world.path("state").exists());
     }
 }
 

@@ -35,7 +35,7 @@ impl World {
         let place = folder.path().display();
         let text = format!(
             r#"hostname = "mx.example.com"
-
+user = "root"
 [listen.mx]
 address = "127.0.0.1:0"
 backend = "store"
@@ -70,9 +70,14 @@ directory = "{place}/journal"
 
     /// The same with something else in one place.
     pub(crate) fn with(mut self, old: &str, new: &str) -> Self {
+        self.change(old, new);
+        self
+    }
+
+    /// Says something else in one place.
+    pub(crate) fn change(&mut self, old: &str, new: &str) {
         assert_eq!(self.text.matches(old).count(), 1, "{old} in\n{}", self.text);
         self.text = self.text.replace(old, new);
-        self
     }
 
     /// The same with more behind it.
@@ -114,10 +119,15 @@ directory = "{place}/journal"
 
     /// `gatepost COMMAND --config FILE`, in the folder.
     pub(crate) fn command(&self, command: &[&str]) -> Command {
-        fs::write(self.path("g.toml"), &self.text).unwrap();
+        self.save();
         let mut gatepost = gatepost(self.folder.path());
         gatepost.args(command).args(["--config", "g.toml"]);
         gatepost
+    }
+
+    /// Writes the configuration.
+    pub(crate) fn save(&self) {
+        fs::write(self.path("g.toml"), &self.text).unwrap();
     }
 
     /// Runs it to its end.
@@ -177,7 +187,12 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn start(world: &World, address: SocketAddr) -> Self {
-        let store = MailStore::new("example.com", &world.path("Maildir")).unwrap();
+        Self::start_for("example.com", world, address)
+    }
+
+    /// The same for another domain.
+    pub(crate) fn start_for(domain: &str, world: &World, address: SocketAddr) -> Self {
+        let store = MailStore::new(domain, &world.path("Maildir")).unwrap();
         let runtime = Runtime::new().unwrap();
         let socket = runtime
             .block_on(tokio::net::TcpListener::bind(address))

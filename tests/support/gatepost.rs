@@ -87,6 +87,7 @@ impl Setup {
         format!(
             r#"
 hostname = "{HOSTNAME}"
+user = "root"
 
 [listen.proxied]
 address = ["{PROXIED}:0"]

@@ -25,8 +25,13 @@ struct Output(Arc<Mutex<Vec<u8>>>);
 impl Server {
     /// Starts `command`; its standard output and standard error are collected together.
     pub(crate) fn start(command: &mut Command) -> Self {
+        Self::start_with(command, Stdio::null())
+    }
+
+    /// The same with something as its standard input.
+    pub(crate) fn start_with(command: &mut Command, stdin: impl Into<Stdio>) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

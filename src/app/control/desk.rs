@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::app::certificates::keeper::{self, Keeper};
 use crate::app::clock;
 use crate::app::control::message::{
-    Answer, Backend, Certificate, Entries, Listener, Lookups, Memory, Request, Server, Sessions,
-    Status, Zone,
+    Answer, Backend, Certificate, Entries, Listener, Lookups, Memory, Reload, Request, Server,
+    Sessions, Status, Zone,
 };
+use crate::app::generation::Generation;
 use crate::checks::access;
 use crate::checks::policy::Mode;
 use crate::facts::{Identity, Listed, Question, Subject};
@@ -29,45 +30,78 @@ pub const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 /// What requests are answered from.
 pub struct Desk {
     gather: Arc<Gather>,
-    pub(super) shared: Arc<Shared>,
+    scene: Mutex<Arc<Scene>>,
+    reload: Mutex<Option<Reload>>,
+    draining: CancellationToken,
+    started: u64,
+}
+
+/// What the configuration that holds was made into.
+pub(in crate::app) struct Scene {
+    shared: Arc<Shared>,
     doors: Vec<Arc<Door>>,
     addresses: Vec<(String, SocketAddr)>,
     certificates: Option<Arc<Keeper>>,
-    started: u64,
+}
+
+impl Scene {
+    /// Of `generation`, with the addresses it listens on.
+    pub(in crate::app) fn new(
+        generation: &Generation,
+        addresses: &[(String, SocketAddr)],
+    ) -> Arc<Self> {
+        let secure = generation.secure.as_ref();
+        Arc::new(Self {
+            shared: Arc::clone(&generation.shared),
+            doors: generation.doors.values().cloned().collect(),
+            addresses: addresses.to_owned(),
+            certificates: secure.map(|secure| Arc::clone(&secure.keeper)),
+        })
+    }
 }
 
 impl Desk {
     /// A process that begins now.
-    pub(in crate::app) fn new(
-        gather: Arc<Gather>,
-        shared: &Arc<Shared>,
-        doors: &BTreeMap<String, Arc<Door>>,
-        addresses: &[(String, SocketAddr)],
-        certificates: Option<Arc<Keeper>>,
-    ) -> Self {
+    pub(in crate::app) fn new(gather: Arc<Gather>, scene: Arc<Scene>) -> Self {
         Self {
             gather,
-            shared: Arc::clone(shared),
-            doors: doors.values().cloned().collect(),
-            addresses: addresses.to_owned(),
-            certificates,
+            draining: scene.shared.draining.clone(),
+            scene: Mutex::new(scene),
+            reload: Mutex::default(),
             started: clock::seconds().unwrap_or_default(),
         }
     }
 
+    /// Answers from `scene` from now on.
+    pub(in crate::app) fn look_at(&self, scene: Arc<Scene>) {
+        *self.scene.lock().unwrap_or_else(PoisonError::into_inner) = scene;
+    }
+
+    /// Notes how the last reload went.
+    pub(in crate::app) fn reloaded(&self, reload: Reload) {
+        let mut last = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some(reload);
+    }
+
+    fn scene(&self) -> Arc<Scene> {
+        let scene = self.scene.lock();
+        Arc::clone(&scene.unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Cancelled when the process drains.
     pub(in crate::app) fn draining(&self) -> CancellationToken {
-        self.shared.draining.clone()
+        self.draining.clone()
     }
 
     /// What was counted.
-    pub(in crate::app) fn metrics(&self) -> &Metrics {
-        &self.shared.metrics
+    pub(in crate::app) fn metrics(&self) -> Metrics {
+        self.scene().shared.metrics.clone()
     }
 
     /// Does what is asked.
     pub(super) async fn answer(&self, request: Request) -> Answer {
-        let memory = match (&request, &self.shared.memory) {
+        let scene = self.scene();
+        let memory = match (&request, &scene.shared.memory) {
             (Request::Status {}, _) => return Answer::Status(Box::new(self.status())),
             (Request::Known { questions }, _) => return self.known(questions).await,
             (_, Some(memory)) => memory,
@@ -134,7 +168,7 @@ impl Desk {
     /// Where an entry has less effect than whoever adds it may think.
     fn notes(&self, allow: bool) -> Vec<String> {
         let mut notes: Vec<String> = Vec::new();
-        for policy in self.doors.iter().map(|door| &door.policy) {
+        for policy in self.scene().doors.iter().map(|door| &door.policy) {
             let looks = policy.checks.iter().any(|check| check.name() == "access");
             let note = match policy.mode {
                 _ if !looks => format!(
@@ -156,16 +190,18 @@ impl Desk {
     /// How the process is doing.
     pub(in crate::app) fn status(&self) -> Status {
         let health = self.gather.health();
-        let (ended, delivered, refused) = self.shared.tally.totals();
-        let memory = self.shared.memory.as_ref();
+        let scene = self.scene();
+        let (ended, delivered, refused) = scene.shared.tally.totals();
+        let memory = scene.shared.memory.as_ref();
+        let reload = self.reload.lock();
         let now = clock::seconds().unwrap_or_default();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: self.started,
             uptime: now.saturating_sub(self.started),
-            listeners: self.listeners(),
-            backends: self.backends(),
-            certificates: self.certificates(),
+            listeners: scene.listeners(),
+            backends: scene.backends(),
+            certificates: scene.certificates(),
             resolver: zone(&health.resolver),
             zones: health.zones.iter().map(zone).collect(),
             lookups: Lookups {
@@ -176,16 +212,19 @@ impl Desk {
                 overloaded: health.overloaded,
             },
             sessions: Sessions {
-                open: self.shared.tally.open(),
+                open: scene.shared.tally.open(),
                 ended,
                 delivered,
                 refused,
             },
             memory: memory.map(|memory| remembered(&memory.standing())),
             entries: memory.map(entries).unwrap_or_default(),
+            reload: reload.unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
+}
 
+impl Scene {
     fn listeners(&self) -> Vec<Listener> {
         let listener = |(name, address): &(String, SocketAddr)| {
             let door = self.doors.iter().find(|door| *door.name == **name)?;

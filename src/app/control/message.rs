@@ -99,6 +99,22 @@ pub struct Status {
     pub memory: Option<Memory>,
     /// Entries added by command.
     pub entries: Entries,
+    /// How the last reload went; nothing before the first.
+    #[serde(default)]
+    pub reload: Option<Reload>,
+}
+
+/// A reload of the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reload {
+    /// When it was, in seconds since 1970 UTC.
+    pub at: u64,
+    /// Whether the new configuration holds.
+    pub taken: bool,
+    /// What was wrong with it, if it does not.
+    pub problems: Vec<String>,
+    /// What has changed in it and waits for a restart.
+    pub restart: Vec<String>,
 }
 
 /// An address that is listened on.
