@@ -34,11 +34,8 @@ fn between_messages(client: &mut Client, line: &str) -> Option<String> {
         .get_mut()
         .write_all(format!("{line}\r\n").as_bytes());
     let mut reply = String::new();
-    while !reply
-        .lines()
-        .last()
-        .is_some_and(|line| line.as_bytes().get(3) == Some(&b' '))
-    {
+    let is_last = |line: &str| line.as_bytes().get(3) == Some(&b' ');
+    while reply.lines().last().is_none_or(|line| !is_last(line)) {
         let read = client.0.read_line(&mut reply).ok()?;
         if read == 0 {
             return None;
