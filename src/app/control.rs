@@ -4,6 +4,7 @@
 //! request and gets one answer, each a line of JSON ([`message`]). Without it everything but those commands works, so trouble
 //! with it is told and keeps nothing from starting.
 
+mod about;
 mod desk;
 pub mod message;
 mod socket;

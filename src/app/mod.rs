@@ -38,6 +38,7 @@ use crate::net::handshakes::Handshakes;
 use crate::net::listen::{self, BindProblem};
 use crate::net::tls::{self, TlsProblem};
 use crate::session::context::{Door, Shared, Tally, failed_logins};
+use crate::session::live::Live;
 use crate::session::upstream::Upstream;
 use crate::telemetry::metrics::Metrics;
 use certificates::keeper::Keeper;
@@ -149,6 +150,8 @@ pub async fn start(snapshot: &Snapshot) -> Result<Running, StartProblem> {
         tarpit: Arc::new(Semaphore::new(config.limits.tarpit)),
         metrics: Metrics::default(),
         handshakes: Handshakes::new(handshakes(config.limits.tls_handshakes)),
+        live: Live::default(),
+        recent: journal::Recent::default(),
         tally: Tally::default(),
     });
     let doors = doors(snapshot, &upstreams, acceptor.as_ref());

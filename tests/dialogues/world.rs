@@ -267,6 +267,8 @@ enabled = false
             draining: CancellationToken::new(),
             cut: CancellationToken::new(),
             metrics: gatepost::telemetry::metrics::Metrics::default(),
+            live: gatepost::session::live::Live::default(),
+            recent: gatepost::journal::Recent::default(),
             tally: Tally::default(),
         };
         Ok((Arc::new(door), Arc::new(shared)))
