@@ -141,3 +141,6 @@ pub fn search(directory: &Path, wanted: &Wanted, bounds: Bounds) -> io::Result<H
     }
     Ok(hits)
 }
+
+#[cfg(test)]
+mod tests;

@@ -221,7 +221,70 @@ fn index(number: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::config::{self, Layers};
+    use crate::session::upstream::Upstream;
+
+    fn door() -> Arc<Door> {
+        let text = "hostname = \"mx.example.com\"\n[listen.mx]\naddress = \"127.0.0.1:25\"\nbackend = \"b\"\n\
+                    [backend.b]\naddress = \"127.0.0.1:26\"\n";
+        let layers = Layers {
+            file: Some((Path::new("g.toml"), text)),
+            system_name: "mx.example.com",
+            ..Layers::default()
+        };
+        let snapshot = config::from_layers(&layers).unwrap();
+        Arc::new(Door {
+            name: "mx".into(),
+            listen: snapshot.config.listen["mx"].clone(),
+            policy: Arc::clone(&snapshot.policies["default"]),
+            is_primary: false,
+            upstream: Arc::new(Upstream::new("b", snapshot.config.backend["b"].clone())),
+            acceptor: None,
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_here_is_seen_as_it_stands_and_slots_are_used_again() {
+        let (live, door) = (Live::default(), door());
+        let client = |number: u8| IpAddr::from([192, 0, 2, number]);
+        let enter = |number: u8| live.enter(&format!("s{number}"), client(number), &door);
+        let seats: Vec<Seat> = (0..100).map(enter).collect();
+        tokio::time::advance(std::time::Duration::from_secs(90)).await;
+        let late = enter(100);
+        live.see(late, Stage::Rcpt, Some(Points::new(3)));
+        live.see(late, Stage::Data, None);
+        live.name_client(late, client(200));
+        live.name_helo(late, HeloName::parse("a<b>").unwrap());
+        let sights = live.sights(1000);
+        assert_eq!(sights.len(), 101);
+        assert_eq!((&*sights[0].id, sights[0].age), ("s0", 90));
+        let last = &sights[100];
+        assert_eq!(
+            (last.age, last.stage, last.points),
+            (0, Stage::Data, Points::new(3))
+        );
+        assert_eq!(
+            (last.client, last.helo.as_deref()),
+            (client(200), Some("a<b>"))
+        );
+        assert_eq!(live.sights(7).len(), 7);
+        let slots = || -> usize { (0..PARTS).map(|number| live.part(number).slots.len()).sum() };
+        seats[..50].iter().for_each(|seat| live.leave(*seat));
+        live.leave(seats[0]);
+        let before = slots();
+        let again: Vec<Seat> = (0..48).map(enter).collect();
+        assert_eq!(slots(), before);
+        assert_eq!(live.sights(1000).len(), 99);
+        seats[50..]
+            .iter()
+            .chain(&again)
+            .for_each(|seat| live.leave(*seat));
+        live.leave(late);
+        assert_eq!((live.sights(1000), slots()), (Vec::new(), 0));
+    }
 
     #[test]
     fn a_slot_is_small() {

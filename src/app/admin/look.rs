@@ -153,7 +153,7 @@ async fn find(office: &Office, wanted: Wanted, since: Option<journal::Timestamp>
     }
     let mut seen = HashSet::new();
     found.retain(|digest| seen.insert(digest.id.clone()));
-    found.sort_by(|one, other| other.time.cmp(&one.time));
+    found.sort_by_key(|digest| std::cmp::Reverse(digest.time));
     told.cut |= found.len() > HITS;
     found.truncate(HITS);
     told.found = found;
