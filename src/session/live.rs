@@ -176,7 +176,7 @@ impl Live {
         for number in 0..PARTS {
             let part = self.part(number);
             let slots = part.slots.iter().flatten();
-            sights.extend(slots.take(most).map(|slot| slot.sight(now)));
+            sights.extend(slots.map(|slot| slot.sight(now)));
         }
         sights.sort_by(|one, other| other.age.cmp(&one.age).then(one.id.cmp(&other.id)));
         sights.truncate(most);
