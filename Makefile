@@ -36,7 +36,8 @@ build-tools:
 # An Exim that is installed already is used as it is, if it knows the PROXY protocol.
 test-tools: build-tools
 	@tools/need exim4=exim4-daemon-heavy rbldnsd=rbldnsd swaks=swaks openssl=openssl haproxy=haproxy pip3=python3-pip \
-		promtool=prometheus gnutls-cli=gnutls-bin testssl=testssl.sh systemd-analyze=systemd
+		promtool=prometheus gnutls-cli=gnutls-bin testssl=testssl.sh systemd-analyze=systemd \
+		chromium=chromium fail2ban-regex=fail2ban
 	@tools/fetch-spf-suite
 	@PATH=$$PATH:/usr/sbin; exim4 -bV | grep -q '^Support for:.* PROXY' || \
 	{ echo "The installed Exim does not know the PROXY protocol; the tests need exim4-daemon-heavy." >&2; exit 1; }

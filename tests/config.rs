@@ -95,8 +95,8 @@ fn each_mistake_behind_a_good_file_gets_its_one_line() {
             "g.toml:9:12: policy.default.primary[0]: \"mx1\" is no address; write an address with its port, such as \"192.0.2.25:25\" or \"[2001:db8::25]:25\"",
         ),
         (
-            "[log]\nformat = \"journald\"\n",
-            "g.toml:8:1: log.format: \"journald\" is not built yet; write \"text\" or \"json\"",
+            "[log]\nformat = \"journal\"\n",
+            "g.toml:8:1: log.format: the word \"journal\" is unknown, did you mean \"journald\"? allowed: \"text\", \"json\", \"journald\"",
         ),
         (
             "[backend.b]\naddress = \"127.0.0.1:26\"\ntls = \"starttls\"\n",

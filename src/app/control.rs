@@ -1,9 +1,11 @@
-//! The control socket: how the commands `status`, `allow`, `deny` and `forget` reach a running process.
+//! The control socket: how the commands `status`, `log`, `allow`, `deny` and `forget` reach a running
+//! process.
 //!
 //! A Unix socket in the directory of `[store]`, for the user that gatepost runs as and for root. Whoever connects sends one
 //! request and gets one answer, each a line of JSON ([`message`]). Without it everything but those commands works, so trouble
 //! with it is told and keeps nothing from starting.
 
+mod about;
 pub(in crate::app) mod desk;
 pub mod message;
 mod socket;
@@ -47,7 +49,7 @@ pub(in crate::app) async fn begin(tasks: &Tasks, path: &Path, desk: Arc<Desk>) {
         Ok(socket) => tasks.spawn(serve(socket, desk, tasks.clone())),
         Err(error) => tracing::error!(
             path = %path.display(), %error,
-            "the control socket can not be opened: status, allow, deny and forget do not reach this process"
+            "the control socket can not be opened: status, log, allow, deny and forget do not reach this process"
         ),
     }
 }

@@ -44,6 +44,7 @@ use crate::net::handshakes::Handshakes;
 use crate::net::listen::BindProblem;
 use crate::net::tls::TlsProblem;
 use crate::session::context::{Shared, Tally, failed_logins};
+use crate::session::live::Live;
 use crate::telemetry::metrics::Metrics;
 use accept::Listening;
 use control::desk::Scene;
@@ -168,6 +169,8 @@ pub async fn start_on(snapshot: &Snapshot, sockets: Sockets) -> Result<Running, 
         tarpit: Arc::new(Semaphore::new(config.limits.tarpit)),
         metrics: Metrics::default(),
         handshakes: Handshakes::new(handshakes(config.limits.tls_handshakes)),
+        live: Arc::new(Live::default()),
+        recent: Arc::new(journal::Recent::default()),
         tally: Tally::default(),
     });
     let now = Generation::new(snapshot, upstreams, secure, shared);

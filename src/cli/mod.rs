@@ -8,6 +8,7 @@ pub mod demo;
 mod explain;
 mod forget;
 mod lists;
+mod log;
 mod output;
 mod run;
 mod status;
@@ -40,6 +41,8 @@ enum Command {
     Deny(lists::Arguments),
     /// Take away what was allowed or denied by command, and what is remembered of a client
     Forget(forget::Arguments),
+    /// Say at which level the running gatepost logs, or set it until it ends
+    Log(log::Arguments),
     /// Show the gate at work: an embedded DNS server and mail store, and six short sessions
     Demo(demo::Arguments),
 }
@@ -56,6 +59,7 @@ pub fn main() -> ExitCode {
         Command::Allow(arguments) => lists::run(true, &arguments),
         Command::Deny(arguments) => lists::run(false, &arguments),
         Command::Forget(arguments) => forget::run(&arguments),
+        Command::Log(arguments) => log::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
     };
     match outcome {

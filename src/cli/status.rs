@@ -97,7 +97,9 @@ fn show(out: &mut impl Write, status: &Status, paint: Paint) -> std::io::Result<
         sessions.open, sessions.ended, sessions.delivered, sessions.refused
     )?;
     writeln!(out, "\n{}", paint.dim("memory"))?;
-    memory(out, status, paint)
+    memory(out, status, paint)?;
+    writeln!(out, "\n{}", paint.dim("log and records"))?;
+    records(out, status, paint)
 }
 
 fn show_reload(out: &mut impl Write, reload: &Reload, paint: Paint) -> std::io::Result<()> {
@@ -241,5 +243,31 @@ fn memory(out: &mut impl Write, status: &Status, paint: Paint) -> std::io::Resul
         out,
         "  by command: {} allowed, {} denied",
         entries.allow, entries.deny
+    )
+}
+
+fn records(out: &mut impl Write, status: &Status, paint: Paint) -> std::io::Result<()> {
+    let log = &status.log;
+    let by_command = match &log.configured {
+        Some(configured) => format!(", by command (the configuration says {configured})"),
+        None => String::new(),
+    };
+    let lost = |count: u64, what: &str| match count {
+        0 => String::new(),
+        count => format!(", {}", paint.bad(&format!("{count} {what}"))),
+    };
+    let lines = lost(log.lost, "lines lost");
+    writeln!(out, "  level {}{by_command}{lines}", log.level)?;
+    let Some(journal) = &status.journal else {
+        return writeln!(out, "  no records: the journal is switched off");
+    };
+    let (written, directory) = (journal.written, journal.directory.display());
+    let (dropped, failures) = (
+        lost(journal.dropped, "lost"),
+        lost(journal.failures, "failures of the disk"),
+    );
+    writeln!(
+        out,
+        "  {written} records written to {directory}{dropped}{failures}"
     )
 }

@@ -1,4 +1,4 @@
-//! `[admin]`: the address where metrics and the state of the process can be read over HTTP.
+//! `[admin]`: the address of the status page, where metrics and the state of the process can be read over HTTP.
 //!
 //! Nothing can be changed there. On loopback everybody on the machine may read; elsewhere a token is asked for.
 
@@ -32,8 +32,8 @@ fn hidden<S: serde::Serializer>(token: &str, serializer: S) -> Result<S::Ok, S::
 
 /// The section as it stands in the reference file.
 pub(in crate::config) const SAMPLE: &str = r#"[admin]
-# Where metrics (/metrics, for Prometheus), health (/healthz, /readyz) and the state of gatepost can be read over HTTP, such
-# as ["127.0.0.1:8025"]; [] for nowhere. Nothing can be changed there.
+# Where a status page (/), metrics (/metrics, for Prometheus) and health (/healthz, /readyz) can be read over HTTP, such as
+# ["127.0.0.1:8025"]; [] for nowhere. Nothing can be changed there. It shows who writes to whom.
 address = []
 # What a reader must show ("Authorization: Bearer TOKEN", or as the password of any user), at least 16 characters; it must be
 # set where the address is not on loopback.

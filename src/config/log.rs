@@ -36,27 +36,41 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line.
     Json,
+    /// To systemd's journal in its own protocol, with a field for each word.
+    Journald,
 }
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// The section as it stands in the reference file.
 pub(in crate::config) const SAMPLE: &str = r#"[log]
-# "text" (key=value) or "json".
+# "text" (key=value) or "json", on standard error; "journald": to systemd's journal, each value in a field of its own.
 format = "text"
 # "off", "error", "warn", "info" (one line per session), "debug" or "trace"; parts apart: "info,gatepost::gather=debug".
 level = "info"
 "#;
 
+impl Log {
+    /// The first word of `level` that is no level.
+    #[must_use]
+    pub fn no_level(level: &str) -> Option<&str> {
+        no_levels(level).next()
+    }
+}
+
+fn no_levels(level: &str) -> impl Iterator<Item = &str> {
+    let words = level
+        .split(',')
+        .map(|directive| directive.rsplit('=').next().unwrap_or_default().trim());
+    words.filter(|word| !LEVELS.contains(&word.to_ascii_lowercase().as_str()))
+}
+
 /// Judges the section.
 pub(in crate::config) fn check(log: &Log, report: &mut Report<'_>) {
-    for directive in log.level.split(',') {
-        let level = directive.rsplit('=').next().unwrap_or_default().trim();
-        if !LEVELS.contains(&level.to_ascii_lowercase().as_str()) {
-            report.wrong(
-                &key(&["log", "level"]),
-                Complaint::unknown("the level", level, LEVELS),
-            );
-        }
+    for word in no_levels(&log.level) {
+        report.wrong(
+            &key(&["log", "level"]),
+            Complaint::unknown("the level", word, LEVELS),
+        );
     }
 }

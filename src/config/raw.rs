@@ -57,14 +57,8 @@ pub(in crate::config) fn read(mut values: Value, report: &mut Report<'_>) -> Raw
 }
 
 /// Keys and words that are promised and not built: better said than called unknown.
-const NOT_BUILT: &[(&[&str], Option<&str>, &str)] = &[
-    (&["journal", "privacy"], None, "leave it out"),
-    (
-        &["log", "format"],
-        Some("journald"),
-        "write \"text\" or \"json\"",
-    ),
-];
+const NOT_BUILT: &[(&[&str], Option<&str>, &str)] =
+    &[(&["journal", "privacy"], None, "leave it out")];
 
 fn not_built(path: &[String], value: Option<&Value>) -> Option<Complaint> {
     let word = value.and_then(Value::as_str);

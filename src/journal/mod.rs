@@ -4,13 +4,19 @@
 //! the [`Keeper`]. What can not be queued or written is counted and let fall; mail flows on. The journal judges nothing
 //! and knows no network.
 
+mod digest;
 mod files;
 mod read;
+mod recent;
 mod record;
+mod search;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use digest::{Answered, Digest};
 pub use read::{Records, find, read};
+pub use recent::Recent;
 pub use record::{MessageOutcome, RecipientOutcome, SessionRecord, Timestamp, VERSION, timestamp};
+pub use search::{Bounds, Hits, Wanted, search};
 pub use write::{Counts, Keeper, Writer, open};

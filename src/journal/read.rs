@@ -44,13 +44,8 @@ pub fn read(directory: &Path) -> io::Result<Records> {
 /// When the directory is missing or can not be read.
 pub fn find(directory: &Path, id: &str) -> io::Result<Option<SessionRecord>> {
     for file in files::list(directory)?.into_iter().rev() {
-        let mut records = Records {
-            files: vec![file].into_iter(),
-            open: None,
-            skipped: 0,
-        };
         let mut newest = None;
-        while let Some(line) = records.line() {
+        for line in Records::of(file).lines() {
             // Most lines are another session's; they need not be understood.
             if memmem::find(&line, id.as_bytes()).is_some() {
                 newest = parse(&line).filter(|record| record.id == id).or(newest);
@@ -64,6 +59,20 @@ pub fn find(directory: &Path, id: &str) -> io::Result<Option<SessionRecord>> {
 }
 
 impl Records {
+    /// Those of one file.
+    pub(in crate::journal) fn of(file: Found) -> Self {
+        Self {
+            files: vec![file].into_iter(),
+            open: None,
+            skipped: 0,
+        }
+    }
+
+    /// The lines, whatever is in them.
+    pub(in crate::journal) fn lines(mut self) -> impl Iterator<Item = Vec<u8>> {
+        std::iter::from_fn(move || self.line())
+    }
+
     /// How many lines and files could not be read so far.
     #[must_use]
     pub const fn skipped(&self) -> u64 {
@@ -112,7 +121,8 @@ impl Iterator for Records {
     }
 }
 
-fn parse(line: &[u8]) -> Option<SessionRecord> {
+/// The record in a line, if it holds one of this version.
+pub(in crate::journal) fn parse(line: &[u8]) -> Option<SessionRecord> {
     let record: SessionRecord = serde_json::from_slice(line).ok()?;
     (record.version == VERSION).then_some(record)
 }

@@ -37,6 +37,7 @@ const RETRY: Duration = Duration::from_secs(1);
 pub struct Writer {
     queue: SyncSender<SessionRecord>,
     tally: Arc<Tally>,
+    directory: Arc<Path>,
 }
 
 /// What became of records so far.
@@ -95,6 +96,7 @@ pub fn open(directory: &Path, max_size: u64, max_age: Duration) -> (Writer, Keep
         Writer {
             queue: sender,
             tally,
+            directory: directory.into(),
         },
         keeper,
     )
@@ -115,6 +117,12 @@ impl Writer {
                 .fetch_sub(entries, Ordering::Relaxed);
             self.tally.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Where the records are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// What became of records so far.

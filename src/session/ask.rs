@@ -77,6 +77,8 @@ impl Session {
     /// to [`crate::session::greet`], which watches the socket.
     pub(in crate::session) fn consult(&mut self) -> Judgement {
         let judgement = judge(&self.door.policy, &self.facts);
+        let points = judgement.verdict().points;
+        self.shared.live.see(self.seat, self.stage, Some(points));
         for question in judgement.questions() {
             self.start(question);
         }

@@ -19,6 +19,7 @@ use crate::net::admission::Admission;
 use crate::net::handshakes::Handshakes;
 use crate::net::logins::{self, Logins};
 use crate::net::tls::Acceptor;
+use crate::session::live::Live;
 use crate::session::upstream::Upstream;
 use crate::telemetry::metrics::Metrics;
 
@@ -68,6 +69,10 @@ pub struct Shared {
     pub tarpit: Arc<Semaphore>,
     /// What is counted for others.
     pub metrics: Metrics,
+    /// Who is here now.
+    pub live: Arc<Live>,
+    /// The refusals of late.
+    pub recent: Arc<journal::Recent>,
     /// Sessions by the way they ended, for the summary at the end of the process and in tests.
     pub tally: Tally,
 }

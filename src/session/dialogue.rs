@@ -190,7 +190,7 @@ impl Session {
                 if self.memory.is_half_full() {
                     return Err(self.had_its_share().await);
                 }
-                self.stage = Stage::Mail;
+                self.reach(Stage::Mail);
                 self.note(
                     Stage::Mail,
                     Fact::Mail(Box::new(Mail {
@@ -236,7 +236,8 @@ impl Session {
 
     fn hello(&mut self, helo: Helo) {
         self.abandon_transaction();
-        self.stage = Stage::Helo;
+        self.reach(Stage::Helo);
+        self.shared.live.name_helo(self.seat, helo.name.clone());
         self.note(Stage::Helo, Fact::Helo(Box::new(helo)));
         self.note_entries();
         // What the name raises is asked now; by the first recipient the answers have had time to come.

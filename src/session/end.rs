@@ -3,6 +3,7 @@
 //! Untrusted text is escaped before it is logged. What the client did is `info`, whatever it was; only our own defects
 //! are `error`, and those are logged where they are found.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -137,8 +138,12 @@ impl Session {
             .end(self.notes.delivered, self.notes.refused);
         self.permit = None;
         let stream = std::mem::replace(&mut self.stream, crate::net::stream::Stream::closed());
-        if let Some(journal) = self.shared.journal.clone() {
-            journal.write(self.into_record(ended));
+        let shared = Arc::clone(&self.shared);
+        shared.live.leave(self.seat);
+        let record = self.into_record(ended);
+        shared.recent.note(&record);
+        if let Some(journal) = &shared.journal {
+            journal.write(record);
         }
         stream.close().await;
     }

@@ -42,7 +42,7 @@ impl Session {
         }
         let greeting = replies::greeting(&self.shared.hostname);
         self.reply(Verb::Connect, greeting).await?;
-        self.stage = Stage::Helo;
+        self.reach(Stage::Helo);
         Ok(())
     }
 
@@ -60,6 +60,7 @@ impl Session {
                 named.logins = self.door.listen.logins();
                 named.started = self.facts.client().and_then(|client| client.started);
                 self.facts = crate::facts::Facts::new(named);
+                self.shared.live.name_client(self.seat, client.ip());
                 return Ok(());
             }
             Ok(Err(problem)) => problem.to_string(),

@@ -19,6 +19,7 @@ mod dialogue;
 mod end;
 mod entries;
 mod greet;
+pub mod live;
 mod log_line;
 mod login;
 mod memory;
@@ -50,6 +51,7 @@ use crate::net::admission::Permit;
 use crate::net::stream::Stream;
 use crate::session::ask::Asking;
 use crate::session::context::{Arrival, Door, Shared};
+use crate::session::live::Seat;
 use crate::session::memory::Memory;
 use crate::session::relay::{Envelope, Relay};
 use crate::session::transfer::Message;
@@ -115,6 +117,7 @@ pub(in crate::session) struct Session {
     memory: Memory,
     /// A place in the tarpit.
     tarpit: Option<OwnedSemaphorePermit>,
+    seat: Seat,
     notes: Notes,
 }
 
@@ -175,6 +178,7 @@ impl Session {
         server.set_bare_newline(shared.mail_data.bare_newline);
         let longest = shared.mail_data.longest_line.as_u64();
         server.set_body_line_max(usize::try_from(longest).ok());
+        let seat = shared.live.enter(&arrival.id, arrival.peer.ip(), &door);
         Self {
             facts: Facts::new(client),
             server,
@@ -194,8 +198,15 @@ impl Session {
             permit,
             memory: Memory::default(),
             tarpit: None,
+            seat,
             notes: Notes::default(),
         }
+    }
+
+    /// Has come so far.
+    fn reach(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.shared.live.see(self.seat, stage, None);
     }
 
     fn elapsed(&self) -> Millis {

@@ -19,7 +19,7 @@ impl Session {
             return self.surplus().await;
         }
         self.envelope.recipients += 1;
-        self.stage = Stage::Rcpt;
+        self.reach(Stage::Rcpt);
         self.forget_the_last();
         self.note(
             Stage::Rcpt,

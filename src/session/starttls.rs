@@ -34,7 +34,7 @@ impl Session {
         self.server.reset_after_starttls();
         self.abandon_transaction();
         self.part_with_backend().await;
-        self.stage = Stage::Helo;
+        self.reach(Stage::Helo);
         self.note(Stage::Helo, Fact::Tls(Box::new(parameters)));
         Ok(())
     }

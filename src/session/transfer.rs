@@ -108,7 +108,7 @@ impl Session {
 
     /// The backend's answer to DATA.
     pub(in crate::session) async fn go_ahead(&mut self) -> Reply {
-        self.stage = Stage::Predata;
+        self.reach(Stage::Predata);
         let within = self.door.upstream.backend.data_initiation_timeout;
         let answer = match &mut self.relay {
             Some(relay) => relay.data(within).await,
@@ -123,7 +123,7 @@ impl Session {
 
     /// A message that begins.
     pub(in crate::session) fn message(&mut self) -> Message {
-        self.stage = Stage::Data;
+        self.reach(Stage::Data);
         Message {
             begun: Instant::now(),
             size: 0,
@@ -144,7 +144,7 @@ impl Session {
         self.reply(Verb::EndOfData, ending.reply).await?;
         self.keep_in_step();
         self.close_transaction();
-        self.stage = Stage::Helo;
+        self.reach(Stage::Helo);
         if self.notes.messages_ended >= self.shared.limits.messages {
             return Err(self.had_its_share().await);
         }

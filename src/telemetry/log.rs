@@ -1,21 +1,29 @@
-//! Log set-up: one line per event on standard error, as text or JSON.
+//! Log set-up: one line per event on standard error, as text or JSON, or an entry in systemd's journal.
 //!
 //! Lines go through a bounded queue to a thread of their own, so that a log reader that stalls holds up no session; what
 //! does not fit is lost and counted. The level counts for gatepost; libraries are heard only when they warn, and the
 //! DNS library not at all (it warns at every forged packet, and its lines would show zone names that hold keys).
 
+mod journald;
+mod level;
+
 use std::fmt::Debug;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
 use std::time::Duration;
 
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
+use tracing::Subscriber;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::{self, format};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::LogFormat;
+
+pub use level::{State, set_level, state};
 
 /// Lines that may wait to be written; about 10 MB at the most.
 const QUEUE: usize = 32_768;
@@ -57,34 +65,28 @@ impl<W: Write> Write for Gathering<W> {
 /// Starts logging for the whole process; a later call changes nothing.
 #[must_use]
 pub fn start(format: LogFormat, level: &str) -> Log {
-    let quiet = "hickory_resolver=off,hickory_net=off,hickory_proto=off";
-    let filter = EnvFilter::try_new(format!("warn,gatepost={level},{quiet}"))
-        .unwrap_or_else(|_| EnvFilter::new(format!("warn,gatepost=info,{quiet}")));
+    let filter = level::filter(level).or_else(|| level::filter("info"));
+    let (filter, handle) = reload::Layer::new(filter.unwrap_or_default());
+    let (journal, missing) = match format {
+        LogFormat::Journald => journald::Datagrams::open(Path::new(journald::SOCKET))
+            .map_or_else(|error| (None, Some(error)), |journal| (Some(journal), None)),
+        LogFormat::Text | LogFormat::Json => (None, None),
+    };
+    let is_native = journal.is_some();
     let queue = NonBlockingBuilder::default()
         .lossy(true)
-        .buffered_lines_limit(QUEUE);
-    let (writer, guard) = queue
-        .thread_name("log")
-        .finish(Gathering(BufWriter::new(io::stderr())));
+        .buffered_lines_limit(QUEUE)
+        .thread_name("log");
+    let (writer, guard) = match journal {
+        Some(journal) => queue.finish(journal),
+        None => queue.finish(Gathering(BufWriter::new(io::stderr()))),
+    };
     let lost = writer.error_counter();
     let registry = tracing_subscriber::registry().with(filter);
-    let colour = io::stderr().is_terminal();
-    let fields = format::debug_fn(|out, field, value| field_text(out, field.name(), value));
     // A second start (several servers in one test process) keeps the first subscriber.
-    let _ = match format {
-        LogFormat::Text => {
-            let layer = fmt::layer()
-                .with_writer(writer)
-                .with_target(false)
-                .with_ansi(colour)
-                .fmt_fields(fields.delimited(" "));
-            // systemd's journal has the time of each line.
-            let layer = match is_journal() {
-                true => layer.without_time().boxed(),
-                false => layer.boxed(),
-            };
-            registry.with(layer).try_init()
-        }
+    let begun = match format {
+        LogFormat::Journald if is_native => registry.with(journald::Native(writer)).try_init(),
+        LogFormat::Text | LogFormat::Journald => registry.with(text(writer)).try_init(),
         LogFormat::Json => {
             let layer = fmt::layer()
                 .json()
@@ -94,9 +96,33 @@ pub fn start(format: LogFormat, level: &str) -> Log {
             registry.with(layer).try_init()
         }
     };
+    if begun.is_ok() {
+        level::begin(level, handle, lost.clone());
+    }
+    if let Some(error) = missing {
+        tracing::warn!(socket = journald::SOCKET, %error, "systemd's journal can not be reached; the log goes to standard error");
+    }
     Log {
         lost,
         _writer: guard,
+    }
+}
+
+/// Lines of key=value.
+fn text<S>(writer: NonBlocking) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let fields = format::debug_fn(|out, field, value| field_text(out, field.name(), value));
+    let layer = fmt::layer()
+        .with_writer(writer)
+        .with_target(false)
+        .with_ansi(io::stderr().is_terminal())
+        .fmt_fields(fields.delimited(" "));
+    // systemd's journal has the time of each line.
+    match is_journal() {
+        true => layer.without_time().boxed(),
+        false => layer.boxed(),
     }
 }
 

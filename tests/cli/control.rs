@@ -294,6 +294,44 @@ fn status_tells_programs_and_people() {
 }
 
 #[test]
+fn the_level_of_the_log_is_changed_while_it_runs() {
+    let house = House::start();
+    assert_eq!(house.ok(&["log"]), "info\n");
+    assert_eq!(
+        house.ok(&["log", "warn"]),
+        "warn (until it ends; the configuration says info)\n"
+    );
+    let status = house.status();
+    assert_eq!(status["log"]["level"], "warn");
+    assert_eq!(status["log"]["configured"], "info");
+    let people = house.ok(&["status"]);
+    assert!(people.contains("level warn, by command"), "{people}");
+    house.rcpt("192.0.2.81");
+    let told = house.ok(&["log", "info,gatepost::session=debug"]);
+    assert!(
+        told.starts_with("info,gatepost::session=debug (until"),
+        "{told}"
+    );
+    assert_eq!(house.ok(&["log", "--reset"]), "info\n");
+    assert_eq!(house.status()["log"]["configured"], Value::Null);
+    house.rcpt("192.0.2.82");
+    house.running.logged("client=192.0.2.82");
+    let log = house.running.server.output();
+    assert!(!log.contains("client=192.0.2.81"), "{log}");
+    let (code, said) = house.says(&["log", "loud"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("\"loud\" is no level"), "{said}");
+    let mut stream = UnixStream::connect(house.socket()).unwrap();
+    stream
+        .write_all(b"{\"log\":{\"level\":\"loud\"}}\n")
+        .unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).unwrap();
+    assert!(said.starts_with("{\"refused\":"), "{said}");
+    assert_eq!(house.ok(&["log"]), "info\n");
+}
+
+#[test]
 fn one_line_says_what_is_wrong() {
     let world = World::new();
     let finished = world.run(&["status"]);

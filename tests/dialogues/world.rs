@@ -267,6 +267,8 @@ enabled = false
             draining: CancellationToken::new(),
             cut: CancellationToken::new(),
             metrics: gatepost::telemetry::metrics::Metrics::default(),
+            live: Arc::default(),
+            recent: Arc::default(),
             tally: Tally::default(),
         };
         Ok((Arc::new(door), Arc::new(shared)))

@@ -13,15 +13,15 @@ use crate::support::{process, wait};
 
 const MESSAGE: &[u8] = b"Subject: test\r\n\r\nHello.\r\n";
 
-struct World {
-    gatepost: Gatepost,
-    address: SocketAddr,
+pub(crate) struct World {
+    pub(crate) gatepost: Gatepost,
+    pub(crate) address: SocketAddr,
     _exim: Exim,
     _rbldnsd: Rbldnsd,
 }
 
 impl World {
-    fn start(more: &str) -> Self {
+    pub(crate) fn start(more: &str) -> Self {
         let (exim, rbldnsd) = (Exim::start(), Rbldnsd::start());
         let mut setup = Setup::new(exim.address(), rbldnsd.address()).zones(&[(
             rbldnsd::ZONE,
@@ -42,7 +42,7 @@ impl World {
     }
 
     /// The answer to a request with these lines behind the first, head and body.
-    fn ask(&self, request: &str, headers: &str) -> String {
+    pub(crate) fn ask(&self, request: &str, headers: &str) -> String {
         let mut stream = TcpStream::connect(self.address).unwrap();
         let request = format!("{request} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).unwrap();
@@ -51,7 +51,7 @@ impl World {
         answer
     }
 
-    fn get(&self, path: &str) -> String {
+    pub(crate) fn get(&self, path: &str) -> String {
         let answer = self.ask(&format!("GET {path}"), "Host: localhost\r\n");
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 200 "), "{answer}");
@@ -109,7 +109,7 @@ fn sessions_are_counted_once_and_by_what_became_of_them() {
 }
 
 /// The names of metrics in some text, each at the beginning of a line or between back quotes.
-fn names(text: &str) -> BTreeSet<String> {
+pub(crate) fn names(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     let words = words.filter(|word| word.starts_with("gatepost_"));
     words.map(str::to_owned).collect()

@@ -294,6 +294,8 @@ fn shared(snapshot: &Snapshot, answerer: Arc<Answers>, memory: Remembrance) -> S
         draining: CancellationToken::new(),
         cut: CancellationToken::new(),
         metrics: gatepost::telemetry::metrics::Metrics::default(),
+        live: Arc::default(),
+        recent: Arc::default(),
         tally: Tally::default(),
     }
 }

@@ -1,5 +1,7 @@
 //! What exists as a state, for metrics: listeners, backends, zones, caches, memory. Read when somebody asks.
 
+use std::borrow::Cow;
+
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -11,8 +13,8 @@ use crate::app::control::message::{Status, Zone};
 #[derive(Debug)]
 pub(super) struct Gauges(Status);
 
-/// Label and value of one row.
-type Label<'a> = Option<(&'static str, &'a str)>;
+/// The labels of one row.
+type Labels<'a> = Vec<(&'static str, Cow<'a, str>)>;
 
 impl Gauges {
     pub(super) fn new(status: Status) -> Self {
@@ -27,12 +29,12 @@ impl Collector for Gauges {
         out.gauge(
             "start_time_seconds",
             "When the process was started, seconds since 1970 UTC",
-            [(None, status.started)],
+            [(Vec::new(), status.started)],
         )?;
         out.gauge(
             "build_info",
             "The version, as a label",
-            [(Some(("version", &*status.version)), 1)],
+            [(name("version", &status.version), 1)],
         )?;
         let backends = || status.backends.iter();
         out.gauge(
@@ -50,21 +52,73 @@ impl Collector for Gauges {
             "The most there may be",
             backends().map(|one| (name("backend", &one.name), one.max_connections as u64)),
         )?;
+        servers(&mut out, status)?;
+        out.gauge(
+            "certificate_expiry_timestamp_seconds",
+            "When each certificate in use toward clients ends, seconds since 1970 UTC",
+            status.certificates.iter().map(|one| {
+                let chain = one.chain.to_string_lossy();
+                (vec![("chain", chain)], one.expires)
+            }),
+        )?;
         zones(&mut out, status)?;
+        records(&mut out, status)?;
         lookups(&mut out, status)?;
         memory(&mut out, status)
     }
 }
 
-fn name<'a>(label: &'static str, name: &'a str) -> Label<'a> {
-    Some((label, name))
+fn name<'a>(label: &'static str, name: &'a str) -> Labels<'a> {
+    vec![(label, name.into())]
+}
+
+fn servers(out: &mut Writer<'_, '_>, status: &Status) -> std::fmt::Result {
+    let servers = status
+        .backends
+        .iter()
+        .flat_map(|backend| backend.servers.iter().map(|server| (&backend.name, server)));
+    out.gauge(
+        "backend_server_up",
+        "Whether each server of the backend answered when last asked; missing before that",
+        servers.filter_map(|(backend, server)| {
+            let address = Cow::from(server.address.to_string());
+            let labels = vec![("backend", Cow::from(backend)), ("server", address)];
+            Some((labels, server.up?.into()))
+        }),
+    )
+}
+
+/// Records and log lines, and what was lost of them.
+fn records(out: &mut Writer<'_, '_>, status: &Status) -> std::fmt::Result {
+    if let Some(journal) = &status.journal {
+        out.counter(
+            "journal_written",
+            "Session records written",
+            [(Vec::new(), journal.written)],
+        )?;
+        out.counter(
+            "journal_dropped",
+            "Session records let fall because too many waited or they could not be written",
+            [(Vec::new(), journal.dropped)],
+        )?;
+        out.counter(
+            "journal_failures",
+            "Failed attempts to write session records",
+            [(Vec::new(), journal.failures)],
+        )?;
+    }
+    out.counter(
+        "log_lost",
+        "Log lines lost because the log was read too slowly",
+        [(Vec::new(), status.log.lost)],
+    )
 }
 
 /// The zones, and the resolver under the name `resolver`.
 fn zones(out: &mut Writer<'_, '_>, status: &Status) -> std::fmt::Result {
     let zones = || status.zones.iter().chain([&status.resolver]);
     let row = |value: fn(&Zone) -> u64| {
-        move |zone| -> (Label<'_>, u64) {
+        move |zone| -> (Labels<'_>, u64) {
             let zone: &Zone = zone;
             (name("zone", &zone.name), value(zone))
         }
@@ -96,27 +150,27 @@ fn lookups(out: &mut Writer<'_, '_>, status: &Status) -> std::fmt::Result {
     out.gauge(
         "dns_lookups_open",
         "Lookups under way",
-        [(None, lookups.under_way as u64)],
+        [(Vec::new(), lookups.under_way as u64)],
     )?;
     out.gauge(
         "dns_cache_entries",
         "Answers held in memory",
-        [(None, lookups.kept as u64)],
+        [(Vec::new(), lookups.kept as u64)],
     )?;
     out.counter(
         "dns_cache_hits",
         "Questions answered from memory",
-        [(None, lookups.from_cache)],
+        [(Vec::new(), lookups.from_cache)],
     )?;
     out.counter(
         "dns_joined",
         "Questions that joined the lookup of another session",
-        [(None, lookups.joined)],
+        [(Vec::new(), lookups.joined)],
     )?;
     out.counter(
         "dns_overloaded",
         "Questions that failed because too many lookups were under way",
-        [(None, lookups.overloaded)],
+        [(Vec::new(), lookups.overloaded)],
     )
 }
 
@@ -135,32 +189,32 @@ fn memory(out: &mut Writer<'_, '_>, status: &Status) -> std::fmt::Result {
     out.gauge(
         "memory_on_disk",
         "Whether it outlives the process",
-        [(None, memory.on_disk.into())],
+        [(Vec::new(), memory.on_disk.into())],
     )?;
     out.gauge(
         "memory_waiting",
         "Changes not written yet",
-        [(None, memory.waiting as u64)],
+        [(Vec::new(), memory.waiting as u64)],
     )?;
     out.counter(
         "memory_dropped",
         "Changes let fall because too many waited",
-        [(None, memory.dropped)],
+        [(Vec::new(), memory.dropped)],
     )?;
     out.counter(
         "memory_evicted",
         "Things removed because there were too many",
-        [(None, memory.evicted)],
+        [(Vec::new(), memory.evicted)],
     )?;
     out.counter(
         "memory_expired",
         "Things removed because they had expired",
-        [(None, memory.expired)],
+        [(Vec::new(), memory.expired)],
     )?;
     out.counter(
         "memory_failures",
         "Failures of the disk",
-        [(None, memory.failures)],
+        [(Vec::new(), memory.failures)],
     )
 }
 
@@ -171,7 +225,7 @@ impl Writer<'_, '_> {
         &mut self,
         name: &str,
         help: &str,
-        rows: impl IntoIterator<Item = (Label<'a>, u64)>,
+        rows: impl IntoIterator<Item = (Labels<'a>, u64)>,
     ) -> std::fmt::Result {
         let rows = rows.into_iter().map(|(label, value)| {
             let value = i64::try_from(value).unwrap_or(i64::MAX);
@@ -184,7 +238,7 @@ impl Writer<'_, '_> {
         &mut self,
         name: &str,
         help: &str,
-        rows: impl IntoIterator<Item = (Label<'a>, u64)>,
+        rows: impl IntoIterator<Item = (Labels<'a>, u64)>,
     ) -> std::fmt::Result {
         let rows = rows
             .into_iter()
@@ -196,7 +250,7 @@ impl Writer<'_, '_> {
         &mut self,
         name: &str,
         help: &str,
-        rows: impl Iterator<Item = (Label<'a>, M)>,
+        rows: impl Iterator<Item = (Labels<'a>, M)>,
     ) -> std::fmt::Result {
         let mut rows = rows.peekable();
         let Some((_, first)) = rows.peek() else {
@@ -204,11 +258,11 @@ impl Writer<'_, '_> {
         };
         let kind = first.metric_type();
         let mut family = self.0.encode_descriptor(name, help, None, kind)?;
-        for (label, metric) in rows {
-            match label {
+        for (labels, metric) in rows {
+            match labels.is_empty() {
                 // There is no second one without a label.
-                None => return metric.encode(family),
-                Some(label) => metric.encode(family.encode_family(&[label])?)?,
+                true => return metric.encode(family),
+                false => metric.encode(family.encode_family(&labels)?)?,
             }
         }
         Ok(())

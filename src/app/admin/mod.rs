@@ -1,17 +1,26 @@
-//! The admin address: metrics, health and state over HTTP, to read and never to change.
+//! The admin address: a status page, metrics, health and state over HTTP, to read and never to change.
 //!
 //! | path | what |
 //! |---|---|
+//! | `/` | the status page |
 //! | `/metrics` | metrics for Prometheus (`docs/metrics.md`) |
 //! | `/healthz` | 200 while the process answers at all |
 //! | `/readyz` | 200 while it accepts mail, 503 while it drains |
 //! | `/api/status` | what `gatepost status --json` says |
+//! | `/api/history` | counts of the last hour |
+//! | `/api/sessions` | sessions under way |
+//! | `/api/recent` | sessions in which something was refused, of late |
+//! | `/api/search?q=` | sessions of the last day, by address, name, sender, recipient or id |
+//! | `/api/session/ID` | one session |
 //!
 //! A reader may be a browser that a stranger's page uses (DNS rebinding), so the name it asks for must be an address, this
 //! host's, or `localhost`. Each connection has a deadline, and there are only so many.
 
 mod gate;
 mod gauges;
+mod history;
+mod look;
+mod page;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,6 +41,7 @@ use crate::app::control::Desk;
 use crate::app::tasks::Tasks;
 use crate::telemetry::metrics::Format;
 use gauges::Gauges;
+use history::{History, Sample};
 
 pub(in crate::app) use gate::Gate;
 
@@ -46,6 +56,13 @@ const HEAD_OCTETS: usize = 16 * 1024;
 /// The pause when nobody can be accepted for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// What readers are answered from.
+struct Office {
+    desk: Arc<Desk>,
+    history: History,
+    searches: Arc<Semaphore>,
+}
+
 /// Begins to answer on `sockets`, until the process drains.
 pub(in crate::app) fn begin(
     tasks: &Tasks,
@@ -53,7 +70,21 @@ pub(in crate::app) fn begin(
     gate: Gate,
     desk: &Arc<Desk>,
 ) {
-    let router = router(gate, Arc::clone(desk));
+    if sockets.is_empty() {
+        return;
+    }
+    let office = Arc::new(Office {
+        desk: Arc::clone(desk),
+        history: History::default(),
+        searches: look::places(),
+    });
+    let (keeper, draining) = (Arc::clone(&office), desk.draining());
+    tasks.spawn(async move {
+        let shared = keeper.desk.shared();
+        let keeping = keeper.history.keep(&shared.tally);
+        let _ = draining.run_until_cancelled(keeping).await;
+    });
+    let router = router(gate, office);
     let places = Arc::new(Semaphore::new(AT_A_TIME));
     for (address, socket) in sockets {
         tracing::info!(%address, "metrics and state can be read");
@@ -68,12 +99,18 @@ pub(in crate::app) fn begin(
 }
 
 /// Everything that can be read, behind the gate.
-fn router(gate: Gate, desk: Arc<Desk>) -> Router {
+fn router(gate: Gate, office: Arc<Office>) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
         .route("/readyz", get(ready))
+        .route("/", get(page::page))
         .route("/api/status", get(status))
-        .with_state(desk)
+        .route("/api/history", get(history))
+        .route("/api/sessions", get(look::sessions))
+        .route("/api/recent", get(look::recent))
+        .route("/api/search", get(look::search))
+        .route("/api/session/{id}", get(look::session))
+        .with_state(office)
         .layer(middleware::from_fn_with_state(Arc::new(gate), gate::pass))
         // Who watches over the process need not know the token.
         .route("/healthz", get(|| async { "ok\n" }))
@@ -103,27 +140,31 @@ async fn converse(stream: TcpStream, router: Router) -> Result<(), hyper::Error>
         .await
 }
 
-async fn metrics(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Response {
+async fn metrics(State(office): State<Arc<Office>>, headers: HeaderMap) -> Response {
     let accepts = headers.get(header::ACCEPT);
     let accepts = accepts.and_then(|accepts| accepts.to_str().ok());
     let format = match accepts.is_some_and(|kinds| kinds.contains("application/openmetrics-text")) {
         true => Format::OpenMetrics,
         false => Format::Text,
     };
-    let gauges = Box::new(Gauges::new(desk.status()));
-    match desk.metrics().text(format, gauges) {
+    let gauges = Box::new(Gauges::new(office.desk.status()));
+    match office.desk.metrics().text(format, gauges) {
         Ok(text) => ([(header::CONTENT_TYPE, format.content_type())], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 
-async fn ready(State(desk): State<Arc<Desk>>) -> (StatusCode, &'static str) {
-    match desk.draining().is_cancelled() {
+async fn ready(State(office): State<Arc<Office>>) -> (StatusCode, &'static str) {
+    match office.desk.draining().is_cancelled() {
         true => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
         false => (StatusCode::OK, "ready\n"),
     }
 }
 
-async fn status(State(desk): State<Arc<Desk>>) -> Response {
-    Json(desk.status()).into_response()
+async fn status(State(office): State<Arc<Office>>) -> Response {
+    Json(office.desk.status()).into_response()
+}
+
+async fn history(State(office): State<Arc<Office>>) -> Json<Vec<Sample>> {
+    Json(office.history.samples(&office.desk.shared().tally))
 }

@@ -7,9 +7,10 @@ use std::time::{Duration, SystemTime};
 
 use crate::app::certificates::keeper::{self, Keeper};
 use crate::app::clock;
+use crate::app::control::about;
 use crate::app::control::message::{
-    Answer, Backend, Certificate, Entries, Listener, Lookups, Memory, Reload, Request, Server,
-    Sessions, Status, Zone,
+    Answer, Backend, Certificate, Entries, Listener, Lookups, Memory, Policy, Reload, Request,
+    Server, Sessions, Status, Zone,
 };
 use crate::app::generation::Generation;
 use crate::checks::access;
@@ -93,6 +94,11 @@ impl Desk {
         self.draining.clone()
     }
 
+    /// What every session shares.
+    pub(in crate::app) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.scene().shared)
+    }
+
     /// What was counted.
     pub(in crate::app) fn metrics(&self) -> Metrics {
         self.scene().shared.metrics.clone()
@@ -104,6 +110,7 @@ impl Desk {
         let memory = match (&request, &scene.shared.memory) {
             (Request::Status {}, _) => return Answer::Status(Box::new(self.status())),
             (Request::Known { questions }, _) => return self.known(questions).await,
+            (Request::Log { level }, _) => return about::set_level(level.as_deref()),
             (_, Some(memory)) => memory,
             (_, None) => return Answer::Refused("there is no memory to change".to_owned()),
         };
@@ -115,9 +122,10 @@ impl Desk {
                 seconds,
                 comment,
             } => self.keep(memory, allow, &subject, seconds, &comment).await,
-            Request::Status {} | Request::Known { .. } | Request::Entries {} => {
-                Ok(Answer::Entries(memory.entries(|_| true)))
-            }
+            Request::Status {}
+            | Request::Known { .. }
+            | Request::Log { .. }
+            | Request::Entries {} => Ok(Answer::Entries(memory.entries(|_| true))),
         };
         done.unwrap_or_else(Answer::Refused)
     }
@@ -197,6 +205,7 @@ impl Desk {
         let now = clock::seconds().unwrap_or_default();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            hostname: scene.shared.hostname.to_string(),
             started: self.started,
             uptime: now.saturating_sub(self.started),
             listeners: scene.listeners(),
@@ -217,6 +226,9 @@ impl Desk {
                 delivered,
                 refused,
             },
+            policies: scene.policies(),
+            journal: scene.shared.journal.as_ref().map(about::journal),
+            log: about::log(),
             memory: memory.map(|memory| remembered(&memory.standing())),
             entries: memory.map(entries).unwrap_or_default(),
             reload: reload.unwrap_or_else(PoisonError::into_inner).clone(),
@@ -237,6 +249,14 @@ impl Scene {
             })
         };
         self.addresses.iter().filter_map(listener).collect()
+    }
+
+    fn policies(&self) -> Vec<Policy> {
+        let policies = self.doors.iter().map(|door| &door.policy);
+        let policies: BTreeMap<&str, Policy> = policies
+            .map(|policy| (&*policy.name, about::policy(policy)))
+            .collect();
+        policies.into_values().collect()
     }
 
     fn certificates(&self) -> Vec<Certificate> {

@@ -37,6 +37,12 @@ pub enum Request {
         #[serde(default)]
         comment: String,
     },
+    /// Log at another level until the process ends, or say which it is.
+    Log {
+        /// The level, or levels of parts; as in the configuration if it is empty.
+        #[serde(default)]
+        level: Option<String>,
+    },
     /// Remove an entry, and what is remembered of a client.
     Forget {
         /// An entry's subject, or an identity.
@@ -61,6 +67,8 @@ pub enum Answer {
         /// What whoever added it should know.
         notes: Vec<String>,
     },
+    /// To [`Request::Log`].
+    Log(Log),
     /// It was forgotten, as far as it was there.
     Forgotten {
         /// Whether an entry was.
@@ -77,6 +85,8 @@ pub enum Answer {
 pub struct Status {
     /// Its version.
     pub version: String,
+    /// Our name.
+    pub hostname: String,
     /// When it was started, seconds since 1970 UTC.
     pub started: u64,
     /// Seconds since then.
@@ -95,6 +105,12 @@ pub struct Status {
     pub lookups: Lookups,
     /// Sessions since the start.
     pub sessions: Sessions,
+    /// The policies that judge, with the checks they have on.
+    pub policies: Vec<Policy>,
+    /// Records of sessions; nothing if the journal is switched off.
+    pub journal: Option<Journal>,
+    /// What is logged.
+    pub log: Log,
     /// What is remembered; nothing if there is no memory.
     pub memory: Option<Memory>,
     /// Entries added by command.
@@ -130,6 +146,41 @@ pub struct Listener {
     pub mode: String,
     /// The backend.
     pub backend: String,
+}
+
+/// A policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Its name.
+    pub name: String,
+    /// Its mode.
+    pub mode: String,
+    /// The checks that are on, in their order.
+    pub checks: Vec<String>,
+}
+
+/// Records of sessions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Journal {
+    /// Where they are.
+    pub directory: PathBuf,
+    /// Written.
+    pub written: u64,
+    /// Let fall because too many waited, or because they could not be written.
+    pub dropped: u64,
+    /// Failed attempts to write.
+    pub failures: u64,
+}
+
+/// The log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Log {
+    /// The level, or the levels of parts.
+    pub level: String,
+    /// The level of the configuration, where another was set by command.
+    pub configured: Option<String>,
+    /// Lines lost because they were read too slowly.
+    pub lost: u64,
 }
 
 /// A backend.

@@ -1,0 +1,146 @@
+//! Looking for sessions in the journal, by what somebody has at hand: an address, a sender, a recipient, a session id.
+//!
+//! The newest files first, within a bound of octets, time and hits: whoever asks is told when it was cut. Blocks.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use memchr::memmem::Finder;
+
+use crate::journal::digest::Digest;
+use crate::journal::files;
+use crate::journal::read::{Records, parse};
+use crate::journal::record::{SessionRecord, Timestamp};
+
+/// Between two looks at the clock.
+const LINES: usize = 256;
+
+/// How much may be looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Octets of files.
+    pub octets: u64,
+    /// Time.
+    pub time: Duration,
+    /// Sessions found; the newest are kept.
+    pub hits: usize,
+    /// Sessions that ended before this are left out, as far as whole files go.
+    pub since: Option<Timestamp>,
+}
+
+/// What was found, the newest first.
+#[derive(Debug, Default)]
+pub struct Hits {
+    /// The sessions.
+    pub digests: Vec<Digest>,
+    /// Whether a bound was reached, so that there may be more.
+    pub cut: bool,
+}
+
+/// What is looked for; letters of ASCII in either case are the same.
+#[derive(Clone, Debug)]
+pub struct Wanted(String);
+
+impl Wanted {
+    /// Whatever contains `text` in its id, its client's address, a name in HELO, a sender or a recipient.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.trim().to_ascii_lowercase())
+    }
+
+    /// Whether a digest is wanted.
+    #[must_use]
+    pub fn is_in(&self, digest: &Digest) -> bool {
+        let client = digest.client.map(|client| client.to_string());
+        let paths = digest.recipients.iter().map(|one| &one.path);
+        let words = [&client, &digest.helo, &digest.sender];
+        let mut all = words.into_iter().flatten().chain([&digest.id]).chain(paths);
+        all.any(|text| self.matches(text))
+    }
+
+    /// The record in a line, if it is wanted. Most are not, and need not be understood.
+    fn record(&self, needle: &Finder<'_>, line: &[u8]) -> Option<SessionRecord> {
+        needle.find(&line.to_ascii_lowercase())?;
+        parse(line).filter(|record| self.is_in_record(record))
+    }
+
+    fn is_in_record(&self, record: &SessionRecord) -> bool {
+        let client = record.facts.client().map(|client| client.ip().to_string());
+        self.matches(&record.id)
+            || client.is_some_and(|client| self.matches(&client))
+            || record
+                .facts
+                .helo()
+                .is_some_and(|helo| self.matches(helo.name.as_str()))
+            || record.senders().any(|sender| self.matches(&sender))
+            || record
+                .recipients
+                .iter()
+                .any(|one| self.matches(&one.path.to_string()))
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        text.to_ascii_lowercase().contains(&self.0)
+    }
+
+    /// As it stands in a line, where quotes and the like are escaped.
+    fn in_a_line(&self) -> String {
+        let escaped = serde_json::to_string(&self.0).unwrap_or_default();
+        let inner = escaped.get(1..escaped.len().saturating_sub(1));
+        inner.unwrap_or_default().to_owned()
+    }
+}
+
+/// Sessions in `directory` that are `wanted`.
+///
+/// # Errors
+///
+/// When the directory is missing or can not be read.
+pub fn search(directory: &Path, wanted: &Wanted, bounds: Bounds) -> io::Result<Hits> {
+    let deadline = Instant::now() + bounds.time;
+    let line = wanted.in_a_line();
+    let needle = Finder::new(line.as_bytes());
+    let mut left = bounds.octets;
+    let mut hits = Hits::default();
+    let mut files = files::list(directory)?;
+    while let Some(file) = files.pop() {
+        // Its last session ended before the first of the next file.
+        let begins = file.time;
+        match left.checked_sub(file.size) {
+            Some(rest) => left = rest,
+            None => {
+                hits.cut = true;
+                return Ok(hits);
+            }
+        }
+        let mut found = VecDeque::new();
+        let room = bounds.hits.saturating_sub(hits.digests.len());
+        for (number, line) in Records::of(file).lines().enumerate() {
+            if number.is_multiple_of(LINES) && Instant::now() >= deadline {
+                hits.cut = true;
+                break;
+            }
+            let Some(record) = wanted.record(&needle, &line) else {
+                continue;
+            };
+            if found.len() >= room {
+                found.pop_front();
+                hits.cut = true;
+            }
+            found.push_back(record.digest());
+        }
+        hits.digests.extend(found.into_iter().rev());
+        let old = bounds.since.is_some_and(|since| begins < since);
+        let full = hits.cut || hits.digests.len() >= bounds.hits;
+        if full || old {
+            hits.cut |= full && !old && !files.is_empty();
+            return Ok(hits);
+        }
+    }
+    Ok(hits)
+}
+
+#[cfg(test)]
+mod tests;
