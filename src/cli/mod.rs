@@ -7,6 +7,7 @@ mod check_config;
 pub mod demo;
 mod explain;
 mod forget;
+mod generate;
 mod lists;
 mod output;
 mod run;
@@ -42,6 +43,9 @@ enum Command {
     Forget(forget::Arguments),
     /// Show the gate at work: an embedded DNS server and mail store, and six short sessions
     Demo(demo::Arguments),
+    /// Write man pages and shell completions
+    #[command(hide = true)]
+    Generate(generate::Arguments),
 }
 
 /// Runs the command that the process was started with.
@@ -57,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Deny(arguments) => lists::run(false, &arguments),
         Command::Forget(arguments) => forget::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Generate(arguments) => generate::run(&arguments),
     };
     match outcome {
         Ok(code) => code,

@@ -16,5 +16,6 @@ mod check_config;
 mod control;
 mod demo;
 mod explain;
+mod generate;
 mod run;
 mod world;
