@@ -11,6 +11,7 @@ mod generate;
 mod lists;
 mod output;
 mod run;
+mod setup;
 mod status;
 
 use std::process::ExitCode;
@@ -41,6 +42,8 @@ enum Command {
     Deny(lists::Arguments),
     /// Take away what was allowed or denied by command, and what is remembered of a client
     Forget(forget::Arguments),
+    /// Put gatepost into the machine it stands on
+    Setup(setup::Arguments),
     /// Show the gate at work: an embedded DNS server and mail store, and six short sessions
     Demo(demo::Arguments),
     /// Write man pages and shell completions
@@ -60,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Allow(arguments) => lists::run(true, &arguments),
         Command::Deny(arguments) => lists::run(false, &arguments),
         Command::Forget(arguments) => forget::run(&arguments),
+        Command::Setup(arguments) => setup::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
     };
