@@ -14,6 +14,7 @@ mod sockets;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
@@ -26,6 +27,9 @@ use crate::cli::output;
 const FORWARD: [&[&str]; 2] = [&["restart", "exim4"], &["enable", "--now", "gatepost"]];
 /// ... and when gatepost goes: it must leave the port first.
 const BACK: [&[&str]; 2] = [&["disable", "--now", "gatepost"], &["restart", "exim4"]];
+
+/// How long gatepost may take to listen, with the self-test of its backend.
+const START: Duration = Duration::from_secs(45);
 
 /// Arguments of `gatepost setup exim`.
 #[derive(Debug, clap::Args)]
@@ -126,11 +130,12 @@ fn set_up(arguments: &Arguments) -> anyhow::Result<()> {
         )?;
         return Ok(());
     }
-    if let Err(error) = systemctl(&FORWARD) {
+    if let Err(error) = systemctl(&FORWARD).and_then(|()| serves()) {
+        let Some(backup) = backup else {
+            return Err(error);
+        };
         // Better an Exim without gatepost than no mail.
-        if let Some(backup) = backup {
-            backup.take_back(|| debian.update())?;
-        }
+        backup.take_back(|| debian.update())?;
         systemctl(&BACK).context(format!("{error:#}, and back again"))?;
         return Err(error.context("all is as it was before"));
     }
@@ -174,6 +179,19 @@ fn own_configuration(file: &str) -> anyhow::Result<()> {
         .args(["-u", "gatepost", "--"])
         .arg(std::env::current_exe()?);
     execute(check.args(["check-config", "--config", file])).map(drop)
+}
+
+/// Waits until gatepost has its port: systemd calls it started before that.
+fn serves() -> anyhow::Result<()> {
+    let deadline = Instant::now() + START;
+    while !holders::of(sockets::SMTP).contains(&"gatepost".to_owned()) {
+        ensure!(
+            Instant::now() < deadline,
+            "gatepost does not listen on port 25; `journalctl -u gatepost` says why"
+        );
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    Ok(())
 }
 
 fn systemctl(steps: &[&[&str]]) -> anyhow::Result<()> {
