@@ -257,6 +257,39 @@ fn setup_exim_takes_over_ports_and_addresses() {
     );
 }
 
+/// Users have a port of their own, where alone Exim offers AUTH without TLS.
+#[test]
+fn setup_exim_gives_users_their_port() {
+    let machine = Machine::new(true);
+    let users = "\n[listen.smtps]\naddress = [\"192.0.2.25:465\"]\ntls = \"implicit\"\nrole = \"submission\"\nbackend = \"users\"\n\
+                 \n[backend.users]\naddress = [\"127.0.0.1:10587\"]\nsource_address = \"127.0.0.2\"\n";
+    machine.write(OWN, &format!("{GATEPOST}{users}"));
+    let made = machine.setup(&["--apply"]);
+    assert_eq!(made.code, Some(0), "{}", made.transcript);
+    let settings = machine.read(SETTINGS);
+    let wanted = "dc_local_interfaces='127.0.0.1.10025 ; 127.0.0.1.10587 ; 127.0.0.1.25";
+    assert!(settings.contains(wanted), "{settings}");
+    let recipe = machine.read(SPLIT);
+    assert!(
+        recipe.contains("\nGATEPOST_SUBMISSION_PORT = 10587\n"),
+        "{recipe}"
+    );
+    let again = machine.setup(&[]);
+    assert!(
+        again.transcript.contains("nothing to change"),
+        "{}",
+        again.transcript
+    );
+
+    let other = Machine::new(true);
+    other.write(OWN, &format!("{GATEPOST}{users}"));
+    other.write(
+        "etc/exim4/conf.d/main/000_own",
+        "GATEPOST_SUBMISSION_PORT = 10588\n",
+    );
+    other.refuses("is GATEPOST_SUBMISSION_PORT set elsewhere?");
+}
+
 #[test]
 fn setup_exim_refuses_where_it_can_not_know() {
     let settings = |from: &str, to: &str| {

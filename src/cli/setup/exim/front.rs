@@ -10,7 +10,7 @@ use nix::ifaddrs::getifaddrs;
 use toml_edit::{Array, DocumentMut, Item, Value};
 
 use super::sockets::{self, SMTP};
-use crate::config::{self, ClientAddress, Snapshot};
+use crate::config::{self, ClientAddress, Role, Snapshot};
 
 /// What matters here of gatepost's configuration.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(super) struct Front {
     wild: Vec<String>,
     /// Where it expects Exim.
     pub(super) exim: SocketAddr,
+    /// Where it expects Exim for users, if it has listeners for them (`role = "submission"`) and Exim is there.
+    pub(super) users: Option<SocketAddr>,
     /// The address it connects to Exim from.
     pub(super) source: Ipv4Addr,
 }
@@ -74,7 +76,14 @@ impl Front {
                 .iter()
                 .any(|address| at_smtp(&address) && address.ip().is_unspecified())
         });
+        let users = listeners
+            .values()
+            .filter(|listener| listener.role == Role::Submission)
+            .filter_map(|listener| snapshot.config.backend.get(&listener.backend))
+            .flat_map(|backend| backend.address.iter().copied())
+            .find(|address| address.ip() == exim.ip() && *address != exim);
         Ok(Self {
+            users,
             wild: wild.map(|(name, _)| name.clone()).collect(),
             listening: listening(&snapshot),
             text,

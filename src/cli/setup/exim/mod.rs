@@ -98,7 +98,7 @@ fn set_up(arguments: &Arguments) -> anyhow::Result<()> {
         writeln!(
             out,
             "\nNothing has been changed. Exim has read the outcome in a copy, and takes it. To make the change:\n  \
-             gatepost setup exim --apply            and to change over at once: --restart"
+             gatepost setup exim --apply\nand to change over at once:\n  gatepost setup exim --apply --restart"
         )?;
         return Ok(());
     }

@@ -2,7 +2,7 @@
 //! `config/exim4/` says.
 
 use std::fmt::Write;
-use std::net::{IpAddr, Ipv6Addr, TcpListener};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
@@ -57,9 +57,10 @@ impl Plan {
             &present.option("daemon_smtp_ports")?,
         )?;
         let ipv6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
-        let then = sockets::behind(&now, front.exim, ipv6);
+        let ports: Vec<SocketAddr> = [front.exim].into_iter().chain(front.users).collect();
+        let then = sockets::behind(&now, &ports, ipv6);
         if root == Path::new("/") {
-            ports_are_free(front.exim.port())?;
+            ports_are_free(&ports)?;
         }
 
         let mut changes = Vec::new();
@@ -109,6 +110,14 @@ fn recipe(debian: &Debian, front: &Front) -> anyhow::Result<(&'static str, Strin
     if front.source.to_string() != SOURCE {
         let _ = writeln!(recipe, "GATEPOST_SOURCE = {}", front.source);
     }
+    if let Some(users) = front.users {
+        // By hand it is defined in a file of one's own.
+        let _ = writeln!(
+            recipe,
+            ".ifndef GATEPOST_SUBMISSION_PORT\nGATEPOST_SUBMISSION_PORT = {}\n.endif",
+            users.port()
+        );
+    }
     recipe.push_str(RECIPE);
     let (file, old) = debian.recipe_file()?;
     if debian.split {
@@ -148,8 +157,9 @@ fn with_interfaces(settings: &str, value: &str) -> anyhow::Result<String> {
 }
 
 /// That nobody but Exim and gatepost has the ports.
-fn ports_are_free(exim: u16) -> anyhow::Result<()> {
-    for port in [sockets::SMTP, exim] {
+fn ports_are_free(exim: &[SocketAddr]) -> anyhow::Result<()> {
+    let ports = exim.iter().map(SocketAddr::port);
+    for port in ports.chain([sockets::SMTP]) {
         let others: Vec<String> = holders::of(port)
             .into_iter()
             .filter(|name| !name.starts_with("exim") && !name.starts_with("gatepost"))
@@ -164,7 +174,7 @@ fn ports_are_free(exim: u16) -> anyhow::Result<()> {
 }
 
 /// That Exim, with the outcome, does what the recipe is for.
-fn holds(outcome: &Generated, front: &Front, then: &[std::net::SocketAddr]) -> anyhow::Result<()> {
+fn holds(outcome: &Generated, front: &Front, then: &[SocketAddr]) -> anyhow::Result<()> {
     outcome.check().with_context(|| {
         format!(
             "Exim would not take the recipe beside your own settings; \"Options of your own\" in {README} says which to \
@@ -187,12 +197,19 @@ fn holds(outcome: &Generated, front: &Front, then: &[std::net::SocketAddr]) -> a
         "Exim would take PROXY headers from \"{value}\" and not from {source}: is GATEPOST_SOURCE set elsewhere?"
     );
     let acl = outcome.option("acl_smtp_connect")?;
-    let port = format!("{{$received_port}}{{{}}}", front.exim.port());
-    ensure!(
-        acl.contains("this port is for gatepost only") && acl.contains(&port),
-        "Exim would not keep port {} for gatepost: is GATEPOST_PORT set elsewhere?",
-        front.exim.port()
-    );
+    for (port, name) in [
+        (Some(front.exim), "GATEPOST_PORT"),
+        (front.users, "GATEPOST_SUBMISSION_PORT"),
+    ] {
+        let Some(port) = port.map(|socket| socket.port()) else {
+            continue;
+        };
+        ensure!(
+            acl.contains("this port is for gatepost only")
+                && acl.contains(&format!("{{$received_port}}{{{port}}}")),
+            "Exim would not keep port {port} for gatepost: is {name} set elsewhere?"
+        );
+    }
     for option in EARLY {
         let value = outcome.option(option)?;
         if value.contains('+') {

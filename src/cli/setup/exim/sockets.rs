@@ -74,10 +74,10 @@ fn interface(entry: &str) -> Option<(IpAddr, Option<u16>)> {
     Some((address.parse().ok()?, Some(named_port(port)?)))
 }
 
-/// Where Exim listens behind gatepost: on a port for it, for this machine's programs on port 25 as before, and on its
+/// Where Exim listens behind gatepost: on the ports for it, for this machine's programs on port 25 as before, and on its
 /// other ports.
-pub(super) fn behind(now: &[SocketAddr], front: SocketAddr, ipv6: bool) -> Vec<SocketAddr> {
-    let mut sockets = vec![front];
+pub(super) fn behind(now: &[SocketAddr], front: &[SocketAddr], ipv6: bool) -> Vec<SocketAddr> {
+    let mut sockets = front.to_vec();
     let local = [
         IpAddr::from(Ipv4Addr::LOCALHOST),
         Ipv6Addr::LOCALHOST.into(),
@@ -95,7 +95,8 @@ pub(super) fn behind(now: &[SocketAddr], front: SocketAddr, ipv6: bool) -> Vec<S
         .iter()
         .filter(|socket| socket.port() != SMTP || socket.ip().is_loopback());
     for socket in kept {
-        if !sockets.contains(socket) && (socket.port() != front.port()) {
+        let taken = front.iter().any(|front| front.port() == socket.port());
+        if !sockets.contains(socket) && !taken {
             sockets.push(*socket);
         }
     }
@@ -194,7 +195,7 @@ mod tests {
 
     #[test]
     fn exim_moves_behind_and_keeps_its_other_ports() {
-        let front = "127.0.0.1:10025".parse().unwrap();
+        let front = sockets(&["127.0.0.1:10025"]);
         for (now, wanted) in [
             (
                 &["0.0.0.0:25", "[::]:25", "0.0.0.0:587", "[::]:587"][..],
@@ -210,10 +211,10 @@ mod tests {
                 "127.0.0.1.10025 ; 127.0.0.1.25",
             ),
         ] {
-            assert_eq!(written(&behind(&sockets(now), front, true)), wanted);
+            assert_eq!(written(&behind(&sockets(now), &front, true)), wanted);
         }
         assert_eq!(
-            written(&behind(&sockets(&["[::]:25"]), front, false)),
+            written(&behind(&sockets(&["[::]:25"]), &front, false)),
             "127.0.0.1.10025"
         );
     }
