@@ -2,14 +2,15 @@
 # make test    format, lints and all tests, with a real Exim and a real DNSBL server
 # make soak    minutes of load with trouble in it, and a balance (MINUTES=2 SEED=1)
 # make bench   measures; figures are in docs/performance.md
+# make deb     builds the Debian package; make deb-test installs it in a copy of this machine, before a real Exim
 
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: help demo demo-exim test soak bench build-tools test-tools
+.PHONY: help demo demo-exim test soak bench deb deb-test build-tools test-tools
 
 help:
-	@sed -n '1,4s/^# //p' Makefile
+	@sed -n '1,5s/^# //p' Makefile
 
 demo: build-tools $(if $(findstring --exim,$(ARGS)),demo-exim)
 	$(CARGO) run --locked -- demo $(ARGS)
@@ -25,6 +26,16 @@ soak: test-tools
 bench: build-tools
 	@tools/need haproxy=haproxy
 	$(CARGO) bench --locked $(ARGS)
+
+deb: build-tools
+	@tools/need dpkg-shlibdeps=dpkg-dev strip=binutils
+	@CARGO=$(CARGO) tools/deb
+
+# ARGS=--debug: the debug build, in a fraction of the time.
+deb-test: build-tools
+	@tools/need dpkg-shlibdeps=dpkg-dev strip=binutils exim4=exim4-daemon-heavy swaks=swaks lintian=lintian
+	@package=$$(CARGO=$(CARGO) tools/deb $(ARGS)) && for split in true false; do \
+	DEB_TEST_SPLIT=$$split tools/deb-test "$$package" || exit 1; done
 
 demo-exim:
 	@tools/need exim4=exim4-daemon-heavy

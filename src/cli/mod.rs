@@ -7,10 +7,12 @@ mod check_config;
 pub mod demo;
 mod explain;
 mod forget;
+mod generate;
 mod lists;
 mod log;
 mod output;
 mod run;
+mod setup;
 mod status;
 
 use std::process::ExitCode;
@@ -43,8 +45,13 @@ enum Command {
     Forget(forget::Arguments),
     /// Say at which level the running gatepost logs, or set it until it ends
     Log(log::Arguments),
+    /// Put gatepost into the machine it stands on
+    Setup(setup::Arguments),
     /// Show the gate at work: an embedded DNS server and mail store, and six short sessions
     Demo(demo::Arguments),
+    /// Write man pages and shell completions
+    #[command(hide = true)]
+    Generate(generate::Arguments),
 }
 
 /// Runs the command that the process was started with.
@@ -60,7 +67,9 @@ pub fn main() -> ExitCode {
         Command::Deny(arguments) => lists::run(false, &arguments),
         Command::Forget(arguments) => forget::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
+        Command::Setup(arguments) => setup::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Generate(arguments) => generate::run(&arguments),
     };
     match outcome {
         Ok(code) => code,

@@ -16,6 +16,7 @@ mod check_config;
 mod control;
 mod demo;
 mod explain;
+mod generate;
 mod reload;
 mod run;
 mod systemd;

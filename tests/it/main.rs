@@ -30,6 +30,7 @@ mod real_tls;
 mod real_tls_clients;
 mod self_test;
 mod servers;
+mod setup_exim;
 mod shield;
 mod submission;
 mod zones;
