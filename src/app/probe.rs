@@ -4,7 +4,7 @@
 //!
 //! A backend that is not there is no reason not to start: its clients get 4xx until it is. The first failure is told,
 //! one of another kind too, and the success; the repeats between them are not. One that would relay is: found so in time
-//! it stops the start, and later it gets no mail.
+//! it stops the start, and later it gets no mail. Nor does one whose test is not over yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::{Discriminant, discriminant};
@@ -28,6 +28,8 @@ use crate::session::{Relaying, Tested, Trouble, probe, self_test};
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The time between two self-tests.
 const HOUR: Duration = Duration::from_secs(60 * 60);
+/// The time to the next one if the last has not shown whether it would relay.
+const UNSURE: Duration = Duration::from_secs(5 * 60);
 /// How long a start waits for the first self-test. Behind a PROXY header Exim looks up a name before it greets.
 const FIRST_TEST: Duration = Duration::from_secs(5);
 /// The longest pause while a server is down.
@@ -78,18 +80,26 @@ async fn watch(upstream: &Upstream, server: &Arc<Server>, has_users: bool) {
     }
     // Who watched it before this configuration may have tested it.
     let ago = server.standing().tested.map(|(ago, _)| ago);
-    let mut next = Instant::now() + HOUR.saturating_sub(ago.unwrap_or_default());
+    let mut next = Instant::now() + valid(server).saturating_sub(ago.unwrap_or_default());
     loop {
-        let hour_is_over = timeout_at(next, server.news()).await.is_err();
+        let is_due = timeout_at(next, server.news()).await.is_err();
         if several && server.is_in_trouble() {
             tokio::time::sleep(FIRST_PAUSE).await;
             // Whoever had the trouble has told of it.
             until_it_answers(|_| (), || probe(upstream, server)).await;
         }
-        if hour_is_over || server.wants_test() {
+        if is_due || server.wants_test() {
             until_it_answers(|_| (), || self_test(upstream, server)).await;
-            next = Instant::now() + HOUR;
+            next = Instant::now() + valid(server);
         }
+    }
+}
+
+/// For how long a self-test holds.
+fn valid(server: &Server) -> Duration {
+    match server.standing().tested {
+        Some((_, tested)) if tested.relaying == Relaying::Unknown => UNSURE,
+        _ => HOUR,
     }
 }
 

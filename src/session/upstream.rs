@@ -61,7 +61,8 @@ impl Upstream {
     pub fn new(name: impl Into<Box<str>>, backend: config::Backend) -> Self {
         let places = backend.max_connections;
         let servers = backend.address.iter();
-        let server = |address: &SocketAddr| Arc::new(Server::new(*address));
+        let barred = !backend.allow_open_backend;
+        let server = |address: &SocketAddr| Arc::new(Server::new(*address, barred));
         Self {
             name: name.into(),
             servers: servers.map(server).collect(),
@@ -164,6 +165,7 @@ impl Upstream {
             self.backend.allow_open_backend,
         );
         let news = server.tested(tested, open && !allowed);
+        let barred = server.is_barred();
         let (backend, server) = (&self.name, server.address);
         match tested.relaying {
             Relaying::Open if allowed => tracing::error!(
@@ -175,6 +177,12 @@ impl Upstream {
             Relaying::Refused if news => {
                 tracing::info!(%backend, %server, "backend refuses to relay for strangers");
             }
+            Relaying::Unknown if news && barred => tracing::warn!(
+                %backend, %server, "backend does not say any more whether it would relay for strangers, as it would when last it said; it gets no mail"
+            ),
+            Relaying::Unknown if news => tracing::warn!(
+                %backend, %server, "backend does not say whether it would relay for strangers; it is used, and asked again every five minutes"
+            ),
             Relaying::Refused | Relaying::Unknown => {}
         }
         if let Some(address) = self.mistakes_clients(tested) {
@@ -195,9 +203,14 @@ impl Upstream {
         }
     }
 
-    /// Whether none of its servers may be used, because all would relay for strangers.
-    pub(in crate::session) fn is_open(&self) -> bool {
-        self.servers.iter().all(|server| server.is_barred())
+    /// Why there is no server for a session that was [chosen](Self::choose) none.
+    pub(in crate::session) fn why_none(&self) -> Trouble {
+        let mut barred = self.servers.iter().filter(|server| server.is_barred());
+        match barred.clone().count() == self.servers.len() {
+            true if barred.any(|server| server.awaits_test()) => Trouble::Untested,
+            true => Trouble::Relays,
+            false => Trouble::BacksOff,
+        }
     }
 
     /// How many servers are up beside those that were `tried`.

@@ -60,10 +60,7 @@ impl Relay {
         let place = upstream.place(on_sufferance).await?;
         loop {
             let Some(seat) = upstream.choose(tried) else {
-                return Err(match upstream.is_open() {
-                    true => Trouble::Relays,
-                    false => Trouble::BacksOff,
-                });
+                return Err(upstream.why_none());
             };
             let address = seat.server().address;
             tried.push(address);

@@ -19,6 +19,9 @@ pub enum Trouble {
     /// It would relay for strangers; that has been told.
     #[error("would relay for strangers, and is not used; see allow_open_backend")]
     Relays,
+    /// It was not tested yet: it has not answered since the start, or its test is under way.
+    #[error("was not tested yet, and is not used before that")]
+    Untested,
     /// As many connections are open as there may be.
     #[error("has as many connections as it may have; see max_connections")]
     Busy,
@@ -102,7 +105,7 @@ impl Trouble {
     /// Tells it: loudly, but for what was told a moment ago.
     pub(in crate::session::relay) fn log(&self, id: &str, backend: &str) {
         match self {
-            Self::BacksOff | Self::Relays | Self::Busy => {
+            Self::BacksOff | Self::Relays | Self::Untested | Self::Busy => {
                 tracing::debug!(id, backend, "backend {self}");
             }
             // A program of this host that tries port 25 does so again and again, and nothing is out of order.
@@ -120,6 +123,7 @@ impl Trouble {
             self,
             Self::BacksOff
                 | Self::Relays
+                | Self::Untested
                 | Self::Busy
                 | Self::NotForThisClient(_)
                 | Self::Defect(_)

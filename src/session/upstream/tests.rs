@@ -8,6 +8,8 @@ fn upstream(max_connections: usize, servers: u16) -> Upstream {
     let backend = config::Backend {
         max_connections,
         address: (1..=servers).map(address).collect(),
+        // Without it nothing is used before it was tested.
+        allow_open_backend: true,
         ..config::Backend::default()
     };
     Upstream::new("exim", backend)
@@ -161,7 +163,7 @@ async fn what_is_offered_is_what_all_have_that_are_up() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_relays_is_not_used_until_it_does_not() {
-    let mut upstream = upstream(9, 2);
+    let mut upstream = strict(2);
     let shown = |relaying| Tested {
         relaying,
         seen: SeenAs::Itself,
@@ -169,11 +171,14 @@ async fn one_that_relays_is_not_used_until_it_does_not() {
     let test = |upstream: &Upstream, server: usize, relaying| {
         upstream.tested(&upstream.servers()[server], shown(relaying));
     };
+    test(&upstream, 1, Relaying::Refused);
     test(&upstream, 0, Relaying::Open);
     assert_eq!(next(&upstream, &[]), Some(2));
-    assert_eq!((next(&upstream, &[2]), upstream.is_open()), (None, false));
+    assert_eq!(next(&upstream, &[2]), None);
+    assert!(matches!(upstream.why_none(), Trouble::BacksOff));
     test(&upstream, 1, Relaying::Open);
-    assert_eq!((next(&upstream, &[]), upstream.is_open()), (None, true));
+    assert_eq!(next(&upstream, &[]), None);
+    assert!(matches!(upstream.why_none(), Trouble::Relays));
     test(&upstream, 1, Relaying::Unknown);
     assert_eq!(next(&upstream, &[]), None);
     test(&upstream, 1, Relaying::Refused);
@@ -181,6 +186,43 @@ async fn one_that_relays_is_not_used_until_it_does_not() {
     upstream.backend.allow_open_backend = true;
     test(&upstream, 0, Relaying::Open);
     assert_eq!(next(&upstream, &[]), Some(1));
+}
+
+/// A backend that allows nobody to relay.
+fn strict(servers: u16) -> Upstream {
+    let mut backend = upstream(9, servers).backend;
+    backend.allow_open_backend = false;
+    Upstream::new("exim", backend)
+}
+
+/// Answering is not enough. What a test does not tell is no reason to keep all mail back for ever, and changes nothing.
+#[tokio::test(start_paused = true)]
+async fn one_that_was_not_tested_is_not_used() {
+    let upstream = strict(1);
+    let server = &upstream.servers()[0];
+    let test = |relaying| {
+        let seen = SeenAs::Unsaid;
+        upstream.tested(server, Tested { relaying, seen });
+        next(&upstream, &[]).is_some()
+    };
+    server.answered(Extensions::default());
+    assert_eq!(next(&upstream, &[]), None);
+    assert!(matches!(upstream.why_none(), Trouble::Untested));
+    let used = [
+        (Relaying::Unknown, true),
+        (Relaying::Refused, true),
+        (Relaying::Unknown, true),
+        (Relaying::Open, false),
+        (Relaying::Unknown, false),
+        (Relaying::Refused, true),
+    ];
+    for (relaying, used) in used {
+        assert_eq!(test(relaying), used, "{relaying:?}");
+    }
+    // Away and back: as before, until it was tested anew.
+    server.failed(&silent());
+    server.answered(Extensions::default());
+    assert!(server.wants_test() && next(&upstream, &[]).is_some());
 }
 
 /// At first, and when it has been away.
