@@ -85,6 +85,7 @@ async fn watch(upstream: &Upstream, server: &Arc<Server>, has_users: bool) {
         let is_due = timeout_at(next, server.news()).await.is_err();
         if several && server.is_in_trouble() {
             tokio::time::sleep(FIRST_PAUSE).await;
+            server.ask_last(Instant::now() + upstream.backend.greeting_timeout);
             // Whoever had the trouble has told of it.
             until_it_answers(|_| (), || probe(upstream, server)).await;
         }

@@ -113,7 +113,7 @@ impl Relay {
             0 => beginning.await?,
             _ => timeout(backend.connect_timeout, beginning)
                 .await
-                .unwrap_or(Err(Trouble::Silent("greet")))?,
+                .unwrap_or(Err(Trouble::Hurried))?,
         }
         Ok(relay)
     }

@@ -36,6 +36,10 @@ pub enum Trouble {
     /// It let a deadline pass.
     #[error("did not {0} in time")]
     Silent(&'static str),
+    /// It was not waited for any longer, since there were others. How long it takes may be up to the client, whose name it
+    /// looks up before it greets.
+    #[error("did not get as far as a session within connect_timeout")]
+    Hurried,
     /// The connection broke.
     #[error("was lost: {0}")]
     Lost(String),

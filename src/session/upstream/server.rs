@@ -189,6 +189,14 @@ impl Server {
         state.barred && state.tested.is_none()
     }
 
+    /// For as long as somebody finds out whether it is down, others are asked first.
+    pub fn ask_last(&self, until: Instant) {
+        let mut state = self.state();
+        if state.shunned.is_some() {
+            state.shunned = Some(until);
+        }
+    }
+
     /// Whether it is down, or has failed a session a moment ago.
     #[must_use]
     pub fn is_in_trouble(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use super::server::FIRST_PAUSE;
 use super::*;
+use tokio::time::Instant;
 
 fn upstream(max_connections: usize, servers: u16) -> Upstream {
     let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
@@ -122,6 +123,24 @@ async fn one_that_is_down_is_left_alone_while_another_is_up() {
     upstream.servers()[0].answered(Extensions::default());
     assert_eq!(next(&upstream, &[]), Some(1));
     assert_eq!(upstream.answers(), Some(true));
+}
+
+/// How long a server takes to greet may be up to one client, where it looks up the client's name first.
+#[tokio::test(start_paused = true)]
+async fn one_that_was_not_waited_for_is_asked_last_and_not_down() {
+    let upstream = upstream(9, 2);
+    let server = &upstream.servers()[0];
+    assert!(!server.failed(&Trouble::Hurried), "it does not go down");
+    assert_eq!(server.standing().down, None);
+    assert_eq!(next(&upstream, &[]), Some(2));
+    assert_eq!(next(&upstream, &[2]), Some(1));
+    server.ask_last(Instant::now() + 60 * FIRST_PAUSE);
+    tokio::time::advance(30 * FIRST_PAUSE).await;
+    assert_eq!(next(&upstream, &[]), Some(2), "it is being asked");
+    server.answered(Extensions::default());
+    assert_eq!(next(&upstream, &[]), Some(1));
+    server.ask_last(Instant::now() + 60 * FIRST_PAUSE);
+    assert_eq!(next(&upstream, &[]), Some(1), "it has answered");
 }
 
 /// A refusal may be about one client, who could otherwise take the servers away from all others.
