@@ -6,6 +6,7 @@
 //! clients go elsewhere or get their 4xx at once; and the places, so that no client takes all of what the backend has.
 
 mod server;
+mod sufferance;
 
 pub(in crate::session) use server::Seat;
 pub use server::{Server, Standing};
@@ -19,6 +20,7 @@ use tokio::time::timeout;
 
 use crate::config::{self, ClientAddress};
 use crate::net::backend::Connector;
+use crate::session::upstream::sufferance::{Sufferance, Suffered};
 use crate::session::{Relaying, SeenAs, Tested, Trouble};
 use crate::smtp::auth::handed_through;
 use crate::smtp::extension::Extensions;
@@ -35,14 +37,14 @@ pub struct Upstream {
     servers: Box<[Arc<Server>]>,
     places: Arc<Semaphore>,
     /// Of the places those for clients that would be denied if they did not write to an exempt recipient.
-    on_sufferance: Arc<Semaphore>,
+    on_sufferance: Arc<Sufferance>,
 }
 
 /// A place at the backend; given back when dropped.
 #[derive(Debug)]
 pub(in crate::session) struct Place {
     _place: OwnedSemaphorePermit,
-    sufferance: Option<OwnedSemaphorePermit>,
+    sufferance: Option<Suffered>,
 }
 
 impl Place {
@@ -69,7 +71,7 @@ impl Upstream {
             backend,
             connector: None,
             places: Arc::new(Semaphore::new(places)),
-            on_sufferance: Arc::new(Semaphore::new((places / 20).max(2))),
+            on_sufferance: Arc::new(Sufferance::new((places / 20).max(2))),
         }
     }
 
@@ -225,18 +227,18 @@ impl Upstream {
         self.servers.iter().filter(new)
     }
 
-    /// A place, if one becomes free soon.
-    pub(in crate::session) async fn place(&self, on_sufferance: bool) -> Result<Place, Trouble> {
-        let one = async |places: &Arc<Semaphore>| {
-            let place = timeout(PLACE_WAIT, Arc::clone(places).acquire_owned()).await;
-            place.ok().and_then(Result::ok).ok_or(Trouble::Busy)
-        };
+    /// A place, if one becomes free soon; one of the few for a client `on_sufferance`.
+    pub(in crate::session) async fn place(
+        &self,
+        on_sufferance: Option<IpAddr>,
+    ) -> Result<Place, Trouble> {
         let sufferance = match on_sufferance {
-            true => Some(one(&self.on_sufferance).await?),
-            false => None,
+            Some(client) => Some(self.on_sufferance.place(client).await?),
+            None => None,
         };
+        let place = timeout(PLACE_WAIT, Arc::clone(&self.places).acquire_owned()).await;
         Ok(Place {
-            _place: one(&self.places).await?,
+            _place: place.ok().and_then(Result::ok).ok_or(Trouble::Busy)?,
             sufferance,
         })
     }

@@ -57,7 +57,8 @@ impl Relay {
         on_sufferance: bool,
         tried: &mut Vec<SocketAddr>,
     ) -> Result<Box<Self>, Trouble> {
-        let place = upstream.place(on_sufferance).await?;
+        let suffered = on_sufferance.then(|| who.client.ip());
+        let place = upstream.place(suffered).await?;
         loop {
             let Some(seat) = upstream.choose(tried) else {
                 return Err(upstream.why_none());

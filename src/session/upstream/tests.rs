@@ -267,20 +267,43 @@ async fn when_a_test_is_due() {
     assert!(server.wants_test());
 }
 
+/// A client in a network of its own.
+fn client(network: u8) -> Option<IpAddr> {
+    Some(IpAddr::from([192, 0, network, 7]))
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_network_has_two_places_on_sufferance() {
+    let upstream = upstream(400, 1);
+    let neighbour = |host: u8| upstream.place(Some(IpAddr::from([192, 0, 2, host])));
+    let held = [neighbour(1).await.unwrap(), neighbour(2).await.unwrap()];
+    assert!(matches!(neighbour(3).await, Err(Trouble::Busy)));
+    assert!(upstream.place(client(3)).await.is_ok(), "another network");
+    let six = |text: &str| upstream.place(Some(text.parse().unwrap()));
+    let _six = [
+        six("2001:db8:0:100::1").await.unwrap(),
+        six("2001:db8:0:1ff::1").await.unwrap(),
+    ];
+    assert!(six("2001:db8:0:180::1").await.is_err());
+    assert!(six("2001:db8:0:200::1").await.is_ok());
+    drop(held);
+    assert!(neighbour(3).await.is_ok(), "given back");
+}
+
 /// A twentieth, at least two.
 #[tokio::test(start_paused = true)]
 async fn how_many_places_are_on_sufferance() {
     for (all, few) in [(9, 2), (40, 2), (60, 3), (400, 20)] {
         let upstream = upstream(all, 1);
         let mut held = Vec::new();
-        while let Ok(place) = upstream.place(true).await {
+        while let Ok(place) = upstream.place(client(held.len() as u8)).await {
             assert!(place.is_on_sufferance());
             held.push(place);
         }
         assert_eq!(held.len(), few, "of {all}");
         held.pop();
-        assert!(upstream.place(true).await.is_ok(), "given back");
-        assert!(!upstream.place(false).await.unwrap().is_on_sufferance());
+        assert!(upstream.place(client(99)).await.is_ok(), "given back");
+        assert!(!upstream.place(None).await.unwrap().is_on_sufferance());
     }
 }
 
@@ -288,15 +311,15 @@ async fn how_many_places_are_on_sufferance() {
 async fn sufferance_does_not_take_the_places_of_others() {
     let upstream = upstream(9, 1);
     let _held = [
-        upstream.place(true).await.unwrap(),
-        upstream.place(true).await.unwrap(),
+        upstream.place(client(1)).await.unwrap(),
+        upstream.place(client(2)).await.unwrap(),
     ];
-    assert!(matches!(upstream.place(true).await, Err(Trouble::Busy)));
+    assert!(matches!(upstream.place(client(3)).await, Err(Trouble::Busy)));
     let mut others = Vec::new();
     for _ in 0..7 {
-        others.push(upstream.place(false).await.unwrap());
+        others.push(upstream.place(None).await.unwrap());
     }
-    assert!(matches!(upstream.place(false).await, Err(Trouble::Busy)));
+    assert!(matches!(upstream.place(None).await, Err(Trouble::Busy)));
     others.pop();
-    assert!(upstream.place(false).await.is_ok());
+    assert!(upstream.place(None).await.is_ok());
 }
