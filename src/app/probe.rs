@@ -205,7 +205,7 @@ fn advice(trouble: &Trouble, backend: &config::Backend) -> (&'static str, &'stat
             "source_address",
             "let the backend take PROXY headers from this address (Exim: hosts_proxy)",
         ),
-        Trouble::Refuses(said) if said.starts_with('4') => (
+        Trouble::Refuses(said) | Trouble::RefusesName(said) if said.starts_with('4') => (
             "address",
             "the backend is there and takes nobody now: look into its log and at its limits",
         ),
@@ -213,11 +213,11 @@ fn advice(trouble: &Trouble, backend: &config::Backend) -> (&'static str, &'stat
             "address",
             "the backend is there and closes at once: look into its log and at its limits",
         ),
-        Trouble::Refuses(_) if announces => (
+        Trouble::Refuses(_) | Trouble::RefusesName(_) if announces => (
             "source_address",
             "let the backend expect PROXY headers from this address (Exim: hosts_proxy)",
         ),
-        Trouble::Refuses(_) => (
+        Trouble::Refuses(_) | Trouble::RefusesName(_) => (
             "client_address",
             "a backend that takes gatepost only wants a PROXY header: write \"proxy-v2\"",
         ),

@@ -49,6 +49,9 @@ pub enum Trouble {
     /// It refused its greeting, our EHLO or RSET: our configuration or its own trouble.
     #[error("refused the session: {0}")]
     Refuses(String),
+    /// It refused EHLO, in which the client's own name is, behind a good greeting.
+    #[error("refused the session: {0}")]
+    RefusesName(String),
     /// It refused our PROXY header: `hosts_proxy` and `source_address` do not agree.
     #[error(
         "refused the PROXY header ({0}); check hosts_proxy on the backend and source_address here"
@@ -113,10 +116,14 @@ impl Trouble {
                 tracing::debug!(id, backend, "backend {self}");
             }
             // A program of this host that tries port 25 does so again and again, and nothing is out of order.
-            Self::NotForThisClient(_) if told_lately() => {
+            Self::NotForThisClient(_) if LOCAL.told_lately() => {
                 tracing::debug!(id, backend, "backend {self}");
             }
             Self::NotForThisClient(_) => tracing::warn!(id, backend, "backend {self}"),
+            // A client can have as many of these as it likes.
+            Self::RefusesName(_) if NAMES.told_lately() => {
+                tracing::debug!(id, backend, "backend {self}");
+            }
             _ => tracing::error!(id, backend, "backend {self}"),
         }
     }
@@ -132,6 +139,11 @@ impl Trouble {
                 | Self::NotForThisClient(_)
                 | Self::Defect(_)
         )
+    }
+
+    /// Whether other servers are better asked first for some seconds. A client's own name is no reason to.
+    pub(in crate::session) fn shuns(&self) -> bool {
+        self.is_the_servers() && !matches!(self, Self::RefusesName(_))
     }
 
     /// Whether nobody need ask that server for a while.
@@ -152,18 +164,31 @@ impl Trouble {
     }
 }
 
-/// How often clients that are not handed on are worth a line.
-const SELDOM: Duration = Duration::from_secs(600);
+/// Clients that are not handed on.
+static LOCAL: Seldom = Seldom::new();
+/// Clients whose EHLO was refused.
+static NAMES: Seldom = Seldom::new();
 
-/// Whether a client that is not handed on was told of within [`SELDOM`]; if not, it is now.
-fn told_lately() -> bool {
-    static LAST: Mutex<Option<Instant>> = Mutex::new(None);
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if last.is_some_and(|last| last.elapsed() < SELDOM) {
-        return true;
+/// When something was last told that clients can bring about.
+struct Seldom(Mutex<Option<Instant>>);
+
+impl Seldom {
+    /// How often it is worth a line.
+    const EVERY: Duration = Duration::from_secs(600);
+
+    const fn new() -> Self {
+        Self(Mutex::new(None))
     }
-    *last = Some(Instant::now());
-    false
+
+    /// Whether it was told a while ago; if not, it is now.
+    fn told_lately(&self) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_some_and(|last| last.elapsed() < Self::EVERY) {
+            return true;
+        }
+        *last = Some(Instant::now());
+        false
+    }
 }
 
 impl From<std::io::Error> for Trouble {
@@ -178,5 +203,19 @@ impl From<ConnectError> for Trouble {
             ConnectError::Client(address) => Self::NotForThisClient(address),
             failed => Self::Unreachable(failed),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_clients_bring_about_is_told_seldom() {
+        let told = Seldom::new();
+        assert!(!told.told_lately());
+        assert!((0..1000).all(|_| told.told_lately()));
+        tokio::time::advance(Seldom::EVERY).await;
+        assert!(!told.told_lately() && told.told_lately());
     }
 }

@@ -150,7 +150,7 @@ impl Server {
                 state.down = Some(Down::new(trouble.to_string()));
                 true
             }
-            (None, false) if !trouble.is_the_servers() => return false,
+            (None, false) if !trouble.shuns() => return false,
             (None, false) => {
                 state.shunned = Some(Instant::now() + SHUNNED);
                 false

@@ -125,6 +125,17 @@ async fn one_that_is_down_is_left_alone_while_another_is_up() {
     assert_eq!(upstream.answers(), Some(true));
 }
 
+/// Its name is the client's own choice.
+#[tokio::test(start_paused = true)]
+async fn one_that_refused_a_name_is_asked_like_any_other() {
+    let upstream = upstream(9, 2);
+    let name = Trouble::RefusesName("550 who is that".to_owned());
+    upstream.servers()[0].failed(&name);
+    assert!(!upstream.servers()[0].is_in_trouble());
+    assert_eq!(next(&upstream, &[]), Some(1));
+    assert!(name.is_the_servers(), "another may take it all the same");
+}
+
 /// How long a server takes to greet may be up to one client, where it looks up the client's name first.
 #[tokio::test(start_paused = true)]
 async fn one_that_was_not_waited_for_is_asked_last_and_not_down() {
