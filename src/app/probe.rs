@@ -64,8 +64,9 @@ pub(in crate::app) fn begin(
     }
 }
 
-/// Tests a server as soon as it answers, every hour, and whenever it has been away. Where there are others it is also asked
-/// again after trouble with a session; an only one is tried by the sessions themselves, for they have nowhere else to go.
+/// Tests a server as soon as it answers, every hour, and whenever it has been away. One that is down is asked until it is
+/// back, also an only one: it is tried by a session as well, but how long that takes may be up to its client. Where there are
+/// others it is also asked after any trouble with a session.
 async fn watch(upstream: &Upstream, server: &Arc<Server>, has_users: bool) {
     let several = upstream.servers().len() > 1;
     if server.standing().tested.is_none() {
@@ -83,7 +84,7 @@ async fn watch(upstream: &Upstream, server: &Arc<Server>, has_users: bool) {
     let mut next = Instant::now() + valid(server).saturating_sub(ago.unwrap_or_default());
     loop {
         let is_due = timeout_at(next, server.news()).await.is_err();
-        if several && server.is_in_trouble() {
+        if server.is_down() || several && server.is_in_trouble() {
             tokio::time::sleep(FIRST_PAUSE).await;
             server.ask_last(Instant::now() + upstream.backend.greeting_timeout);
             // Whoever had the trouble has told of it.

@@ -90,10 +90,12 @@ pub async fn self_test(upstream: &Upstream, server: &Arc<Server>) -> Result<Test
     let test = test(upstream, server).await;
     let tested = match &test {
         Ok(tested) => *tested,
-        Err(Trouble::Refuses(said) | Trouble::RefusesName(said)) if said.starts_with('5') => Tested {
-            seen: SeenAs::Unsaid,
-            relaying: Relaying::Unknown,
-        },
+        Err(Trouble::Refuses(said) | Trouble::RefusesName(said)) if said.starts_with('5') => {
+            Tested {
+                seen: SeenAs::Unsaid,
+                relaying: Relaying::Unknown,
+            }
+        }
         Err(_) => return test,
     };
     upstream.tested(server, tested);

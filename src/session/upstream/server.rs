@@ -1,7 +1,7 @@
 //! One server of a backend: what it offered last, whether it is down and why, how many sessions it has.
 //!
 //! Down is a server that could not be reached or did not get as far as a session: nobody is sent to it while another is
-//! up. Whether it is back is found out by whoever watches it; and where all are down by sessions, one at a time.
+//! up. Whether it is back is found out by whoever watches it; and where all are down by sessions as well, one at a time.
 //! A server that refused or lost a session is not down, since that may have been about one client, but for some seconds
 //! others are asked first. One that was found to relay for strangers is not used at all, unless the configuration says so;
 //! nor is one that was not tested yet. One that has been away is used as it was before until its new test is over: what
@@ -201,6 +201,12 @@ impl Server {
     #[must_use]
     pub fn is_in_trouble(&self) -> bool {
         !self.is_up() || self.is_shunned()
+    }
+
+    /// Whether it is down.
+    #[must_use]
+    pub fn is_down(&self) -> bool {
+        self.state().down.is_some()
     }
 
     /// Whether it may be used like any other: nobody knows better.

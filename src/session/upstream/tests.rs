@@ -325,7 +325,10 @@ async fn sufferance_does_not_take_the_places_of_others() {
         upstream.place(client(1)).await.unwrap(),
         upstream.place(client(2)).await.unwrap(),
     ];
-    assert!(matches!(upstream.place(client(3)).await, Err(Trouble::Busy)));
+    assert!(matches!(
+        upstream.place(client(3)).await,
+        Err(Trouble::Busy)
+    ));
     let mut others = Vec::new();
     for _ in 0..7 {
         others.push(upstream.place(None).await.unwrap());
