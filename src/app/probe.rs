@@ -83,7 +83,9 @@ async fn watch(upstream: &Upstream, server: &Arc<Server>, has_users: bool) {
     let ago = server.standing().tested.map(|(ago, _)| ago);
     let mut next = Instant::now() + valid(server).saturating_sub(ago.unwrap_or_default());
     loop {
-        let is_due = timeout_at(next, server.news()).await.is_err();
+        // Whoever watched it before may have heard that it is down, and not have asked it to the end.
+        let is_known = !server.is_down() && !server.wants_test();
+        let is_due = is_known && timeout_at(next, server.news()).await.is_err();
         if server.is_down() || several && server.is_in_trouble() {
             tokio::time::sleep(FIRST_PAUSE).await;
             server.ask_last(Instant::now() + upstream.backend.greeting_timeout);
