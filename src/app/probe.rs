@@ -4,7 +4,7 @@
 //!
 //! A backend that is not there is no reason not to start: its clients get 4xx until it is. The first failure is told,
 //! one of another kind too, and the success; the repeats between them are not. One that would relay is: found so in time
-//! it stops the start, and later it gets no mail.
+//! it stops the start, and later it gets no mail. Nor does one whose test is not over yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::{Discriminant, discriminant};
@@ -28,6 +28,8 @@ use crate::session::{Relaying, Tested, Trouble, probe, self_test};
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The time between two self-tests.
 const HOUR: Duration = Duration::from_secs(60 * 60);
+/// The time to the next one if the last has not shown whether it would relay.
+const UNSURE: Duration = Duration::from_secs(5 * 60);
 /// How long a start waits for the first self-test. Behind a PROXY header Exim looks up a name before it greets.
 const FIRST_TEST: Duration = Duration::from_secs(5);
 /// The longest pause while a server is down.
@@ -62,8 +64,9 @@ pub(in crate::app) fn begin(
     }
 }
 
-/// Tests a server as soon as it answers, every hour, and whenever it has been away. Where there are others it is also asked
-/// again after trouble with a session; an only one is tried by the sessions themselves, for they have nowhere else to go.
+/// Tests a server as soon as it answers, every hour, and whenever it has been away. One that is down is asked until it is
+/// back, also an only one: it is tried by a session as well, but how long that takes may be up to its client. Where there are
+/// others it is also asked after any trouble with a session.
 async fn watch(upstream: &Upstream, server: &Arc<Server>, has_users: bool) {
     let several = upstream.servers().len() > 1;
     if server.standing().tested.is_none() {
@@ -78,18 +81,29 @@ async fn watch(upstream: &Upstream, server: &Arc<Server>, has_users: bool) {
     }
     // Who watched it before this configuration may have tested it.
     let ago = server.standing().tested.map(|(ago, _)| ago);
-    let mut next = Instant::now() + HOUR.saturating_sub(ago.unwrap_or_default());
+    let mut next = Instant::now() + valid(server).saturating_sub(ago.unwrap_or_default());
     loop {
-        let hour_is_over = timeout_at(next, server.news()).await.is_err();
-        if several && server.is_in_trouble() {
+        // Whoever watched it before may have heard that it is down, and not have asked it to the end.
+        let is_known = !server.is_down() && !server.wants_test();
+        let is_due = is_known && timeout_at(next, server.news()).await.is_err();
+        if server.is_down() || several && server.is_in_trouble() {
             tokio::time::sleep(FIRST_PAUSE).await;
+            server.ask_last(Instant::now() + upstream.backend.greeting_timeout);
             // Whoever had the trouble has told of it.
             until_it_answers(|_| (), || probe(upstream, server)).await;
         }
-        if hour_is_over || server.wants_test() {
+        if is_due || server.wants_test() {
             until_it_answers(|_| (), || self_test(upstream, server)).await;
-            next = Instant::now() + HOUR;
+            next = Instant::now() + valid(server);
         }
+    }
+}
+
+/// For how long a self-test holds.
+fn valid(server: &Server) -> Duration {
+    match server.standing().tested {
+        Some((_, tested)) if tested.relaying == Relaying::Unknown => UNSURE,
+        _ => HOUR,
     }
 }
 
@@ -194,7 +208,7 @@ fn advice(trouble: &Trouble, backend: &config::Backend) -> (&'static str, &'stat
             "source_address",
             "let the backend take PROXY headers from this address (Exim: hosts_proxy)",
         ),
-        Trouble::Refuses(said) if said.starts_with('4') => (
+        Trouble::Refuses(said) | Trouble::RefusesName(said) if said.starts_with('4') => (
             "address",
             "the backend is there and takes nobody now: look into its log and at its limits",
         ),
@@ -202,11 +216,11 @@ fn advice(trouble: &Trouble, backend: &config::Backend) -> (&'static str, &'stat
             "address",
             "the backend is there and closes at once: look into its log and at its limits",
         ),
-        Trouble::Refuses(_) if announces => (
+        Trouble::Refuses(_) | Trouble::RefusesName(_) if announces => (
             "source_address",
             "let the backend expect PROXY headers from this address (Exim: hosts_proxy)",
         ),
-        Trouble::Refuses(_) => (
+        Trouble::Refuses(_) | Trouble::RefusesName(_) => (
             "client_address",
             "a backend that takes gatepost only wants a PROXY header: write \"proxy-v2\"",
         ),

@@ -5,8 +5,11 @@
 //! before and after: else a few clients that begin and then say nothing could hold all places. Who finds none waits in
 //! turn; too many that wait, and the next is told so at once. Deadlines are the caller's.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -22,7 +25,7 @@ pub struct Handshakes {
 
 /// A place; given back when dropped.
 #[derive(Debug)]
-pub struct Turn(#[expect(dead_code, reason = "held, not looked at")] OwnedSemaphorePermit);
+pub struct Turn(OwnedSemaphorePermit);
 
 /// Too many wait already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +57,36 @@ impl Handshakes {
     }
 }
 
+impl Turn {
+    /// Drives what computes only while it is polled: each poll has a place, and the waits between have none. Who has had
+    /// a place is not told that too many wait: there are no more of these than sessions.
+    pub async fn at_each_poll<F: Future>(self, future: F) -> F::Output {
+        let places = Arc::clone(self.0.semaphore());
+        let mut future = pin!(future);
+        let mut place = Some(self.0);
+        loop {
+            let polled = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
+            drop(place.take());
+            if let Poll::Ready(output) = polled {
+                return output;
+            }
+            woken().await;
+            // The semaphore is never closed.
+            place = Arc::clone(&places).acquire_owned().await.ok();
+        }
+    }
+}
+
+/// Waits until the task is woken, by whatever was polled last.
+async fn woken() {
+    let mut waited = false;
+    poll_fn(|_| match std::mem::replace(&mut waited, true) {
+        true => Poll::Ready(()),
+        false => Poll::Pending,
+    })
+    .await;
+}
+
 /// One of those that wait.
 struct Waits<'a>(&'a AtomicUsize);
 
@@ -75,12 +108,12 @@ impl Drop for Waits<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::pin::{Pin, pin};
+    use std::pin::Pin;
     use std::task::{Context, Waker};
 
     use super::*;
 
-    fn poll<F: Future>(future: Pin<&mut F>) -> std::task::Poll<F::Output> {
+    fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
         future.poll(&mut Context::from_waker(Waker::noop()))
     }
 

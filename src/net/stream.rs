@@ -24,6 +24,7 @@ use tokio_rustls::{client, server};
 
 use crate::facts::TlsParameters;
 use crate::net::backend::Connector;
+use crate::net::handshakes::Turn;
 use crate::net::tls::hello::Hello;
 use crate::net::tls::{Acceptor, TlsError};
 use records::Records;
@@ -122,7 +123,7 @@ impl Stream {
     }
 
     /// The TLS handshake, as server, from the client's hello on, which [`Reader`](crate::net::tls::hello::Reader) has read.
-    /// The deadline is the caller's; `turn` is let go when the answer has been computed.
+    /// The deadline is the caller's; `turn` is let go when the answer has been computed, and taken anew for the answer to a second hello.
     ///
     /// The stream is consumed, and a buffer was never in it: what the client sent behind STARTTLS is in the caller's
     /// hands and does not reach TLS (RFC 3207 section 6). The caller throws it away, with all it knew of the client.
@@ -133,7 +134,7 @@ impl Stream {
         self,
         hello: Hello,
         acceptor: &Acceptor,
-        turn: impl Send,
+        turn: Option<Turn>,
     ) -> Result<(Self, TlsParameters), TlsError> {
         // Boxed, so that the future of a session without TLS does not carry room for a handshake.
         match self {

@@ -22,12 +22,15 @@ use std::time::SystemTime;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::ServerSessionMemoryCache;
-use rustls::{CipherSuite, ServerConfig, ServerConnection, SupportedProtocolVersion, version};
+use rustls::{
+    CipherSuite, HandshakeKind, ServerConfig, ServerConnection, SupportedProtocolVersion, version,
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::StartHandshake;
 use tokio_rustls::server::TlsStream;
 
 use crate::facts::TlsParameters;
+use crate::net::handshakes::Turn;
 use certificates::Certificates;
 use hello::Hello;
 use pair::Pair;
@@ -164,19 +167,30 @@ impl Acceptor {
     }
 
     /// The handshake over `io`, from the ClientHello on, without a deadline. On failure the alert has been sent and `io` is
-    /// dropped. `turn` is let go when the answer to the ClientHello has been computed, which is nearly all the work.
+    /// dropped. `turn` is let go when the answer to the ClientHello has been computed, which is nearly all the work. If that
+    /// answer is HelloRetryRequest (RFC 8446 §4.1.4) the work is still to come: then it is taken anew whenever there is some.
     pub(super) async fn handshake<S>(
         &self,
         hello: Hello,
         io: S,
-        turn: impl Send,
+        turn: Option<Turn>,
     ) -> Result<(TlsStream<S>, TlsParameters), TlsError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let begun = StartHandshake::from_parts(hello.0, io).into_stream(Arc::clone(&self.config));
-        drop(turn);
-        let stream = begun.await.map_err(|error| TlsError::of(&error))?;
+        let mut retried = false;
+        let kind = Some(HandshakeKind::FullWithHelloRetryRequest);
+        let begun = StartHandshake::from_parts(hello.0, io).into_stream_with(
+            Arc::clone(&self.config),
+            |session| {
+                retried = session.handshake_kind() == kind;
+            },
+        );
+        let stream = match turn.filter(|_| retried) {
+            Some(turn) => turn.at_each_poll(begun).await,
+            None => begun.await,
+        };
+        let stream = stream.map_err(|error| TlsError::of(&error))?;
         let parameters = parameters(stream.get_ref().1);
         Ok((stream, parameters))
     }

@@ -3,6 +3,8 @@
 //! Names no check. Faults become facts; what they cost is the judge's business. Every reply goes out through
 //! [`Session::reply`], which first looks for input that should not be there yet (RFC 2920 §3.1).
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use crate::checks::verdict::Verdict;
@@ -114,28 +116,31 @@ impl Session {
 
     /// When the command that is being waited for must be complete.
     fn command_deadline(&mut self) -> Instant {
-        let limits = &self.shared.limits;
         let within = !self.input.is_empty() || self.server.is_skipping();
         let begun = match (within, self.command_begun) {
             (true, Some(begun)) => begun,
             _ => Instant::now(),
         };
         self.command_begun = Some(begun);
-        // Who is let through only because of whom it writes to, may not sit on one of the few places for such.
-        let hurried = self
-            .relay
-            .as_ref()
-            .is_some_and(|relay| relay.is_on_sufferance());
-        let patience = match hurried {
-            true => limits
-                .command_timeout
-                .min(self.door.upstream.backend.idle_timeout),
-            false => limits.command_timeout,
-        };
-        let deadline = (begun + patience).min(self.started + limits.session);
+        let deadline = self.hurry(begun, self.shared.limits.command_timeout);
+        let deadline = deadline.min(self.started + self.shared.limits.session);
         match &self.message {
             Some(message) => deadline.min(self.data_deadline(message)),
             None => deadline,
+        }
+    }
+
+    /// The end of a wait that has `begun`. Who is let through only because of whom it writes to, may not sit on one of the
+    /// few places for such: it has less time for each command and each block of mail data, and a transaction has an end.
+    pub(in crate::session) fn hurry(&self, begun: Instant, patience: Duration) -> Instant {
+        let relay = self.relay.as_ref();
+        let Some(over) = relay.and_then(|relay| relay.suffered_until()) else {
+            return begun + patience;
+        };
+        let deadline = begun + patience.min(self.door.upstream.backend.idle_timeout);
+        match self.envelope.is_open() {
+            true => deadline.min(over),
+            false => deadline,
         }
     }
 

@@ -48,7 +48,7 @@ impl Session {
         let hello = self.client_hello(deadline).await?;
         let turn = self.turn(&hello, deadline).await?;
         let plain = std::mem::replace(&mut self.stream, Stream::closed());
-        match timeout_at(deadline, plain.starttls(hello, &acceptor, turn)).await {
+        match timeout_at(deadline, plain.starttls(hello, &acceptor, Some(turn))).await {
             Ok(Ok((stream, parameters))) => {
                 self.stream = stream;
                 Ok(parameters)

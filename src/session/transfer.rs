@@ -203,7 +203,8 @@ impl Session {
     /// When the next block must have come. The least rate is that of the whole message, pauses between its chunks included.
     pub(in crate::session) fn data_deadline(&self, message: &Message) -> Instant {
         let limits = &self.shared.limits;
-        let block = (Instant::now() + limits.data_timeout).min(self.started + limits.session);
+        let block = self.hurry(Instant::now(), limits.data_timeout);
+        let block = block.min(self.started + limits.session);
         let Some(earned) = message.size.checked_div(u64::from(limits.data_min_rate)) else {
             return block;
         };

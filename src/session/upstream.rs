@@ -6,6 +6,7 @@
 //! clients go elsewhere or get their 4xx at once; and the places, so that no client takes all of what the backend has.
 
 mod server;
+mod sufferance;
 
 pub(in crate::session) use server::Seat;
 pub use server::{Server, Standing};
@@ -19,6 +20,7 @@ use tokio::time::timeout;
 
 use crate::config::{self, ClientAddress};
 use crate::net::backend::Connector;
+use crate::session::upstream::sufferance::{Sufferance, Suffered};
 use crate::session::{Relaying, SeenAs, Tested, Trouble};
 use crate::smtp::auth::handed_through;
 use crate::smtp::extension::Extensions;
@@ -35,14 +37,14 @@ pub struct Upstream {
     servers: Box<[Arc<Server>]>,
     places: Arc<Semaphore>,
     /// Of the places those for clients that would be denied if they did not write to an exempt recipient.
-    on_sufferance: Arc<Semaphore>,
+    on_sufferance: Arc<Sufferance>,
 }
 
 /// A place at the backend; given back when dropped.
 #[derive(Debug)]
 pub(in crate::session) struct Place {
     _place: OwnedSemaphorePermit,
-    sufferance: Option<OwnedSemaphorePermit>,
+    sufferance: Option<Suffered>,
 }
 
 impl Place {
@@ -61,14 +63,15 @@ impl Upstream {
     pub fn new(name: impl Into<Box<str>>, backend: config::Backend) -> Self {
         let places = backend.max_connections;
         let servers = backend.address.iter();
-        let server = |address: &SocketAddr| Arc::new(Server::new(*address));
+        let barred = !backend.allow_open_backend;
+        let server = |address: &SocketAddr| Arc::new(Server::new(*address, barred));
         Self {
             name: name.into(),
             servers: servers.map(server).collect(),
             backend,
             connector: None,
             places: Arc::new(Semaphore::new(places)),
-            on_sufferance: Arc::new(Semaphore::new((places / 20).max(2))),
+            on_sufferance: Arc::new(Sufferance::new((places / 20).max(2))),
         }
     }
 
@@ -164,6 +167,7 @@ impl Upstream {
             self.backend.allow_open_backend,
         );
         let news = server.tested(tested, open && !allowed);
+        let barred = server.is_barred();
         let (backend, server) = (&self.name, server.address);
         match tested.relaying {
             Relaying::Open if allowed => tracing::error!(
@@ -175,6 +179,12 @@ impl Upstream {
             Relaying::Refused if news => {
                 tracing::info!(%backend, %server, "backend refuses to relay for strangers");
             }
+            Relaying::Unknown if news && barred => tracing::warn!(
+                %backend, %server, "backend does not say any more whether it would relay for strangers, as it would when last it said; it gets no mail"
+            ),
+            Relaying::Unknown if news => tracing::warn!(
+                %backend, %server, "backend does not say whether it would relay for strangers; it is used, and asked again every five minutes"
+            ),
             Relaying::Refused | Relaying::Unknown => {}
         }
         if let Some(address) = self.mistakes_clients(tested) {
@@ -195,9 +205,14 @@ impl Upstream {
         }
     }
 
-    /// Whether none of its servers may be used, because all would relay for strangers.
-    pub(in crate::session) fn is_open(&self) -> bool {
-        self.servers.iter().all(|server| server.is_barred())
+    /// Why there is no server for a session that was [chosen](Self::choose) none.
+    pub(in crate::session) fn why_none(&self) -> Trouble {
+        let mut barred = self.servers.iter().filter(|server| server.is_barred());
+        match barred.clone().count() == self.servers.len() {
+            true if barred.any(|server| server.awaits_test()) => Trouble::Untested,
+            true => Trouble::Relays,
+            false => Trouble::BacksOff,
+        }
     }
 
     /// How many servers are up beside those that were `tried`.
@@ -212,18 +227,18 @@ impl Upstream {
         self.servers.iter().filter(new)
     }
 
-    /// A place, if one becomes free soon.
-    pub(in crate::session) async fn place(&self, on_sufferance: bool) -> Result<Place, Trouble> {
-        let one = async |places: &Arc<Semaphore>| {
-            let place = timeout(PLACE_WAIT, Arc::clone(places).acquire_owned()).await;
-            place.ok().and_then(Result::ok).ok_or(Trouble::Busy)
-        };
+    /// A place, if one becomes free soon; one of the few for a client `on_sufferance`.
+    pub(in crate::session) async fn place(
+        &self,
+        on_sufferance: Option<IpAddr>,
+    ) -> Result<Place, Trouble> {
         let sufferance = match on_sufferance {
-            true => Some(one(&self.on_sufferance).await?),
-            false => None,
+            Some(client) => Some(self.on_sufferance.place(client).await?),
+            None => None,
         };
+        let place = timeout(PLACE_WAIT, Arc::clone(&self.places).acquire_owned()).await;
         Ok(Place {
-            _place: one(&self.places).await?,
+            _place: place.ok().and_then(Result::ok).ok_or(Trouble::Busy)?,
             sufferance,
         })
     }

@@ -98,6 +98,8 @@ pub(crate) struct State {
     /// Connections that have reached their script's act.
     pub(crate) acted: usize,
     pub(crate) released: bool,
+    /// Whether gatepost's own question gets no greeting until [`Backend::release`].
+    mute: bool,
     over: bool,
 }
 
@@ -176,6 +178,11 @@ impl Backend {
             }
         });
         Self { address, shared }
+    }
+
+    /// From now on gatepost's own question is not greeted, until [`Backend::release`].
+    pub(crate) fn keep_silent(&self) {
+        self.shared.change(|state| state.mute = true);
     }
 
     /// Waits until gatepost has asked what is offered.
@@ -257,6 +264,10 @@ fn begin(mut stream: TcpStream, shared: &Shared, probe: &Script, scripts: &[Scri
     };
     if client == PROBE {
         let mut seen = Seen::new(client);
+        let probe = match shared.state().mute {
+            true => &probe.clone().with(Stage::Greeting, Act::Hold),
+            false => probe,
+        };
         let _ = serve(stream, probe, shared, &mut |change| {
             change(&mut seen);
         });

@@ -1,4 +1,5 @@
-//! A backend that hangs: its clients do not wait one after the other, and that it is back is found out.
+//! A backend that hangs: its clients do not wait one after the other, and that it is back is found out, by one of them or by
+//! gatepost's own question.
 
 use std::thread;
 use std::time::Duration;
@@ -54,6 +55,7 @@ fn until_taken(mut client: Client) -> Vec<Sent> {
 fn one_client_finds_out_and_the_others_are_told_at_once() {
     for stage in [Stage::Greeting, Stage::Ehlo] {
         let (backend, gate) = scene(vec![script(stage, Act::Hold)], Duration::from_secs(1));
+        backend.keep_silent();
         let mut first = Client::greeted(gate.address);
         first.mail();
         first.rcpt("user@example.com").expect(DOWN);
@@ -95,6 +97,7 @@ fn a_probe_that_fails_otherwise_is_followed_by_the_next() {
             Script::new(PIPELINING),
         ];
         let (backend, gate) = scene(scripts, Duration::from_millis(100));
+        backend.keep_silent();
         let mut first = Client::greeted(gate.address);
         first.mail();
         first.rcpt("user@example.com").expect(DOWN);
@@ -111,11 +114,41 @@ fn a_probe_that_fails_otherwise_is_followed_by_the_next() {
     }
 }
 
+/// How long the client's own attempt takes may be up to that client: gatepost asks by itself, and the others have their mail.
+#[test]
+fn a_slow_session_does_not_keep_the_others_out() {
+    let down = Act::Say(b"503 5.5.1 no\r\n".to_vec());
+    let scripts = vec![
+        script(Stage::Ehlo, down),
+        script(Stage::Greeting, Act::Hold),
+        Script::new(PIPELINING),
+    ];
+    let (backend, gate) = scene(scripts, Duration::from_secs(60));
+    let mut first = Client::greeted(gate.address);
+    first.mail();
+    first.rcpt("user@example.com").expect(DOWN);
+    let mut second = Client::greeted(gate.address);
+    second.mail();
+    let mut sent = thread::scope(|scope| {
+        // Its next attempt hangs.
+        let hanging = scope.spawn(|| until_taken(first));
+        backend.sees("another connection", |seen| seen.len() > 1);
+        let mut sent = until_taken(second);
+        backend.release();
+        sent.extend(hanging.join().unwrap());
+        sent
+    });
+    sent.retain(|sent| !sent.accepted.is_empty());
+    check(&sent, &backend.ended(3));
+    gate.stop(2);
+}
+
 /// A client that the backend is not told of finds nothing out, and keeps nobody from it.
 #[test]
 fn a_client_that_may_not_be_named_is_no_probe() {
     let scripts = vec![script(Stage::Greeting, Act::Hold), Script::new(PIPELINING)];
     let (backend, gate) = scene(scripts, Duration::from_millis(100));
+    backend.keep_silent();
     let mut first = Client::greeted(gate.address);
     first.mail();
     first.rcpt("user@example.com").expect(DOWN);

@@ -95,6 +95,29 @@ fn in_a_transaction_only_the_denied_must_hurry() {
     assert_eq!(ended, [Ended::ClientTimeout, Ended::Quit]);
 }
 
+/// Nor may it be slow with its mail data.
+#[test]
+fn in_mail_data_the_denied_must_hurry() {
+    let (backend, gate) = scene(impatient);
+    let mut good = Client::greeted(gate.address);
+    good.open("user@example.com");
+    good.command("DATA").expect("354");
+    let mut bad = denied(&gate);
+    bad.rcpt("postmaster@example.com").expect("250");
+    bad.command("DATA").expect("354");
+    bad.body(b"Subject: slow\r\n");
+    bad.reply().expect("421 4.4.2 Timeout");
+    good.still_waits();
+    good.body(&message("good"));
+    good.end();
+    good.verdict().expect(TAKEN);
+
+    let mut sent = bad.quit(true);
+    sent.extend(good.quit(false));
+    check(&sent, &backend.ended(2));
+    gate.stop(2);
+}
+
 /// A client too many hears so after a short wait, or gets the place of one that goes meanwhile.
 #[test]
 fn a_place_is_waited_for_and_given_back() {

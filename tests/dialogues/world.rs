@@ -202,6 +202,7 @@ backend = "store"
 [backend.store]
 address = ["{backend}"]
 source_address = "127.0.0.2"
+allow_open_backend = true
 [policy.default]
 {wait}
 {policy}

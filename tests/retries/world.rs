@@ -234,9 +234,11 @@ policy = "backup"
 [backend.store]
 address = ["{backend}"]
 source_address = "127.0.0.2"
+allow_open_backend = true
 [backend.nobody]
 address = ["{dead}"]
 source_address = "127.0.0.2"
+allow_open_backend = true
 [policy.default]
 greet_wait = "0s"
 [policy.default.checks.dnsbl]

@@ -41,7 +41,7 @@ async fn starttls(
 ) -> Result<(Stream, TlsParameters), TlsError> {
     let hello = Reader::default().read(&mut stream).await;
     let hello = hello.map_err(|no| no.error)?;
-    stream.starttls(hello, acceptor, ()).await
+    stream.starttls(hello, acceptor, None).await
 }
 
 fn connector(directory: &Path) -> TlsConnector {

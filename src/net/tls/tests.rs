@@ -17,6 +17,7 @@ use tokio_rustls::client;
 
 use super::*;
 use crate::net::Stream;
+use crate::net::handshakes::Handshakes;
 
 const HOST: &str = "mx.example.org";
 
@@ -102,7 +103,7 @@ async fn starttls(
 ) -> Result<(Stream, TlsParameters), TlsError> {
     let hello = hello::Reader::default().read(&mut stream).await;
     let hello = hello.map_err(|no| no.error)?;
-    stream.starttls(hello, acceptor, ()).await
+    stream.starttls(hello, acceptor, None).await
 }
 
 type Joined = (
@@ -161,6 +162,48 @@ async fn both_versions_are_spoken() {
     }
 }
 
+/// A client whose key share is for no group of ours says hello twice; the second needs a turn like the first.
+#[tokio::test]
+async fn a_second_hello_waits_for_its_turn() {
+    let directory = TempDir::new().unwrap();
+    let files = pair(&directory, "own", &[HOST], &PKCS_ECDSA_P256_SHA256);
+    let acceptor = load(std::slice::from_ref(&files), HOST, directory.path(), now()).unwrap();
+    let mut provider = aws_lc_rs::default_provider();
+    provider.kx_groups = vec![
+        aws_lc_rs::kx_group::MLKEM1024,
+        aws_lc_rs::kx_group::SECP256R1,
+    ];
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate(&files.chain)).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[&version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let handshakes = Handshakes::new(1);
+    let (ours, theirs) = duplex(64 * 1024);
+    let name = ServerName::try_from(HOST).unwrap();
+    let mut client = std::pin::pin!(TlsConnector::from(Arc::new(config)).connect(name, theirs));
+    // Its first hello.
+    assert!(futures_util::poll!(client.as_mut()).is_pending());
+    let mut stream = Stream::Pipe(ours);
+    let hello = hello::Reader::default().read(&mut stream).await.unwrap();
+    let turn = handshakes.enter().await.unwrap();
+    let mut server = std::pin::pin!(stream.starttls(hello, &acceptor, Some(turn)));
+    assert!(futures_util::poll!(server.as_mut()).is_pending());
+    // While the client thinks the turn is another's.
+    let other = handshakes.enter().await.unwrap();
+    for _ in 0..5 {
+        assert!(futures_util::poll!(client.as_mut()).is_pending());
+        assert!(futures_util::poll!(server.as_mut()).is_pending());
+    }
+    drop(other);
+    let (server, client) = tokio::join!(server, client);
+    assert!(server.is_ok());
+    let kind = client.unwrap().get_ref().1.handshake_kind();
+    assert_eq!(kind, Some(HandshakeKind::FullWithHelloRetryRequest));
+}
+
 #[tokio::test]
 async fn one_ticket_resumes_the_session() {
     let directory = TempDir::new().unwrap();
@@ -180,10 +223,7 @@ async fn one_ticket_resumes_the_session() {
                 .unwrap();
             kinds.push(client.get_ref().1.handshake_kind().unwrap());
         }
-        assert_eq!(
-            kinds,
-            [rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed]
-        );
+        assert_eq!(kinds, [HandshakeKind::Full, HandshakeKind::Resumed]);
     }
 }
 

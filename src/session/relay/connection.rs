@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::net::stream::Stream;
 use crate::session::relay::Trouble;
@@ -34,11 +34,16 @@ pub(in crate::session) struct Relay {
     /// What was said with EHLO: a client that says EHLO anew under another name gets another connection.
     pub(in crate::session::relay) name: HeloName,
     pub(in crate::session::relay) place: Option<Place>,
+    /// When its transaction was begun, if one was.
+    begun: Instant,
     seat: Seat,
 }
 
 /// Octets read from the backend at a time; its replies are short.
 const REPLY_READ: usize = 2048;
+
+/// How long a transaction may take on one of the few places for clients that would be denied otherwise.
+const SUFFERED: Duration = Duration::from_secs(5 * 60);
 
 /// A backend that does not take even a QUIT within this is left without one.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -54,6 +59,7 @@ impl Relay {
             used: false,
             name,
             place: None,
+            begun: Instant::now(),
             seat,
         }
     }
@@ -149,6 +155,7 @@ impl Relay {
         rcpt: Command,
         within: Duration,
     ) -> Result<(Reply, Result<Reply, Trouble>), Trouble> {
+        self.begun = Instant::now();
         if std::mem::take(&mut self.needs_reset) {
             let reset = self.ask(&Command::Rset, "answer RSET", within).await?;
             if reset.class() != ReplyClass::Positive {
@@ -205,9 +212,10 @@ impl Relay {
             .map(|(_, reply)| reply)
     }
 
-    /// Whether it is open only because the client writes to an exempt recipient.
-    pub(in crate::session) fn is_on_sufferance(&self) -> bool {
-        self.place.as_ref().is_some_and(Place::is_on_sufferance)
+    /// Where it is open only because the client writes to an exempt recipient: when its transaction must be over.
+    pub(in crate::session) fn suffered_until(&self) -> Option<Instant> {
+        let suffered = self.place.as_ref().is_some_and(Place::is_on_sufferance);
+        suffered.then(|| self.begun + SUFFERED)
     }
 
     /// The server at the other end.

@@ -37,7 +37,7 @@ impl Relay {
                 Ok(hello)
             }
             (503, _) => Err(Trouble::RefusesProxyHeader(hello.to_string())),
-            _ => Err(Trouble::Refuses(hello.to_string())),
+            _ => Err(Trouble::RefusesName(hello.to_string())),
         }
     }
 

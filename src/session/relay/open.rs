@@ -57,13 +57,11 @@ impl Relay {
         on_sufferance: bool,
         tried: &mut Vec<SocketAddr>,
     ) -> Result<Box<Self>, Trouble> {
-        let place = upstream.place(on_sufferance).await?;
+        let suffered = on_sufferance.then(|| who.client.ip());
+        let place = upstream.place(suffered).await?;
         loop {
             let Some(seat) = upstream.choose(tried) else {
-                return Err(match upstream.is_open() {
-                    true => Trouble::Relays,
-                    false => Trouble::BacksOff,
-                });
+                return Err(upstream.why_none());
             };
             let address = seat.server().address;
             tried.push(address);
@@ -116,7 +114,7 @@ impl Relay {
             0 => beginning.await?,
             _ => timeout(backend.connect_timeout, beginning)
                 .await
-                .unwrap_or(Err(Trouble::Silent("greet")))?,
+                .unwrap_or(Err(Trouble::Hurried))?,
         }
         Ok(relay)
     }

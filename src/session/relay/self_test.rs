@@ -1,8 +1,9 @@
 //! Whether a backend would relay for strangers, and whether it is told who they are: asked in the name of a
 //! documentation address (RFC 5737), for a recipient in a domain that nobody can have (RFC 2606 §2).
 //!
-//! No mail is sent: RSET and QUIT follow RCPT, whatever it was answered. Only a 2xx to RCPT is relaying: a backend that
-//! puts off has not taken it. One that takes every recipient and refuses later looks the same as one that relays.
+//! No mail is sent: RSET and QUIT follow RCPT, whatever it was answered. Only a 2xx to RCPT is relaying, and only a 5xx to
+//! RCPT is refusing: 4xx may be another word in a minute, and who refuses MAIL, EHLO or the connection has said nothing of
+//! the recipient. One that takes every recipient and refuses later looks the same as one that relays.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -38,11 +39,11 @@ pub struct Tested {
 /// Whether a backend relays for strangers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relaying {
-    /// It refused the recipient, or put it off.
+    /// It refused the recipient for good.
     Refused,
     /// It took it.
     Open,
-    /// The connection was lost over it.
+    /// It refused this stranger before it heard of the recipient, or put it off.
     Unknown,
 }
 
@@ -83,16 +84,32 @@ pub async fn probe(upstream: &Upstream, server: &Arc<Server>) -> Result<(), Trou
 ///
 /// # Errors
 ///
-/// [`Trouble`] before there was a session.
+/// [`Trouble`] that ended it before the backend had said its last word. A refusal for good of the whole session is its last
+/// word as well, and noted: it is always refused, and no test will ever get further.
 pub async fn self_test(upstream: &Upstream, server: &Arc<Server>) -> Result<Tested, Trouble> {
+    let test = test(upstream, server).await;
+    let tested = match &test {
+        Ok(tested) => *tested,
+        Err(Trouble::Refuses(said) | Trouble::RefusesName(said)) if said.starts_with('5') => {
+            Tested {
+                seen: SeenAs::Unsaid,
+                relaying: Relaying::Unknown,
+            }
+        }
+        Err(_) => return test,
+    };
+    upstream.tested(server, tested);
+    test
+}
+
+async fn test(upstream: &Upstream, server: &Arc<Server>) -> Result<Tested, Trouble> {
     let mut relay = connect(upstream, server).await?;
     let hello = relay.hello(upstream.backend.command_timeout).await?;
     let tested = Tested {
         seen: seen_as(&hello),
-        relaying: relay.try_to_relay(upstream).await,
+        relaying: relay.try_to_relay(upstream).await?,
     };
     relay.part().await;
-    upstream.tested(server, tested);
     Ok(tested)
 }
 
@@ -109,26 +126,28 @@ async fn connect(upstream: &Upstream, server: &Arc<Server>) -> Result<Relay, Tro
 }
 
 impl Relay {
-    async fn try_to_relay(&mut self, upstream: &Upstream) -> Relaying {
+    async fn try_to_relay(&mut self, upstream: &Upstream) -> Result<Relaying, Trouble> {
         let Some(recipient) = ForwardPath::parse(RECIPIENT) else {
-            return Relaying::Unknown;
+            return Ok(Relaying::Unknown);
         };
         let mail = Command::Mail(ReversePath::Null, MailParams::default());
         let rcpt = Command::Rcpt(recipient, RcptParams::default());
         let within = upstream.backend.command_timeout;
-        let Ok((mailed, named)) = self.begin(mail, rcpt, within).await else {
-            return Relaying::Unknown;
-        };
-        let taken = |reply: &Reply| reply.class() == ReplyClass::Positive;
-        let relaying = match (taken(&mailed), named) {
-            (false, _) => Relaying::Refused,
-            (true, Ok(named)) if taken(&named) => Relaying::Open,
-            (true, Ok(_)) => Relaying::Refused,
-            (true, Err(_)) => return Relaying::Unknown,
+        let relaying = match self.begin(mail, rcpt, within).await {
+            // 421 is a 4xx like any other here.
+            Err(Trouble::Closes(_)) => return Ok(Relaying::Unknown),
+            Err(trouble) => return Err(trouble),
+            Ok((mailed, _)) if mailed.class() != ReplyClass::Positive => Relaying::Unknown,
+            Ok((_, Err(Trouble::Closes(_)))) => return Ok(Relaying::Unknown),
+            Ok((_, named)) => match named?.class() {
+                ReplyClass::Positive => Relaying::Open,
+                ReplyClass::Permanent => Relaying::Refused,
+                _ => Relaying::Unknown,
+            },
         };
         // Whatever it answers, QUIT follows.
         let _ = self.ask(&Command::Rset, "answer RSET", within).await;
-        relaying
+        Ok(relaying)
     }
 }
 

@@ -19,6 +19,9 @@ pub enum Trouble {
     /// It would relay for strangers; that has been told.
     #[error("would relay for strangers, and is not used; see allow_open_backend")]
     Relays,
+    /// It was not tested yet: it has not answered since the start, or its test is under way.
+    #[error("was not tested yet, and is not used before that")]
+    Untested,
     /// As many connections are open as there may be.
     #[error("has as many connections as it may have; see max_connections")]
     Busy,
@@ -33,6 +36,10 @@ pub enum Trouble {
     /// It let a deadline pass.
     #[error("did not {0} in time")]
     Silent(&'static str),
+    /// It was not waited for any longer, since there were others. How long it takes may be up to the client, whose name it
+    /// looks up before it greets.
+    #[error("did not get as far as a session within connect_timeout")]
+    Hurried,
     /// The connection broke.
     #[error("was lost: {0}")]
     Lost(String),
@@ -42,6 +49,9 @@ pub enum Trouble {
     /// It refused its greeting, our EHLO or RSET: our configuration or its own trouble.
     #[error("refused the session: {0}")]
     Refuses(String),
+    /// It refused EHLO, in which the client's own name is, behind a good greeting.
+    #[error("refused the session: {0}")]
+    RefusesName(String),
     /// It refused our PROXY header: `hosts_proxy` and `source_address` do not agree.
     #[error(
         "refused the PROXY header ({0}); check hosts_proxy on the backend and source_address here"
@@ -102,14 +112,18 @@ impl Trouble {
     /// Tells it: loudly, but for what was told a moment ago.
     pub(in crate::session::relay) fn log(&self, id: &str, backend: &str) {
         match self {
-            Self::BacksOff | Self::Relays | Self::Busy => {
+            Self::BacksOff | Self::Relays | Self::Untested | Self::Busy => {
                 tracing::debug!(id, backend, "backend {self}");
             }
             // A program of this host that tries port 25 does so again and again, and nothing is out of order.
-            Self::NotForThisClient(_) if told_lately() => {
+            Self::NotForThisClient(_) if LOCAL.told_lately() => {
                 tracing::debug!(id, backend, "backend {self}");
             }
             Self::NotForThisClient(_) => tracing::warn!(id, backend, "backend {self}"),
+            // A client can have as many of these as it likes.
+            Self::RefusesName(_) if NAMES.told_lately() => {
+                tracing::debug!(id, backend, "backend {self}");
+            }
             _ => tracing::error!(id, backend, "backend {self}"),
         }
     }
@@ -120,10 +134,16 @@ impl Trouble {
             self,
             Self::BacksOff
                 | Self::Relays
+                | Self::Untested
                 | Self::Busy
                 | Self::NotForThisClient(_)
                 | Self::Defect(_)
         )
+    }
+
+    /// Whether other servers are better asked first for some seconds. A client's own name is no reason to.
+    pub(in crate::session) fn shuns(&self) -> bool {
+        self.is_the_servers() && !matches!(self, Self::RefusesName(_))
     }
 
     /// Whether nobody need ask that server for a while.
@@ -144,18 +164,31 @@ impl Trouble {
     }
 }
 
-/// How often clients that are not handed on are worth a line.
-const SELDOM: Duration = Duration::from_secs(600);
+/// Clients that are not handed on.
+static LOCAL: Seldom = Seldom::new();
+/// Clients whose EHLO was refused.
+static NAMES: Seldom = Seldom::new();
 
-/// Whether a client that is not handed on was told of within [`SELDOM`]; if not, it is now.
-fn told_lately() -> bool {
-    static LAST: Mutex<Option<Instant>> = Mutex::new(None);
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if last.is_some_and(|last| last.elapsed() < SELDOM) {
-        return true;
+/// When something was last told that clients can bring about.
+struct Seldom(Mutex<Option<Instant>>);
+
+impl Seldom {
+    /// How often it is worth a line.
+    const EVERY: Duration = Duration::from_secs(600);
+
+    const fn new() -> Self {
+        Self(Mutex::new(None))
     }
-    *last = Some(Instant::now());
-    false
+
+    /// Whether it was told a while ago; if not, it is now.
+    fn told_lately(&self) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_some_and(|last| last.elapsed() < Self::EVERY) {
+            return true;
+        }
+        *last = Some(Instant::now());
+        false
+    }
 }
 
 impl From<std::io::Error> for Trouble {
@@ -170,5 +203,19 @@ impl From<ConnectError> for Trouble {
             ConnectError::Client(address) => Self::NotForThisClient(address),
             failed => Self::Unreachable(failed),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_clients_bring_about_is_told_seldom() {
+        let told = Seldom::new();
+        assert!(!told.told_lately());
+        assert!((0..1000).all(|_| told.told_lately()));
+        tokio::time::advance(Seldom::EVERY).await;
+        assert!(!told.told_lately() && told.told_lately());
     }
 }

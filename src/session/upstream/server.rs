@@ -1,9 +1,12 @@
 //! One server of a backend: what it offered last, whether it is down and why, how many sessions it has.
 //!
 //! Down is a server that could not be reached or did not get as far as a session: nobody is sent to it while another is
-//! up. Whether it is back is found out by whoever watches it; and where all are down by sessions, one at a time.
+//! up. Whether it is back is found out by whoever watches it; and where all are down by sessions as well, one at a time.
 //! A server that refused or lost a session is not down, since that may have been about one client, but for some seconds
-//! others are asked first. One that was found to relay for strangers is not used at all, unless the configuration says so.
+//! others are asked first. One that was found to relay for strangers is not used at all, unless the configuration says so;
+//! nor is one that was not tested yet. One that has been away is used as it was before until its new test is over: what
+//! opens a server is a change of its configuration, which needs no outage, and to wait for the test would make every
+//! outage longer.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,7 +37,7 @@ struct State {
     tested: Option<(Instant, Tested)>,
     /// Whether what was tested may not hold any more.
     changed: bool,
-    /// Whether it is not used, because it would relay for strangers.
+    /// Whether it is not used, because it would relay for strangers, or nobody knows yet.
     barred: bool,
 }
 
@@ -91,11 +94,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const SHUNNED: Duration = Duration::from_secs(5);
 
 impl Server {
-    /// A server about which nothing is known yet.
-    pub(super) fn new(address: SocketAddr) -> Self {
+    /// A server about which nothing is known yet; `barred` until it was tested, or not.
+    pub(super) fn new(address: SocketAddr, barred: bool) -> Self {
         Self {
             address,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                barred,
+                ..State::default()
+            }),
             connections: AtomicUsize::new(0),
             news: Notify::new(),
         }
@@ -118,9 +124,12 @@ impl Server {
     pub(super) fn tested(&self, tested: Tested, barred: bool) -> bool {
         let mut state = self.state();
         state.changed = false;
-        // What was found once holds until it is found otherwise.
-        if tested.relaying != Relaying::Unknown {
-            state.barred = barred;
+        match (tested.relaying, state.tested) {
+            (Relaying::Refused | Relaying::Open, _) => state.barred = barred,
+            // A backend that puts every stranger off would never get any mail.
+            (Relaying::Unknown, None) => state.barred = false,
+            // What was found once holds until it is found otherwise.
+            (Relaying::Unknown, Some(_)) => {}
         }
         let before = state.tested.replace((Instant::now(), tested));
         before.is_none_or(|(_, before)| before != tested)
@@ -141,7 +150,7 @@ impl Server {
                 state.down = Some(Down::new(trouble.to_string()));
                 true
             }
-            (None, false) if !trouble.is_the_servers() => return false,
+            (None, false) if !trouble.shuns() => return false,
             (None, false) => {
                 state.shunned = Some(Instant::now() + SHUNNED);
                 false
@@ -169,15 +178,35 @@ impl Server {
         self.news.notified().await;
     }
 
-    /// Whether it would relay for strangers and may not.
+    /// Whether it would relay for strangers and may not, or was not tested yet.
     pub(in crate::session) fn is_barred(&self) -> bool {
         self.state().barred
+    }
+
+    /// Whether it gets no mail only because it was not tested yet.
+    pub(super) fn awaits_test(&self) -> bool {
+        let state = self.state();
+        state.barred && state.tested.is_none()
+    }
+
+    /// For as long as somebody finds out whether it is down, others are asked first.
+    pub fn ask_last(&self, until: Instant) {
+        let mut state = self.state();
+        if state.shunned.is_some() {
+            state.shunned = Some(until);
+        }
     }
 
     /// Whether it is down, or has failed a session a moment ago.
     #[must_use]
     pub fn is_in_trouble(&self) -> bool {
         !self.is_up() || self.is_shunned()
+    }
+
+    /// Whether it is down.
+    #[must_use]
+    pub fn is_down(&self) -> bool {
+        self.state().down.is_some()
     }
 
     /// Whether it may be used like any other: nobody knows better.

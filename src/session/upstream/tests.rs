@@ -2,12 +2,15 @@
 
 use super::server::FIRST_PAUSE;
 use super::*;
+use tokio::time::Instant;
 
 fn upstream(max_connections: usize, servers: u16) -> Upstream {
     let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
     let backend = config::Backend {
         max_connections,
         address: (1..=servers).map(address).collect(),
+        // Without it nothing is used before it was tested.
+        allow_open_backend: true,
         ..config::Backend::default()
     };
     Upstream::new("exim", backend)
@@ -122,6 +125,35 @@ async fn one_that_is_down_is_left_alone_while_another_is_up() {
     assert_eq!(upstream.answers(), Some(true));
 }
 
+/// Its name is the client's own choice.
+#[tokio::test(start_paused = true)]
+async fn one_that_refused_a_name_is_asked_like_any_other() {
+    let upstream = upstream(9, 2);
+    let name = Trouble::RefusesName("550 who is that".to_owned());
+    upstream.servers()[0].failed(&name);
+    assert!(!upstream.servers()[0].is_in_trouble());
+    assert_eq!(next(&upstream, &[]), Some(1));
+    assert!(name.is_the_servers(), "another may take it all the same");
+}
+
+/// How long a server takes to greet may be up to one client, where it looks up the client's name first.
+#[tokio::test(start_paused = true)]
+async fn one_that_was_not_waited_for_is_asked_last_and_not_down() {
+    let upstream = upstream(9, 2);
+    let server = &upstream.servers()[0];
+    assert!(!server.failed(&Trouble::Hurried), "it does not go down");
+    assert_eq!(server.standing().down, None);
+    assert_eq!(next(&upstream, &[]), Some(2));
+    assert_eq!(next(&upstream, &[2]), Some(1));
+    server.ask_last(Instant::now() + 60 * FIRST_PAUSE);
+    tokio::time::advance(30 * FIRST_PAUSE).await;
+    assert_eq!(next(&upstream, &[]), Some(2), "it is being asked");
+    server.answered(Extensions::default());
+    assert_eq!(next(&upstream, &[]), Some(1));
+    server.ask_last(Instant::now() + 60 * FIRST_PAUSE);
+    assert_eq!(next(&upstream, &[]), Some(1), "it has answered");
+}
+
 /// A refusal may be about one client, who could otherwise take the servers away from all others.
 #[tokio::test(start_paused = true)]
 async fn one_that_refused_is_asked_last_for_a_while() {
@@ -161,7 +193,7 @@ async fn what_is_offered_is_what_all_have_that_are_up() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_relays_is_not_used_until_it_does_not() {
-    let mut upstream = upstream(9, 2);
+    let mut upstream = strict(2);
     let shown = |relaying| Tested {
         relaying,
         seen: SeenAs::Itself,
@@ -169,11 +201,14 @@ async fn one_that_relays_is_not_used_until_it_does_not() {
     let test = |upstream: &Upstream, server: usize, relaying| {
         upstream.tested(&upstream.servers()[server], shown(relaying));
     };
+    test(&upstream, 1, Relaying::Refused);
     test(&upstream, 0, Relaying::Open);
     assert_eq!(next(&upstream, &[]), Some(2));
-    assert_eq!((next(&upstream, &[2]), upstream.is_open()), (None, false));
+    assert_eq!(next(&upstream, &[2]), None);
+    assert!(matches!(upstream.why_none(), Trouble::BacksOff));
     test(&upstream, 1, Relaying::Open);
-    assert_eq!((next(&upstream, &[]), upstream.is_open()), (None, true));
+    assert_eq!(next(&upstream, &[]), None);
+    assert!(matches!(upstream.why_none(), Trouble::Relays));
     test(&upstream, 1, Relaying::Unknown);
     assert_eq!(next(&upstream, &[]), None);
     test(&upstream, 1, Relaying::Refused);
@@ -181,6 +216,43 @@ async fn one_that_relays_is_not_used_until_it_does_not() {
     upstream.backend.allow_open_backend = true;
     test(&upstream, 0, Relaying::Open);
     assert_eq!(next(&upstream, &[]), Some(1));
+}
+
+/// A backend that allows nobody to relay.
+fn strict(servers: u16) -> Upstream {
+    let mut backend = upstream(9, servers).backend;
+    backend.allow_open_backend = false;
+    Upstream::new("exim", backend)
+}
+
+/// Answering is not enough. What a test does not tell is no reason to keep all mail back for ever, and changes nothing.
+#[tokio::test(start_paused = true)]
+async fn one_that_was_not_tested_is_not_used() {
+    let upstream = strict(1);
+    let server = &upstream.servers()[0];
+    let test = |relaying| {
+        let seen = SeenAs::Unsaid;
+        upstream.tested(server, Tested { relaying, seen });
+        next(&upstream, &[]).is_some()
+    };
+    server.answered(Extensions::default());
+    assert_eq!(next(&upstream, &[]), None);
+    assert!(matches!(upstream.why_none(), Trouble::Untested));
+    let used = [
+        (Relaying::Unknown, true),
+        (Relaying::Refused, true),
+        (Relaying::Unknown, true),
+        (Relaying::Open, false),
+        (Relaying::Unknown, false),
+        (Relaying::Refused, true),
+    ];
+    for (relaying, used) in used {
+        assert_eq!(test(relaying), used, "{relaying:?}");
+    }
+    // Away and back: as before, until it was tested anew.
+    server.failed(&silent());
+    server.answered(Extensions::default());
+    assert!(server.wants_test() && next(&upstream, &[]).is_some());
 }
 
 /// At first, and when it has been away.
@@ -206,20 +278,43 @@ async fn when_a_test_is_due() {
     assert!(server.wants_test());
 }
 
+/// A client in a network of its own.
+fn client(network: u8) -> Option<IpAddr> {
+    Some(IpAddr::from([192, 0, network, 7]))
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_network_has_two_places_on_sufferance() {
+    let upstream = upstream(400, 1);
+    let neighbour = |host: u8| upstream.place(Some(IpAddr::from([192, 0, 2, host])));
+    let held = [neighbour(1).await.unwrap(), neighbour(2).await.unwrap()];
+    assert!(matches!(neighbour(3).await, Err(Trouble::Busy)));
+    assert!(upstream.place(client(3)).await.is_ok(), "another network");
+    let six = |text: &str| upstream.place(Some(text.parse().unwrap()));
+    let _six = [
+        six("2001:db8:0:100::1").await.unwrap(),
+        six("2001:db8:0:1ff::1").await.unwrap(),
+    ];
+    assert!(six("2001:db8:0:180::1").await.is_err());
+    assert!(six("2001:db8:0:200::1").await.is_ok());
+    drop(held);
+    assert!(neighbour(3).await.is_ok(), "given back");
+}
+
 /// A twentieth, at least two.
 #[tokio::test(start_paused = true)]
 async fn how_many_places_are_on_sufferance() {
     for (all, few) in [(9, 2), (40, 2), (60, 3), (400, 20)] {
         let upstream = upstream(all, 1);
         let mut held = Vec::new();
-        while let Ok(place) = upstream.place(true).await {
+        while let Ok(place) = upstream.place(client(held.len() as u8)).await {
             assert!(place.is_on_sufferance());
             held.push(place);
         }
         assert_eq!(held.len(), few, "of {all}");
         held.pop();
-        assert!(upstream.place(true).await.is_ok(), "given back");
-        assert!(!upstream.place(false).await.unwrap().is_on_sufferance());
+        assert!(upstream.place(client(99)).await.is_ok(), "given back");
+        assert!(!upstream.place(None).await.unwrap().is_on_sufferance());
     }
 }
 
@@ -227,15 +322,18 @@ async fn how_many_places_are_on_sufferance() {
 async fn sufferance_does_not_take_the_places_of_others() {
     let upstream = upstream(9, 1);
     let _held = [
-        upstream.place(true).await.unwrap(),
-        upstream.place(true).await.unwrap(),
+        upstream.place(client(1)).await.unwrap(),
+        upstream.place(client(2)).await.unwrap(),
     ];
-    assert!(matches!(upstream.place(true).await, Err(Trouble::Busy)));
+    assert!(matches!(
+        upstream.place(client(3)).await,
+        Err(Trouble::Busy)
+    ));
     let mut others = Vec::new();
     for _ in 0..7 {
-        others.push(upstream.place(false).await.unwrap());
+        others.push(upstream.place(None).await.unwrap());
     }
-    assert!(matches!(upstream.place(false).await, Err(Trouble::Busy)));
+    assert!(matches!(upstream.place(None).await, Err(Trouble::Busy)));
     others.pop();
-    assert!(upstream.place(false).await.is_ok());
+    assert!(upstream.place(None).await.is_ok());
 }

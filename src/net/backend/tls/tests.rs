@@ -39,7 +39,7 @@ async fn shake(
         let mut stream = Stream::plain(accepted);
         let hello = Reader::default().read(&mut stream).await;
         let hello = hello.map_err(|no| no.error)?;
-        stream.starttls(hello, acceptor, ()).await
+        stream.starttls(hello, acceptor, None).await
     };
     let (secured, _) = tokio::join!(Stream::plain(tcp).secure(connector, address), server);
     secured
