@@ -40,7 +40,7 @@ mod protocol;
 pub mod reply;
 mod rewrite;
 pub mod server;
-mod text;
+pub(crate) mod text;
 pub mod verb;
 pub mod xclient;
 mod xtext;

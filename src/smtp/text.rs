@@ -25,6 +25,13 @@ macro_rules! serde_as_text {
             }
         }
 
+        $crate::smtp::text::serde_through_text!($type);
+    };
+}
+
+/// Gives a type `Serialize` and `Deserialize` through its `Display` and its `FromStr`.
+macro_rules! serde_through_text {
+    ($type:ty) => {
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
                 out.collect_str(self)
@@ -41,3 +48,4 @@ macro_rules! serde_as_text {
 }
 
 pub(super) use serde_as_text;
+pub(crate) use serde_through_text;
