@@ -50,9 +50,10 @@ pub(crate) struct Case {
 /// Plays one round at `server`. Every client has an address of its own.
 pub(crate) async fn play(case: Case, server: SocketAddr, round: usize) {
     let message: Arc<[u8]> = message(case.octets).into();
-    let tls = connector(case.mode.resumes());
     let clients = (0..case.clients).map(|number| {
-        let (message, tls) = (Arc::clone(&message), tls.clone());
+        let message = Arc::clone(&message);
+        // Its own: a ticket is used once, and by the client that was given it.
+        let tls = connector(case.mode.resumes());
         tokio::spawn(async move {
             let from = SocketAddr::from(([127, 8, (round % 250) as u8, number as u8 + 1], 0));
             for turn in 0..case.sessions / case.clients {
