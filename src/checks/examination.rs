@@ -72,7 +72,8 @@ impl<'a> Examination<'a> {
             answers: gathered(facts),
             put_off: PutOff::No,
             check: "",
-            findings: Vec::with_capacity(USUAL),
+            // Room is made at the first: a session that waits keeps its verdict, which mostly has none yet.
+            findings: Vec::new(),
             identities: Vec::new(),
             questions: Vec::new(),
             least: Points::ZERO,
@@ -347,6 +348,9 @@ impl<'a> Examination<'a> {
         reason: impl Into<Cow<'static, str>>,
         evidence: impl Into<String>,
     ) {
+        if self.findings.is_empty() {
+            self.findings.reserve(USUAL);
+        }
         self.findings.push(Finding {
             check: Cow::Borrowed(self.check),
             outcome,
