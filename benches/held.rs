@@ -70,9 +70,12 @@ connections = 100000
 connections_per_address = 100000
 connections_per_network = 100000
 connection_rate_per_address = "off"
+[store]
+directory = "{}"
 [journal]
 enabled = false
-"#
+"#,
+        folder.join("state").display()
     );
     std::fs::write(&file, text).unwrap();
     let mut gate = Command::new(env!("CARGO_BIN_EXE_gatepost"))
