@@ -1,7 +1,8 @@
 //! The soak: minutes of mixed load with trouble in it, and a balance at the end. `make soak`; `MINUTES=10 SEED=1 make soak`.
 //!
 //! Real Exim, a real DNSBL server, the built binary. While clients of all kinds come and go, Exim is killed and started
-//! again, the resolver falls silent, and gatepost is told to reload. At the end everything must add up: each message that
+//! again, the resolver falls silent, and gatepost is told to take up another configuration: one that is wrong, one with a
+//! listener and limits of its own, the first again. At the end everything must add up: each message that
 //! was answered 2xx is at the backend exactly once, and none that was refused; every connection is a session, has a record
 //! and a log line, and is counted once; memory has stayed flat and descriptors have come back.
 
@@ -14,12 +15,14 @@ mod support;
 
 mod balance;
 mod players;
+mod reloads;
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use balance::Balance;
 use players::Players;
+use reloads::Reloads;
 use support::exim::Exim;
 use support::gatepost::{Gatepost, Setup};
 use support::process;
@@ -53,6 +56,7 @@ fn everything_adds_up_after_minutes_of_trouble() {
     let gatepost = Gatepost::start(&setup);
     let players = Players::start(gatepost.proxied(), CLIENTS, seed);
 
+    let mut reloads = Reloads::new(&setup);
     let end = Instant::now() + Duration::from_secs(60 * minutes);
     let mut balance = Balance::new(&gatepost, admin);
     let mut round = 0;
@@ -70,8 +74,9 @@ fn everything_adds_up_after_minutes_of_trouble() {
                 rbldnsd.thaw();
             }
             _ => {
-                gatepost.hang_up();
-                thread::sleep(TROUBLE / 3);
+                let until = Instant::now() + TROUBLE / 3;
+                reloads.play(&gatepost);
+                thread::sleep(until.saturating_duration_since(Instant::now()));
             }
         }
         round += 1;
@@ -80,6 +85,7 @@ fn everything_adds_up_after_minutes_of_trouble() {
         }
     }
     let played = players.stop();
+    reloads.settle(&gatepost);
     exim.run_queue();
     balance.draw(&gatepost, &exim, &played);
 }

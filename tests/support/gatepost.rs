@@ -205,6 +205,14 @@ impl Gatepost {
         self.server.signal("HUP");
     }
 
+    /// Writes another configuration in place of the one it has, and sends it SIGHUP.
+    #[allow(dead_code, reason = "for the soak")]
+    pub(crate) fn reconfigure(&self, setup: &Setup) {
+        let state = self.state.path();
+        fs::write(state.join("gatepost.toml"), setup.write(state)).expect("the directory is ours");
+        self.hang_up();
+    }
+
     /// What `gatepost status --json` says of it.
     pub(crate) fn status(&self) -> serde_json::Value {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
