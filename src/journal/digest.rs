@@ -36,6 +36,9 @@ pub struct Digest {
     pub policy: String,
     /// The name in HELO or EHLO.
     pub helo: Option<String>,
+    /// The user that is logged in, if the mechanism shows who it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// The reverse-path that was named last.
     pub sender: Option<String>,
     /// The recipient that was named first.
@@ -126,6 +129,7 @@ impl SessionRecord {
             listener: client.map_or_else(String::new, |client| short(&client.listener)),
             policy: short(&self.policy),
             helo: self.facts.helo().map(|helo| short(helo.name.as_str())),
+            user: self.user().map(short),
             sender: self.senders().last().map(|path| short(&path)),
             recipient: recipients.first().map(|one| one.path.clone()),
             verdict: verdict.map_or("none", |verdict| verdict.action.label()),
@@ -142,6 +146,11 @@ impl SessionRecord {
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
         }
+    }
+
+    /// The user that is logged in.
+    pub(in crate::journal) fn user(&self) -> Option<&str> {
+        self.facts.user().and_then(|login| login.name.as_deref())
     }
 
     /// Every reverse-path, in order.

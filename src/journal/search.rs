@@ -74,6 +74,7 @@ impl Wanted {
                 .facts
                 .helo()
                 .is_some_and(|helo| self.matches(helo.name.as_str()))
+            || record.user().is_some_and(|user| self.matches(user))
             || record.senders().any(|sender| self.matches(&sender))
             || record
                 .recipients

@@ -187,7 +187,7 @@ impl Session {
             "login refused: too many have failed"
         );
         let reply = self.sign(replies::not_admitted(Limit::FailedLogins));
-        self.note_login(mechanism, reply.code, None);
+        self.keep_login("shut_out", mechanism, reply.code, None);
         self.part(reply).await;
         Ended::Refused(Limit::FailedLogins)
     }
@@ -211,6 +211,17 @@ impl Session {
                 user = %name.escape_debug(), "logged in"
             );
         }
+        self.keep_login(outcome(code), mechanism, code, name);
+    }
+
+    fn keep_login(
+        &mut self,
+        outcome: &'static str,
+        mechanism: &str,
+        code: u16,
+        name: Option<Box<str>>,
+    ) {
+        self.shared.metrics.login(&self.door.name, outcome);
         let mechanism = mechanism.into();
         let login = Login {
             mechanism,
@@ -218,5 +229,15 @@ impl Session {
             name,
         };
         self.note(self.stage, Fact::Login(Box::new(login)));
+    }
+}
+
+/// What became of a login that was answered so, for metrics; 0: the client left before.
+fn outcome(code: u16) -> &'static str {
+    match ReplyClass::of(code) {
+        _ if code == 0 => "left",
+        ReplyClass::Positive => "accepted",
+        ReplyClass::Permanent => "rejected",
+        _ => "deferred",
     }
 }

@@ -96,6 +96,7 @@ pub struct Metrics {
     seconds: Family<At, Histogram>,
     turned_away: Family<TurnedAway, Counter>,
     tls: Family<Secured, Counter>,
+    logins: Family<Came, Counter>,
 }
 
 impl Default for Metrics {
@@ -115,6 +116,7 @@ impl Default for Metrics {
             }),
             turned_away: Family::default(),
             tls: Family::default(),
+            logins: Family::default(),
         }
     }
 }
@@ -186,6 +188,12 @@ impl Metrics {
     /// A message was answered: `delivered`, `rejected` or `deferred`.
     pub fn message(&self, listener: &str, outcome: &'static str) {
         self.messages.get_or_create(&came(listener, outcome)).inc();
+    }
+
+    /// A login was answered: `accepted`, `rejected` or `deferred` by the backend, `left` where the client did not wait for it,
+    /// `shut_out` where too many had failed.
+    pub fn login(&self, listener: &str, outcome: &'static str) {
+        self.logins.get_or_create(&came(listener, outcome)).inc();
     }
 
     /// Somebody was turned away before there was a session.
@@ -261,6 +269,11 @@ impl Metrics {
             "tls_sessions",
             "Sessions under TLS by its version",
             self.tls.clone(),
+        );
+        registry.register(
+            "logins",
+            "Logins by what became of them",
+            self.logins.clone(),
         );
     }
 }

@@ -43,19 +43,11 @@ impl World {
 
     /// The answer to a request with these lines behind the first, head and body.
     pub(crate) fn ask(&self, request: &str, headers: &str) -> String {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        let request = format!("{request} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        ask(self.address, request, headers)
     }
 
     pub(crate) fn get(&self, path: &str) -> String {
-        let answer = self.ask(&format!("GET {path}"), "Host: localhost\r\n");
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.1 200 "), "{answer}");
-        body.to_owned()
+        get(self.address, path)
     }
 
     /// The metrics, once a line of them is there.
@@ -66,6 +58,23 @@ impl World {
         });
         told.unwrap_or_else(|| panic!("no {line} in\n{}", self.get("/metrics")))
     }
+}
+
+fn ask(address: SocketAddr, request: &str, headers: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!("{request} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// What is at `path`.
+pub(crate) fn get(address: SocketAddr, path: &str) -> String {
+    let answer = ask(address, &format!("GET {path}"), "Host: localhost\r\n");
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 "), "{answer}");
+    body.to_owned()
 }
 
 #[test]
@@ -155,6 +164,7 @@ fn promtool_likes_them_and_the_documentation_lists_them_all() {
         "gatepost_messages_total",
         "gatepost_recipients_total",
         "gatepost_tls_sessions_total",
+        "gatepost_logins_total",
     ];
     let unknown: Vec<_> = listed
         .difference(&told)

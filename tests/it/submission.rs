@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
+use crate::admin::get;
 use crate::support::exim::Exim;
 use crate::support::gatepost::{Gatepost, Setup};
 use crate::support::process::{self, Finished};
@@ -304,7 +305,10 @@ fn openssl_logs_in_on_both_ports() {
 
 #[test]
 fn guessing_ends_soon_on_every_port_for_users_and_mail_still_comes_in() {
-    let post = Post::start("failed_logins_per_address = \"2/h\"");
+    let admin = SocketAddr::from(([127, 0, 0, 1], process::free_tcp_port()));
+    let post = Post::start(&format!(
+        "failed_logins_per_address = \"2/h\"\n[admin]\naddress = \"{admin}\""
+    ));
     let (smtps, submission) = (post.smtps(), post.submission());
     for _ in 0..3 {
         let wrong = post.swaks(submission, "--tls", "LOGIN", WRONG);
@@ -336,5 +340,12 @@ fn guessing_ends_soon_on_every_port_for_users_and_mail_still_comes_in() {
     let sent = swaks::send(submission, other, "user@example.com", &login);
     assert_eq!(sent.code, Some(0), "{}", sent.transcript);
     post.gatepost.logged(&["session id=", "ended=refused"]);
+    let metrics = get(admin, "/metrics");
+    for (outcome, times) in [("rejected", 3), ("accepted", 1)] {
+        let line = format!(
+            "gatepost_logins_total{{listener=\"submission\",outcome=\"{outcome}\"}} {times}\n"
+        );
+        assert!(metrics.contains(&line), "{line}{metrics}");
+    }
     post.keeps_no_secrets();
 }

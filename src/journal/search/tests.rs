@@ -1,7 +1,7 @@
 //! The search within its bounds, and what is kept of refusals in memory.
 
 use super::*;
-use crate::facts::{Client, Facts, Helo, Limit, Stage};
+use crate::facts::{Client, Facts, Helo, Limit, Login, Logins, Stage};
 use crate::facts::{Ended, Fact, Millis};
 use crate::journal::record::timestamp;
 use crate::journal::{Recent, VERSION, open};
@@ -20,7 +20,15 @@ fn record(id: usize, hours: u32, helo: &str, ended: Ended) -> SessionRecord {
     let new_year = humantime::parse_rfc3339("2026-01-01T00:00:00Z").unwrap();
     let local = "192.0.2.25:25".parse().unwrap();
     let client = format!("192.0.2.{id}:999").parse().unwrap();
-    let mut facts = Facts::new(Client::new(client, local, "mx"));
+    let mut client = Client::new(client, local, "mx");
+    client.logins = Logins::Allowed;
+    let mut facts = Facts::new(client);
+    let login = Login {
+        mechanism: "PLAIN".into(),
+        code: 235,
+        name: Some(format!("user{id}@example.com").into()),
+    };
+    facts.push(Stage::Helo, Millis(1), Fact::Login(Box::new(login)));
     let name = HeloName::parse(helo).unwrap();
     let extended = true;
     facts.push(
@@ -76,6 +84,7 @@ fn the_newest_are_found_first_and_each_bound_is_told() {
     assert_eq!(found(path, "a\"B<c", BOUNDS), (all.clone(), false));
     assert_eq!(found(path, "192.0.2.1", BOUNDS), (ids(["s1"]), false));
     assert_eq!(found(path, "S2", BOUNDS), (ids(["s2"]), false));
+    assert_eq!(found(path, "user3@", BOUNDS), (ids(["s3"]), false));
     // It stands in every line, but not where somebody looks.
     assert_eq!(found(path, "default", BOUNDS), (Vec::new(), false));
     let two = Bounds { hits: 2, ..BOUNDS };

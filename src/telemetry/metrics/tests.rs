@@ -39,6 +39,7 @@ fn metrics() -> Metrics {
     metrics.recipient("mx", "deny");
     metrics.message("mx", "delivered");
     metrics.turned_away("mx", Limit::Rate);
+    metrics.login("mx", "rejected");
     metrics
 }
 
@@ -55,6 +56,7 @@ fn what_happened_is_counted() {
         "gatepost_messages_total{listener=\"mx\",outcome=\"delivered\"} 1",
         "gatepost_received_bytes_total{listener=\"mx\"} 120",
         "gatepost_session_duration_seconds_sum{listener=\"mx\"} 6.5",
+        "gatepost_logins_total{listener=\"mx\",outcome=\"rejected\"} 1",
         "gatepost_turned_away_total{listener=\"mx\",limit=\"rate\"} 1",
         "gatepost_tls_sessions_total{listener=\"mx\",version=\"TLSv1.3\"} 1",
     ] {
