@@ -1,6 +1,6 @@
 //! The balance of a soak: what clients heard, what arrived, what gatepost says of itself in records, metrics and log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
@@ -85,6 +85,8 @@ impl Balance {
             arrived.values().sum::<usize>()
         );
 
+        println!("recipients: {:?}", answers(&records));
+
         let mut wrong = played.wrong.clone();
         for (id, fate) in &played.messages {
             let times = arrived.get(id).copied().unwrap_or_default();
@@ -99,6 +101,15 @@ impl Balance {
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         assert!(fates(Fate::Taken) > 100, "hardly anything was played");
+        // Exim is away for a ninth of the time, and takes a while to start. How many are put off does not tell how long: they are
+        // back at once.
+        let all = seconds(&records, "");
+        let away = seconds(&records, "not available").len();
+        println!("seconds without the backend: {away} of {}", all.len());
+        assert!(
+            away * 3 < all.len(),
+            "the backend came back, and not for us"
+        );
         assert_eq!(ended, played.sessions, "each connection is a session");
         assert_eq!(counted.values().sum::<u64>(), ended, "metrics");
         assert_eq!(records.len() as u64, ended, "records");
@@ -148,6 +159,34 @@ impl Balance {
         };
         lines.filter_map(row).collect()
     }
+}
+
+/// What recipients were answered, by the code and the enhanced one.
+fn answers(records: &[serde_json::Value]) -> BTreeMap<String, u64> {
+    let mut answers = BTreeMap::new();
+    let recipients = records
+        .iter()
+        .flat_map(|record| record["recipients"].as_array());
+    for recipient in recipients.flatten() {
+        let reply = &recipient["reply"];
+        let enhanced = reply["enhanced"].as_str().unwrap_or_default();
+        let answer = format!("{} {enhanced}", reply["code"]);
+        *answers.entry(answer).or_default() += 1;
+    }
+    answers
+}
+
+/// The seconds in which a session began that had a recipient answered with these words.
+fn seconds(records: &[serde_json::Value], words: &str) -> BTreeSet<String> {
+    let has = |record: &&serde_json::Value| {
+        let mut recipients = record["recipients"].as_array().into_iter().flatten();
+        recipients.any(|one| one["reply"].to_string().contains(words))
+    };
+    let second = |record: &serde_json::Value| {
+        let started = record["started"].as_str().unwrap();
+        started.split_once('.').unwrap().0.to_owned()
+    };
+    records.iter().filter(has).map(second).collect()
 }
 
 fn delivered(record: &serde_json::Value) -> u64 {
