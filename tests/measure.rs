@@ -191,3 +191,45 @@ fn another_policy_changes_sessions_and_says_which() {
     );
     assert_eq!(milder.first["milder"].len(), 5);
 }
+
+#[test]
+fn who_may_have_been_refused_wrongly_is_named() {
+    let policy = journal::policy(5);
+    let mut maker = journal::Maker::new(&policy, 3);
+    let records: Vec<_> = std::iter::repeat_with(|| maker.session())
+        .take(200)
+        .collect();
+    let client = |record: &SessionRecord| record.facts.client().unwrap().address.to_string();
+    let denied = |one: &&SessionRecord| one.recipients.iter().any(|one| one.reply.code == 550);
+    let denied = records.iter().find(denied).unwrap();
+    let passed = |one: &&SessionRecord| {
+        !one.messages.is_empty() && one.recipients.iter().all(|one| !one.exempt)
+    };
+    let passed = records.iter().find(passed).unwrap();
+    // The same refusal again and again, an hour apart; and at last the client gets through.
+    let again = (0..7).map(|hour| {
+        let mut again = denied.clone();
+        again.id = format!("again{hour}");
+        again.started = format!("2026-11-21T{hour:02}:00:00Z").try_into().unwrap();
+        serde_json::to_string(&again).unwrap() + "\n"
+    });
+    let mut last = passed.clone();
+    last.started = "2026-11-21T09:00:00Z".to_owned().try_into().unwrap();
+    let last = serde_json::to_string(&last)
+        .unwrap()
+        .replace(&client(passed), &client(denied));
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("sessions-20261121T000000.000Z.jsonl");
+    std::fs::write(file, again.collect::<String>() + &last + "\n").unwrap();
+    let suspects = told(&directory).suspects;
+    assert_eq!(suspects.denied_then_passed, 1);
+    let [first] = &suspects.denied_then_passed_first[..] else {
+        panic!("{suspects:?}")
+    };
+    assert_eq!(
+        (&*first.refused, first.then.as_deref(), first.times),
+        ("again0", Some(&*passed.id), 7)
+    );
+    assert!(suspects.came_again >= 1, "{suspects:?}");
+    assert_eq!(suspects.came_again_first[0].times, 7);
+}

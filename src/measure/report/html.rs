@@ -169,7 +169,7 @@ fn checks(policy: &PolicyPart) -> Result<Section, PlotError> {
                 number(check.looked),
                 number(check.not_looked),
                 number(check.against),
-                text(&percent(check.against_share)),
+                Cell::Number(percent(check.against_share)),
                 number(check.in_favour),
             ]
         })

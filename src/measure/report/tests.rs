@@ -1,1 +1,68 @@
-//! What is reported.
+//! The report over hand-made records, of whose policy nothing is known. Over made journals: `tests/measure.rs`; over those of
+//! a process: `tests/cli/records.rs`.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use super::*;
+
+/// Records as they are on disk.
+const RECORDS: &str = include_str!("../../../tests/records/v1.jsonl");
+
+fn told(lines: &str) -> Report {
+    let journal = tempfile::tempdir().unwrap();
+    fs::write(
+        journal.path().join("sessions-20261121T120000.000Z.jsonl"),
+        lines,
+    )
+    .unwrap();
+    report(
+        journal.path(),
+        &Wanted::default(),
+        &BTreeMap::new(),
+        |_, _| {},
+    )
+    .unwrap()
+}
+
+#[test]
+fn records_of_an_unknown_policy_are_counted_and_not_judged() {
+    let report = told(RECORDS);
+    let sessions = u64::try_from(RECORDS.lines().count()).unwrap();
+    assert_eq!(report.sessions.all, sessions);
+    assert_eq!(report.read.damaged, 0);
+    assert_eq!(report.sessions.ended.values().sum::<u64>(), sessions);
+    assert!(
+        report
+            .policies
+            .iter()
+            .all(|policy| !policy.known && policy.checks.is_empty())
+    );
+    assert!(report.text().contains("can not be judged again"));
+    assert!(
+        report
+            .html()
+            .unwrap()
+            .contains("is not in the configuration")
+    );
+}
+
+#[test]
+fn recipients_that_were_only_counted_are_counted() {
+    let line = RECORDS.lines().next().unwrap();
+    let beyond = r#","beyond":{"recipients":{"deny":40,"taken":2},"messages":{"delivered":3}}}"#;
+    let more = format!("{}{beyond}\n", line.strip_suffix('}').unwrap());
+    let (plain, long) = (told(&format!("{line}\n")), told(&more));
+    assert_eq!(long.read.damaged, 0);
+    assert_eq!(long.recipients["deny"], plain.recipients["deny"] + 40);
+    assert_eq!(long.recipients["taken"], plain.recipients["taken"] + 2);
+    assert_eq!(long.messages["delivered"], plain.messages["delivered"] + 3);
+}
+
+#[test]
+fn no_sessions_are_a_report_too() {
+    let report = told("");
+    assert!(report.text().starts_with("no sessions\n"));
+    assert!(report.html().unwrap().ends_with("</html>"));
+    assert_eq!(report.shares.refused.share, 0.0);
+}
