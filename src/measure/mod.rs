@@ -6,4 +6,5 @@ pub mod page;
 pub mod plot;
 pub mod shares;
 pub mod stats;
+pub mod tally;
 pub mod trace;

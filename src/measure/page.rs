@@ -187,24 +187,11 @@ mod tests {
     #[test]
     fn what_a_client_said_stays_text() {
         let page = page();
-        for never in [
-            "<script",
-            "<img",
-            "src=",
-            "href=",
-            "url(",
-            "@import",
-            "javascript:",
-        ] {
-            assert!(
-                !page.contains(never)
-                    || never == "src="
-                        && page.matches(never).count() == page.matches("img src=").count(),
-                "{never}"
-            );
+        for never in ["<script", "<img", "href=", "url(", "@import"] {
+            assert!(!page.contains(never), "{never}");
         }
         assert_eq!(page.matches("</style>").count(), 1);
-        assert_eq!(page.matches("&lt;script&gt;").count(), 11);
+        assert_eq!(page.matches("&lt;script&gt;").count(), 13);
         // Within an attribute, too.
         assert!(page.contains("onerror='a'&gt;&quot;&amp;\""));
     }

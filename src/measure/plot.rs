@@ -434,8 +434,9 @@ fn span(values: impl Iterator<Item = f64>) -> (f64, f64) {
     if low <= high { (low, high) } else { (0.0, 0.0) }
 }
 
+/// A whole number, at most so far off that sums of a few are numbers too; 0 of what is none.
 fn rounded(value: f64) -> i32 {
-    value.round() as i32
+    value.round().clamp(-1e6, 1e6) as i32
 }
 
 /// A time in UTC: the hour, or the day where there are several.

@@ -71,6 +71,8 @@ impl Session {
             self.notes
                 .recipients
                 .push(RecipientOutcome::new(path, verdict, reply));
+        } else {
+            self.notes.beyond.recipient(outcome);
         }
     }
 
@@ -96,6 +98,8 @@ impl Session {
             self.memory
                 .take(size_of::<MessageOutcome>() + memory::of_reply(&message.reply));
             self.notes.messages.push(message);
+        } else {
+            self.notes.beyond.message(outcome);
         }
     }
 
@@ -196,6 +200,7 @@ impl Session {
             ended,
             bytes_in: self.notes.bytes_in,
             bytes_out: self.notes.bytes_out,
+            beyond: self.notes.beyond,
         }
     }
 }

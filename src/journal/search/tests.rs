@@ -50,6 +50,7 @@ fn record(id: usize, hours: u32, helo: &str, ended: Ended) -> SessionRecord {
         ended,
         bytes_in: 1,
         bytes_out: 2,
+        beyond: crate::journal::Beyond::default(),
     }
 }
 
