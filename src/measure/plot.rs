@@ -441,7 +441,10 @@ fn rounded(value: f64) -> i32 {
 
 /// A time in UTC: the hour, or the day where there are several.
 fn moment(seconds: f64, days: bool) -> String {
-    let since = std::time::Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default();
+    /// The last second of the year 9999, since 1970.
+    const LAST: f64 = 253_402_300_799.0;
+    let since =
+        std::time::Duration::try_from_secs_f64(seconds.clamp(0.0, LAST)).unwrap_or_default();
     let time = std::time::SystemTime::UNIX_EPOCH.checked_add(since);
     let text = time.map(|time| humantime::format_rfc3339_seconds(time).to_string());
     let text = text.unwrap_or_default();
