@@ -20,5 +20,5 @@ pub use recent::Recent;
 pub use record::{
     Beyond, MessageOutcome, RecipientOutcome, SessionRecord, Timestamp, VERSION, timestamp,
 };
-pub use search::{Bounds, Hits, Wanted, search};
+pub use search::{Bounds, Filter, Hits, Wanted, search};
 pub use write::{Counts, Keeper, Writer, open};

@@ -4,6 +4,7 @@
 
 pub mod page;
 pub mod plot;
+pub mod replay;
 pub mod report;
 pub mod shares;
 pub mod stats;

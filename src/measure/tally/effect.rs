@@ -88,11 +88,6 @@ impl Effects {
         stopped
     }
 
-    /// Not kept out by any set.
-    pub(in crate::measure) fn nobody(&self) -> Stopped {
-        self.nobody.clone()
-    }
-
     fn kind(&self, policy: &Policy, facts: &Facts, verdict: &Verdict) -> Kind {
         let found = verdict.findings.iter().filter_map(|finding| {
             let set = set_of(policy, &finding.check);
