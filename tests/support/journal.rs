@@ -405,7 +405,7 @@ impl<'m, 'p> Session<'m, 'p> {
             }
             (_, Some(_)) => None,
             (RecordType::Ptr, None) if named => Some(RecordData::Ptr(truth.name.as_str().into())),
-            (RecordType::A, None) if named && name == truth.name => Some(RecordData::A(client)),
+            (RecordType::A, None) if name == truth.name => Some(RecordData::A(client)),
             (RecordType::Mx, None) => Some(RecordData::Mx(10, truth.name.as_str().into())),
             (RecordType::Txt, None) if truth.kind == Kind::Server => Some(RecordData::Txt(
                 "v=spf1 ip4:24.0.0.0/8 include:_spf.example.net -all".into(),
