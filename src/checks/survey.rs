@@ -6,12 +6,12 @@
 
 use crate::checks::examination::PutOff;
 use crate::checks::finding::{Finding, Outcome};
-use crate::checks::greylist;
 use crate::checks::judge::{EVERY, conclude, examined};
 use crate::checks::points::Points;
 use crate::checks::policy::Policy;
 use crate::checks::verdict::{Action, Verdict};
-use crate::facts::{Facts, Question, Recall};
+use crate::checks::{greylist, rate};
+use crate::facts::{Answer, Answered, Facts, Question, Recall, Room};
 
 /// A judgement, check by check.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,8 +41,8 @@ pub fn survey(policy: &Policy, facts: &Facts) -> Survey {
 #[must_use]
 pub fn action_by(policy: &Policy, facts: &Facts, among: u32) -> Action {
     let mut examination = examined(policy, facts, among);
-    let greylisted = |finding: &Finding| finding.check == greylist::KIND.name;
-    if examination.put_off == PutOff::Asked && !examination.findings.iter().any(greylisted) {
+    let greylists = examination.waiting & set_of(policy, greylist::KIND.name) != 0;
+    if examination.put_off == PutOff::Asked && greylists {
         examination.put_off = PutOff::InDoubt;
     }
     examination.action_at(examination.points())
@@ -68,8 +68,14 @@ pub fn relevant(policy: &Policy, facts: &Facts, verdict: &Verdict) -> u32 {
         named || finding.points != Points::ZERO || remembered && finding.outcome == Outcome::Pass
     };
     let found = verdict.findings.iter().filter(decides);
+    // Whoever is refused is not counted; without what refuses it, it may be one too many.
+    let is_over = |answered: &Answered| matches!(answered.answer, Answer::Count(Room::Over { .. }));
+    let rate = match facts.answers().any(is_over) {
+        true => set_of(policy, rate::KIND.name),
+        false => 0,
+    };
     let greylist = set_of(policy, greylist::KIND.name);
-    found.fold(greylist, |set, finding| {
+    found.fold(greylist | rate, |set, finding| {
         set | set_of(policy, &finding.check)
     })
 }
