@@ -194,16 +194,20 @@ impl Table {
     fn share(&self, check: usize) -> Share {
         let (bit, all) = (1_u32 << check, sets(self.checks) - 1);
         let adds = |set: u32| signed(self.stopped_by(set | bit)) - signed(self.stopped_by(set));
-        let weights = weights(self.checks);
-        let without = (0..=all).filter(|set| set & bit == 0);
-        let shapley = without.map(|set| {
+        // What it adds to sets of each size, together; whole numbers, so that nothing is lost on the way.
+        let mut added = vec![0_i128; self.checks];
+        for set in (0..=all).filter(|set| set & bit == 0) {
             let size = usize::try_from(set.count_ones()).unwrap_or_default();
-            weights.get(size).copied().unwrap_or_default() * adds(set) as f64
-        });
+            if let Some(added) = added.get_mut(size) {
+                *added += i128::from(adds(set));
+            }
+        }
+        let orders = added.iter().zip(orders(self.checks));
+        let sum: i128 = orders.map(|(added, orders)| added * orders).sum();
         Share {
             alone: self.stopped_by(bit),
             unique: adds(all & !bit),
-            shapley: shapley.sum(),
+            shapley: sum as f64 / factorial(self.checks) as f64,
         }
     }
 }
@@ -212,16 +216,16 @@ fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// The part of all orders in which a check comes right behind a certain set, by the size of the set: 1 / (n · C(n−1, s)).
-fn weights(checks: usize) -> Vec<f64> {
-    let others = checks.saturating_sub(1);
-    let mut weights = Vec::with_capacity(checks);
-    let mut choices = 1.0;
-    for size in 0..checks {
-        weights.push(1.0 / (checks as f64 * choices));
-        choices *= (others - size) as f64 / (size + 1) as f64;
-    }
-    weights
+/// In how many orders of all checks one comes right behind a certain set, by the size of the set.
+fn orders(checks: usize) -> impl Iterator<Item = i128> {
+    (0..checks).map(move |size| factorial(size) * factorial(checks - 1 - size))
+}
+
+/// At most that of [`MOST`], 2 · 10¹³.
+fn factorial(number: usize) -> i128 {
+    (1..=number.min(MOST)).fold(1, |product, factor| {
+        product * i128::try_from(factor).unwrap_or(1)
+    })
 }
 
 #[cfg(test)]
