@@ -2,6 +2,7 @@
 //! whole report. `RECORDS=1000000 cargo bench --bench records` makes a journal of so many sessions and times the whole of
 //! each on all processors; without it, one record at a time.
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
+#![allow(clippy::print_stdout, reason = "a bench tells what it has found")]
 
 #[allow(dead_code, reason = "tests use the rest")]
 #[path = "../tests/support/journal.rs"]

@@ -101,7 +101,7 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let directory = arguments.which.directory(&snapshot);
     let progress = Progress::new("reading");
     let report = report(directory, &wanted, &snapshot.policies, |done, all| {
-        progress.tell(done, all)
+        progress.tell(done, all);
     });
     drop(progress);
     let report = report.with_context(|| no_records(directory))?;

@@ -37,8 +37,6 @@ fn ago(text: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn days_and_times_are_read_in_utc() {
         for (text, time) in [

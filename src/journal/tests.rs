@@ -29,7 +29,7 @@ fn record(id: usize, after: Duration, size: usize) -> SessionRecord {
         ended: Ended::Quit,
         bytes_in: 1,
         bytes_out: 2,
-        beyond: crate::journal::Beyond::default(),
+        beyond: Beyond::default(),
     }
 }
 

@@ -222,7 +222,7 @@ pub fn report(
         directory,
         wanted.since,
         look,
-        |looked: Box<Looked>| sum.add(*looked),
+        |looked: Box<Looked>| sum.add(&looked),
         progress,
     )?;
     Ok(sum.report(read, wanted))

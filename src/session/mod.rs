@@ -127,8 +127,8 @@ struct Notes {
     decisions: Vec<Decision>,
     recipients: Vec<RecipientOutcome>,
     messages: Vec<MessageOutcome>,
-    /// Recipients and messages that are only counted.
-    beyond: Beyond,
+    /// Recipients and messages that are only counted; few sessions have any.
+    beyond: Option<Box<Beyond>>,
     /// Messages answered, kept or not.
     messages_ended: u32,
     refusals: Vec<String>,

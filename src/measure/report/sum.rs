@@ -97,15 +97,15 @@ impl<'b> Sum<'b> {
         }
     }
 
-    pub(super) fn add(&mut self, looked: Looked) {
+    pub(super) fn add(&mut self, looked: &Looked) {
         self.first = Some(self.first.map_or(looked.at, |first| first.min(looked.at)));
         self.last = self.last.max(looked.at);
-        self.count(&looked);
-        self.reach(&looked);
+        self.count(looked);
+        self.reach(looked);
         let refused = looked.recipients.iter().skip(3).any(|count| *count > 0);
         if let Some(client) = looked.client {
             let network = one_site(client);
-            self.cluster(network, &looked);
+            self.cluster(network, looked);
             self.networks.add(network, refused);
         }
         if let Some(helo) = &looked.helo {
@@ -113,13 +113,13 @@ impl<'b> Sum<'b> {
                 .add(helo.to_ascii_lowercase().into(), refused);
         }
         self.zones.add(looked.zones);
-        self.hours.add(&looked);
-        self.delays.add(&looked);
-        self.suspicion.add(&looked);
+        self.hours.add(looked);
+        self.delays.add(looked);
+        self.suspicion.add(looked);
         if self.policies.len() < TOLD_APART || self.policies.contains_key(&looked.policy) {
             let known = self.book.policies.get(&looked.policy);
             let policy = self.policies.entry(looked.policy.clone());
-            policy.or_insert_with(|| PolicySum::new(known)).add(&looked);
+            policy.or_insert_with(|| PolicySum::new(known)).add(looked);
         }
     }
 

@@ -4,7 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn shares(checks: usize, cases: &[(u64, fn(u32) -> bool)]) -> (Table, Vec<Share>) {
+/// So many cases, and which sets stop them.
+type Cases = (u64, fn(u32) -> bool);
+
+fn shares(checks: usize, cases: &[Cases]) -> (Table, Vec<Share>) {
     let mut table = Table::new(checks);
     for (count, stops) in cases {
         table.add(&Stopped::by(checks, stops), *count);

@@ -8,7 +8,7 @@ use crate::facts::{
     Answer, DnsAnswer, Ended, Fact, Facts, Identity, Question, RecordType, Silence, Source,
     one_site,
 };
-use crate::journal::SessionRecord;
+use crate::journal::{MessageOutcome, SessionRecord};
 use crate::measure::tally::look::{Kept, MESSAGES, RECIPIENTS, Reached};
 use crate::smtp::reply::{Reply, ReplyClass};
 
@@ -215,7 +215,7 @@ pub(super) fn passed(record: &SessionRecord) -> bool {
         .recipients
         .iter()
         .any(|one| one.accepted() && !one.exempt);
-    taken && record.messages.iter().any(|one| one.accepted())
+    taken && record.messages.iter().any(MessageOutcome::accepted)
 }
 
 /// Recipients that were refused or put off, so that whoever comes again for them is known.
