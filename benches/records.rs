@@ -16,6 +16,8 @@ use gatepost::checks::replay::replay;
 use gatepost::measure::replay::{self, Options};
 use gatepost::measure::report::report;
 use gatepost::measure::tally::Wanted;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike};
 
 /// Records that are gone through one by one.
 const RECORDS: u64 = 1000;
@@ -57,6 +59,13 @@ fn one_by_one(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Processor time of this process so far, seconds.
+fn processor() -> f64 {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).expect("the system counts");
+    let seconds = |time: TimeVal| time.num_microseconds() as f64 / 1e6;
+    seconds(usage.user_time()) + seconds(usage.system_time())
+}
+
 /// The whole of a journal on disk, once.
 fn whole(_: &mut Criterion) {
     let Some(sessions) = std::env::var("RECORDS")
@@ -68,24 +77,21 @@ fn whole(_: &mut Criterion) {
     let directory = tempfile::tempdir().expect("a directory");
     let policy = journal::policy(5);
     journal::write(directory.path(), &policy, 1, sessions);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let told = |what: &str, started: Instant| {
-        let each = started.elapsed().as_secs_f64() * 1e6 / sessions as f64;
-        println!(
-            "{what}: {:.1} s, {each:.1} µs a record on {threads} processors",
-            started.elapsed().as_secs_f64()
-        );
+    let told = |what: &str, (wall, cpu): (Instant, f64)| {
+        let (wall, cpu) = (wall.elapsed().as_secs_f64(), processor() - cpu);
+        let each = cpu * 1e6 / sessions as f64;
+        println!("{what}: {wall:.1} s; processors were busy for {cpu:.1} s, {each:.1} µs a record");
     };
     let (same, harsher) = (journal::policies(5), journal::policies(50));
-    let started = Instant::now();
+    let started = (Instant::now(), processor());
     let changes = replay::replay(directory.path(), &harsher, &Options::default(), |_, _| {});
     told("replay", started);
     println!("  {:?}", changes.expect("the journal is read").changes);
-    let started = Instant::now();
+    let started = (Instant::now(), processor());
     let verified = replay::verify(directory.path(), &same, &Wanted::default(), |_, _| {});
     told("replay --verify", started);
     assert_eq!(verified.expect("the journal is read").differences, 0);
-    let started = Instant::now();
+    let started = (Instant::now(), processor());
     let report = report(directory.path(), &Wanted::default(), &same, |_, _| {});
     told("report", started);
     assert_eq!(report.expect("the journal is read").sessions.all, sessions);

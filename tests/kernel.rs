@@ -481,12 +481,12 @@ proptest! {
         let (facts, decisions) = live(&plan, &["<a@example.com>", "<b@example.com>"], &choices, &order);
         for decision in &decisions {
             let known = facts.up_to(decision.seen);
-            let verdict = survey(&policy, &known).verdict;
-            let relevant = relevant(&policy, &known, &verdict);
+            let survey = survey(&policy, &known);
+            let relevant = relevant(&policy, &known, &survey);
             for set in 0..1 << policy.checks.len() {
                 let (all, part) = (action_by(&policy, &known, set), action_by(&policy, &known, set & relevant));
                 let kept_out = |action| action > Action::Clear;
-                prop_assert_eq!(kept_out(all), kept_out(part), "{:b} of {:b}: {:?}", set, relevant, verdict);
+                prop_assert_eq!(kept_out(all), kept_out(part), "{:b} of {:b}: {:?}", set, relevant, survey);
             }
         }
     }

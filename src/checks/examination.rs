@@ -54,6 +54,8 @@ pub struct Examination<'a> {
     speaks: u32,
     /// The checks that wait for an answer.
     pub(in crate::checks) waiting: u32,
+    /// The checks that vouch for an identity.
+    pub(in crate::checks) vouching: u32,
     pub(in crate::checks) findings: Vec<Finding>,
     /// Names under which the client is known too, because something vouches for them.
     pub(in crate::checks) identities: Vec<Identity>,
@@ -78,6 +80,7 @@ impl<'a> Examination<'a> {
             check: "",
             speaks: 0,
             waiting: 0,
+            vouching: 0,
             // Room is made at the first: a session that waits keeps its verdict, which mostly has none yet.
             findings: Vec::new(),
             identities: Vec::new(),
@@ -291,6 +294,7 @@ impl<'a> Examination<'a> {
 
     /// Says that the client is also known as `identity`: another host of its own would be too.
     pub fn vouch(&mut self, identity: Identity) {
+        self.vouching |= self.speaks;
         self.identities.push(identity);
     }
 

@@ -20,6 +20,8 @@ pub struct Survey {
     pub verdict: Verdict,
     /// The checks that lack an answer: they have not looked at all.
     pub waiting: u32,
+    /// The checks that vouch for whom the client is known as.
+    pub vouching: u32,
     /// The checks that have used each answer among the facts, in their order.
     pub used: Vec<u32>,
 }
@@ -28,10 +30,12 @@ pub struct Survey {
 #[must_use]
 pub fn survey(policy: &Policy, facts: &Facts) -> Survey {
     let examination = examined(policy, facts, EVERY);
-    let (waiting, used) = (examination.waiting, examination.used().collect());
+    let (waiting, vouching) = (examination.waiting, examination.vouching);
+    let used = examination.used().collect();
     Survey {
         verdict: conclude(examination).verdict().clone(),
         waiting,
+        vouching,
         used,
     }
 }
@@ -51,30 +55,30 @@ pub fn action_by(policy: &Policy, facts: &Facts, among: u32) -> Action {
 /// The checks without which the verdict could be another, by what they have found; greylisting among them wherever something
 /// speaks against the client. Empty: no set of the checks stops anything.
 #[must_use]
-pub fn relevant(policy: &Policy, facts: &Facts, verdict: &Verdict) -> u32 {
+pub fn relevant(policy: &Policy, facts: &Facts, survey: &Survey) -> u32 {
+    let findings = &survey.verdict.findings;
     let against = |finding: &Finding| {
         finding.points > Points::ZERO || matches!(finding.outcome, Outcome::Deny | Outcome::PutOff)
     };
-    if !verdict.findings.iter().any(against) {
+    if !findings.iter().any(against) {
         return 0;
     }
-    // As whom a client has waited, or is remembered, depends on who vouches for it: any check that found nothing wrong.
-    let remembered = has_triplets(facts) || facts.is_remembered();
     let decides = |finding: &&Finding| {
         let named = matches!(
             finding.outcome,
             Outcome::Allow | Outcome::Deny | Outcome::PutOff
         );
-        named || finding.points != Points::ZERO || remembered && finding.outcome == Outcome::Pass
+        named || finding.points != Points::ZERO
     };
-    let found = verdict.findings.iter().filter(decides);
+    let found = findings.iter().filter(decides);
     // Whoever is refused is not counted; without what refuses it, it may be one too many.
     let is_over = |answered: &Answered| matches!(answered.answer, Answer::Count(Room::Over { .. }));
     let rate = match facts.answers().any(is_over) {
         true => set_of(policy, rate::KIND.name),
         false => 0,
     };
-    let greylist = set_of(policy, greylist::KIND.name);
+    // As whom a client has waited depends on who vouches for it.
+    let greylist = set_of(policy, greylist::KIND.name) | survey.vouching;
     found.fold(greylist | rate, |set, finding| {
         set | set_of(policy, &finding.check)
     })

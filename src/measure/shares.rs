@@ -49,19 +49,20 @@ impl Stopped {
     /// As [`Stopped::by`], where only the checks in `relevant` can matter: whether the others are there or not is the same.
     #[must_use]
     pub fn by_relevant(checks: usize, relevant: u32, stops: impl Fn(u32) -> bool) -> Self {
-        let mut known = HashMap::new();
+        let mut known = vec![false; usize::try_from(sets(checks)).unwrap_or_default()];
+        let at = |set: u32| usize::try_from(set & relevant).unwrap_or_default();
         // Every set that holds nothing but relevant checks, the empty one last.
-        let mut part = relevant;
+        let mut part = relevant & (sets(checks) - 1);
         loop {
-            known.insert(part, stops(part));
+            if let Some(known) = known.get_mut(at(part)) {
+                *known = stops(part);
+            }
             if part == 0 {
                 break;
             }
             part = (part - 1) & relevant;
         }
-        Self::by(checks, |set| {
-            known.get(&(set & relevant)).copied().unwrap_or(false)
-        })
+        Self::by(checks, |set| known.get(at(set)).copied().unwrap_or(false))
     }
 
     /// Stopped by a set if both are: a mail transaction is, if each of its recipients is.

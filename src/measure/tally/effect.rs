@@ -8,13 +8,13 @@ use dashmap::DashMap;
 use crate::checks::finding::Outcome;
 use crate::checks::points::Points;
 use crate::checks::policy::Policy;
-use crate::checks::survey::{action_by, has_triplets, relevant, set_of};
+use crate::checks::survey::{Survey, action_by, has_triplets, relevant, set_of};
 use crate::checks::verdict::{Action, Verdict};
 use crate::facts::{Facts, Stage};
 use crate::measure::shares::Stopped;
 
 /// Kinds of recipients that are kept.
-const KEPT: usize = 100_000;
+const KEPT: usize = 20_000;
 
 /// What was found about a recipient, as far as it decides.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -58,14 +58,15 @@ impl Effects {
         }
     }
 
-    /// Which sets of checks keep out whom `verdict`, the judgement of `facts`, is about: refuse it, put it off or drop it.
+    /// Which sets of checks keep out whom `survey`, the judgement of `facts`, is about: refuse it, put it off or drop it.
     pub(in crate::measure) fn stopped(
         &self,
         policy: &Policy,
         facts: &Facts,
-        verdict: &Verdict,
+        survey: &Survey,
     ) -> Stopped {
-        let relevant = relevant(policy, facts, verdict);
+        let verdict = &survey.verdict;
+        let relevant = relevant(policy, facts, survey);
         if relevant == 0 && verdict.action == Action::Clear {
             return self.nobody.clone();
         }

@@ -120,7 +120,7 @@ impl<'b> Again<'b> {
             let (was, now) = (&decision.verdict, &survey.verdict);
             self.judged.otherwise |= (was.action, was.points) != (now.action, now.points);
             self.note(known, &survey);
-            self.add(known.effects.stopped(&known.policy, &self.facts, now));
+            self.add(known.effects.stopped(&known.policy, &self.facts, &survey));
         }
         &self.facts
     }
