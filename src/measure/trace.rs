@@ -24,6 +24,8 @@ pub struct Trace {
     pub seed: u64,
     /// The domain whose mail server is under test.
     pub domain: String,
+    /// The name of that mail server, the primary; some clients greet with it.
+    pub host: String,
     /// The local-parts that exist there.
     pub users: Vec<String>,
     /// From the first errand to the last one's first try.
@@ -101,8 +103,6 @@ pub struct Errand {
     pub traits: Traits,
     /// Sender hosts or networks that are not independent share a number: intervals are computed over these.
     pub cluster: u32,
-    /// Which door it comes to.
-    pub door: Door,
     /// Its tries: the first is always made, each further one only if the one before left something to try again.
     pub tries: Vec<Try>,
     /// What it does at each.
@@ -116,6 +116,8 @@ pub struct Try {
     pub at: Duration,
     /// From which address.
     pub from: IpAddr,
+    /// Which door it comes to: who was put off by a secondary goes to the primary next.
+    pub door: Door,
 }
 
 /// A door of the server under test.
@@ -137,8 +139,8 @@ pub struct Speech {
     pub helo: String,
     /// Whether it says EHLO.
     pub extended: bool,
-    /// Whether it uses STARTTLS where it is offered.
-    pub tls: bool,
+    /// Whether it uses STARTTLS.
+    pub tls: Starttls,
     /// The user it logs in as, with the password.
     pub login: Option<(String, String)>,
     /// How it speaks.
@@ -151,6 +153,18 @@ pub struct Speech {
     pub act: Act,
     /// How it ends.
     pub parting: Parting,
+}
+
+/// Whether a client uses STARTTLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Starttls {
+    /// Never.
+    Never,
+    /// Where it is offered.
+    Offered,
+    /// It sends nothing without it, and comes back later.
+    Required,
 }
 
 /// How a client writes and waits.
