@@ -355,50 +355,52 @@ pub enum Label {
     Monitoring,
 }
 
-/// Legitimate traffic that breaks naive filters (`effectiveness.md` §3.6), each with its own line in the result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Case {
-    /// A pool that retries from other addresses.
-    PoolRetry,
-    /// One address that retries often and soon.
-    FastRetry,
-    /// Gives up after half an hour.
-    GivesUpEarly,
-    /// Retries like Postfix.
-    SlowRetry,
-    /// Comes back after two seconds.
-    TooFast,
-    /// A new sender for every message.
-    UniqueSender,
-    /// Never comes back.
-    NoRetry,
-    /// Waits no longer than 15, 30 or 45 seconds for the greeting.
-    ShortPatience,
-    /// `RSET` and `QUIT` in one segment, QUIT behind the final dot.
-    SlightPipelining,
-    /// Lower case, mixed case, a space behind the colon.
-    Spelling,
-    /// No reverse name, or a HELO that is unqualified, unresolvable or has an underscore.
-    BadNames,
-    /// Forwarded mail, for which SPF fails.
-    Forwarder,
-    /// Bounces and lists with the null reverse-path.
-    NullSender,
-    /// postmaster@ or abuse@ from a listed address.
-    ListedToPostmaster,
-    /// A user and postmaster@ in one transaction, in both orders.
-    PostmasterAmongOthers,
-    /// Does not go to another MX.
-    NoFallback,
-    /// Came to the secondary for a good reason.
-    GoodSecondary,
-    /// A user from a listed, dynamic address.
-    ListedUser,
-    /// Another IPv6 network at each retry.
-    ChangingIpv6,
-    /// Goes on only with STARTTLS.
-    NeedsTls,
+macro_rules! cases {
+    ($($name:ident $word:literal $about:literal,)*) => {
+        /// Legitimate traffic that breaks naive filters (`effectiveness.md` §3.6), each with its own line in the result.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Case { $(#[doc = $about] #[serde(rename = $word)] $name,)* }
+
+        impl Case {
+            /// Every case.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Its word, as in scenario files.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+
+            /// What it is, for people.
+            #[must_use]
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$name => $about,)* }
+            }
+        }
+    };
+}
+
+cases! {
+    PoolRetry "pool_retry" "A pool that retries from other addresses",
+    FastRetry "fast_retry" "One address that retries often and soon",
+    GivesUpEarly "gives_up_early" "Gives up after half an hour",
+    SlowRetry "slow_retry" "Retries like Postfix",
+    TooFast "too_fast" "Comes back after two seconds",
+    UniqueSender "unique_sender" "A new sender for every message",
+    NoRetry "no_retry" "Never comes back",
+    ShortPatience "short_patience" "Waits no longer than 15, 30 or 45 seconds for the greeting",
+    SlightPipelining "slight_pipelining" "RSET and QUIT in one segment, QUIT behind the final dot",
+    Spelling "spelling" "Lower case, mixed case, a space behind the colon",
+    BadNames "bad_names" "No reverse name, or a HELO that is unqualified, unresolvable or has an underscore",
+    Forwarder "forwarder" "Forwarded mail, for which SPF fails",
+    NullSender "null_sender" "Bounces and lists with the null reverse-path",
+    ListedToPostmaster "listed_to_postmaster" "postmaster@ or abuse@ from a listed address",
+    PostmasterAmongOthers "postmaster_among_others" "A user and postmaster@ in one transaction, in both orders",
+    NoFallback "no_fallback" "Does not go to another MX",
+    GoodSecondary "good_secondary" "Came to the secondary for a good reason",
+    ListedUser "listed_user" "A user from a listed, dynamic address",
+    ChangingIpv6 "changing_ipv6" "Another IPv6 network at each retry",
+    NeedsTls "needs_tls" "Goes on only with STARTTLS",
 }
 
 /// What was observed when an errand was run at a server.
