@@ -1,0 +1,98 @@
+//! A file of TOML other than the configuration, such as a scenario of made traffic, read with the same care: unknown keys
+//! are problems, and every problem names the file, the line, the key and what to write instead.
+
+use std::path::Path;
+
+use figment::Figment;
+use figment::providers::{Format, Toml};
+use serde::de::DeserializeOwned;
+
+use crate::config::load;
+use crate::config::place::{Key, Place, Places};
+use crate::config::problem::{Complaint, Problem};
+use crate::config::raw::{find, remove};
+use crate::config::report::Report;
+
+/// Something that was read and does not make sense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The key as the path of its parts; parts of lists are decimal numbers.
+    pub key: Vec<String>,
+    /// What was found.
+    pub found: String,
+    /// What is allowed.
+    pub allowed: String,
+}
+
+/// Reads a file's text.
+///
+/// # Errors
+///
+/// When it can not be read or is not UTF-8; `hint` says what else to do about a file that is not there.
+pub fn read_document(path: &Path, hint: &str) -> Result<String, Vec<Problem>> {
+    load::read(path, hint)
+}
+
+/// Reads `text`, which stands in the file `name`, and has `judge` say what does not make sense in it.
+///
+/// # Errors
+///
+/// All problems that were found, in the order of their places.
+pub fn document<T: DeserializeOwned>(
+    name: &Path,
+    text: &str,
+    judge: impl FnOnce(&T) -> Vec<Fault>,
+) -> Result<T, Vec<Problem>> {
+    let places = Places::new(Some((name, text)), Vec::new(), Vec::new())
+        .map_err(|(source, message)| vec![load::syntax(source, &message)])?;
+    let mut values = Figment::from(Toml::string(text))
+        .find_value("")
+        .map_err(|error| {
+            let source = Place::File(name.to_owned(), None);
+            vec![load::syntax(source, &error.kind.to_string())]
+        })?;
+    let mut report = Report::new(&places);
+    let mut whole = true;
+    let read = loop {
+        let error = match values.deserialize::<T>() {
+            Ok(read) => break Some(read),
+            Err(error) => error,
+        };
+        let value = find(&values, &error.path);
+        let unknown = matches!(
+            error.kind,
+            figment::error::Kind::UnknownField(..) | figment::error::Kind::UnknownVariant(..)
+        );
+        // What is missing because its name was misspelt has been told.
+        let missing = missing(&error);
+        let told = missing.is_some_and(|key| report.is_spoiled(&key));
+        if !told {
+            report.refused(&error.path, Complaint::from_figment(&error.kind, value));
+        }
+        whole = false;
+        if !unknown || !remove(&mut values, &error.path) {
+            break None;
+        }
+    };
+    if let Some(read) = read.as_ref().filter(|_| whole) {
+        for fault in judge(read) {
+            report.complain(&fault.key, fault.found, fault.allowed);
+        }
+    }
+    match (read, report.finish().0) {
+        (Some(read), problems) if problems.is_empty() => Ok(read),
+        (_, problems) => Err(problems),
+    }
+}
+
+/// The key that is missing.
+fn missing(error: &figment::Error) -> Option<Key> {
+    let name = match &error.kind {
+        figment::error::Kind::MissingField(name) => name.to_string(),
+        _ => return None,
+    };
+    Some([error.path.as_slice(), &[name]].concat())
+}
+
+#[cfg(test)]
+mod tests;
