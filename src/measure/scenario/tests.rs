@@ -58,8 +58,8 @@ fn the_tables_give_the_model() {
         for (scenario, expected) in scenarios.iter().zip(expected) {
             let found = scenario.expected(of, group);
             // As many digits as were printed.
-            let digit = match expected {
-                4.0.. if expected.fract() == 0.0 => 1.0,
+            let digit: f64 = match expected {
+                2.0.. if f64::fract(expected) == 0.0 => 1.0,
                 1.0.. => 0.1,
                 _ => 0.01,
             };
