@@ -434,9 +434,13 @@ pub struct Tried {
 /// What became of a transaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
+    /// Which of the act's envelopes it was for; a callout has one.
+    pub of: u32,
+    /// Which of its recipients were named, each by its place in the envelope: a retry names those that are left.
+    pub to: Vec<u32>,
     /// The reply code to MAIL; 0 if none came.
     pub mail: u16,
-    /// The reply codes to each RCPT that was sent; 0 where none came.
+    /// The reply codes to each RCPT that was sent, as in `to`; 0 where none came.
     pub rcpt: Vec<u16>,
     /// The reply code to the final dot; 0 if it did not come to that.
     pub data: u16,
@@ -449,7 +453,7 @@ pub struct Arrival {
     pub errand: u32,
     /// The try, counted from 0.
     pub attempt: u32,
-    /// The transaction, counted from 0.
+    /// The transaction of that try, counted from 0 ([`Tried::envelopes`]).
     pub envelope: u32,
     /// The recipients it was delivered for.
     pub to: Vec<String>,
@@ -462,8 +466,8 @@ pub struct Played {
     pub target: String,
     /// What became of each errand, by number.
     pub ran: Vec<Ran>,
-    /// What arrived behind it.
-    pub arrived: Vec<Arrival>,
+    /// What arrived behind it; `None` if that can not be seen.
+    pub arrived: Option<Vec<Arrival>>,
     /// CPU of the server under test, its whole process group, seconds; `None` if it is not ours to see.
     pub server_cpu: Option<f64>,
     /// CPU of the backend, its whole process group, seconds.
