@@ -425,6 +425,8 @@ pub struct Tried {
     pub last: u16,
     /// Whether the server closed or reset where the client would have gone on.
     pub cut: bool,
+    /// Whether the backend was reached, where that can be told.
+    pub reached: Option<bool>,
     /// What became of each transaction that was begun.
     pub envelopes: Vec<Sent>,
     /// Whether the client had to tell of our own trouble (no connection could be made, for example).
