@@ -7,6 +7,7 @@ pub mod plot;
 pub mod replay;
 pub mod report;
 pub mod scenario;
+pub mod score;
 pub mod shares;
 pub mod stats;
 pub mod tally;
