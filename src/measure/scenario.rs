@@ -485,6 +485,32 @@ impl Scenario {
         Ok(scenario)
     }
 
+    /// How many rows, figures, timetables and bounds there are of each level of evidence.
+    #[must_use]
+    pub fn evidence(&self) -> BTreeMap<Evidence, usize> {
+        let rows = self.class.values().map(|row| row.evidence);
+        let habits = self.habits.values().map(|habits| habits.evidence);
+        let pools = self.pool.values().map(|pool| pool.evidence);
+        let timetables = self.timetable.values().map(|one| one.evidence);
+        let percents = self.other.percents();
+        let others = percents.iter().map(|(_, figure)| figure.evidence);
+        let other = &self.other;
+        let sizes = [other.size_spam, other.size_legitimate, other.size_sigma];
+        let lists = self.list.iter().map(|list| list.evidence);
+        let bounds = self.sensitivity.iter().map(|range| range.evidence);
+        let all = rows
+            .chain(habits)
+            .chain(pools)
+            .chain(timetables)
+            .chain(others);
+        let all = all.chain(sizes.map(|figure| figure.evidence));
+        let mut counts = BTreeMap::new();
+        for evidence in all.chain([self.dns.evidence]).chain(lists).chain(bounds) {
+            *counts.entry(evidence).or_default() += 1;
+        }
+        counts
+    }
+
     /// The row of the class of this name.
     fn class_row(&self, name: &str) -> Option<&Row> {
         let mut rows = self.class.iter();

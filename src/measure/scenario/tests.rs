@@ -195,3 +195,19 @@ fn a_scenario_is_written_as_it_is_read() {
         assert_eq!(read, scenario, "{name}");
     }
 }
+
+#[test]
+fn most_is_assumed_and_it_is_said() {
+    let scenario = Scenario::load("2026").expect("it is built in");
+    let evidence = scenario.evidence();
+    assert!(
+        evidence[&Evidence::A] >= 8,
+        "retry timetables are measured: {evidence:?}"
+    );
+    assert!(
+        evidence[&Evidence::D] > evidence[&Evidence::A],
+        "{evidence:?}"
+    );
+    let written = text().matches("evidence = \"").count();
+    assert_eq!(evidence.values().sum::<usize>(), written);
+}

@@ -553,3 +553,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_world_stays_small() {
+    let trace = trace("2026", 10_000);
+    let (records, errands) = (trace.world.records.len(), trace.errands.len());
+    assert!(
+        records < 2 * errands,
+        "{records} records for {errands} errands"
+    );
+}
