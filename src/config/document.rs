@@ -4,11 +4,13 @@
 use std::path::Path;
 
 use figment::Figment;
+use figment::error::Kind;
 use figment::providers::{Format, Toml};
+use figment::value::Value;
 use serde::de::DeserializeOwned;
 
 use crate::config::load;
-use crate::config::place::{Key, Place, Places};
+use crate::config::place::{Place, Places};
 use crate::config::problem::{Complaint, Problem};
 use crate::config::raw::{find, remove};
 use crate::config::report::Report;
@@ -58,19 +60,11 @@ pub fn document<T: DeserializeOwned>(
             Ok(read) => break Some(read),
             Err(error) => error,
         };
-        let value = find(&values, &error.path);
-        let unknown = matches!(
-            error.kind,
-            figment::error::Kind::UnknownField(..) | figment::error::Kind::UnknownVariant(..)
-        );
-        // What is missing because its name was misspelt has been told.
-        let missing = missing(&error);
-        let told = missing.is_some_and(|key| report.is_spoiled(&key));
-        if !told {
-            report.refused(&error.path, Complaint::from_figment(&error.kind, value));
-        }
         whole = false;
-        if !unknown || !remove(&mut values, &error.path) {
+        let complaint = Complaint::from_figment(&error.kind, find(&values, &error.path));
+        let nearest = complaint.nearest.clone();
+        report.refused(&error.path, complaint);
+        if !is_unknown(&error.kind) || !correct(&mut values, &error.path, nearest) {
             break None;
         }
     };
@@ -85,13 +79,34 @@ pub fn document<T: DeserializeOwned>(
     }
 }
 
-/// The key that is missing.
-fn missing(error: &figment::Error) -> Option<Key> {
-    let name = match &error.kind {
-        figment::error::Kind::MissingField(name) => name.to_string(),
-        _ => return None,
-    };
-    Some([error.path.as_slice(), &[name]].concat())
+const fn is_unknown(kind: &Kind) -> bool {
+    matches!(kind, Kind::UnknownField(..) | Kind::UnknownVariant(..))
+}
+
+/// Reads on as if the key were written as was probably meant, so that one slip is not told twice; else without it. Says
+/// whether there was something.
+fn correct(values: &mut Value, path: &[String], nearest: Option<String>) -> bool {
+    let value = find(values, path).cloned();
+    if !remove(values, path) {
+        return false;
+    }
+    if let (Some(value), Some(nearest), Some((_, parent))) = (value, nearest, path.split_last())
+        && let Some(Value::Dict(_, table)) = find_mut(values, parent)
+    {
+        table.entry(nearest).or_insert(value);
+    }
+    true
+}
+
+fn find_mut<'v>(mut value: &'v mut Value, path: &[String]) -> Option<&'v mut Value> {
+    for part in path {
+        value = match value {
+            Value::Dict(_, table) => table.get_mut(part)?,
+            Value::Array(_, list) => list.get_mut(part.parse::<usize>().ok()?)?,
+            _ => return None,
+        };
+    }
+    Some(value)
 }
 
 #[cfg(test)]

@@ -20,7 +20,10 @@ mod networks;
 mod pools;
 mod senders;
 mod speech;
+mod standing;
+mod traits;
 mod tries;
+mod visits;
 mod world;
 
 use std::collections::BTreeMap;

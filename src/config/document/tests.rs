@@ -1,3 +1,5 @@
+//! A file of our own kind, right and wrong.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -1,3 +1,5 @@
+//! Scenarios that are built in are read and hold the model; wrong ones are told with line, key and what to write.
+
 use super::*;
 
 fn built_in() -> impl Iterator<Item = (&'static str, Scenario)> {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::outcome::{Fate, Outcome, is_exempt, is_positive};
+use super::outcome::{Fate, Message, Outcome, is_exempt, is_positive};
 use crate::measure::trace::{Act, Case, Trace, Tried};
 
 /// How many failures of a case are told.
@@ -93,7 +93,7 @@ fn score<'o>(
     for outcome in outcomes {
         score.sent += 1;
         score.delivered += u64::from(arrives(outcome).is_none());
-        score.delayed += u64::from(outcome.messages().any(|message| message.is_delayed()));
+        score.delayed += u64::from(outcome.messages().any(Message::is_delayed));
         if let Some(why) = fails(rule, outcome, trace) {
             score.failed += 1;
             if score.why.len() < TOLD {

@@ -1,11 +1,16 @@
 //! Scores of runs that are made by hand: a server that takes all, one that refuses all, and servers with one fault.
 
+mod band;
+mod integrity;
+
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::outcome::Users;
 use super::*;
-use crate::measure::scenario::{Scenario, Trait};
-use crate::measure::trace::{Act, Arrival, Case, Errand, Ran, Sent, Traits, Tried};
+use crate::measure::scenario::Scenario;
+use crate::measure::trace::{Act, Arrival, Case, Class, Errand, Ran, Sent, Tried};
 
 const SEED: u64 = 11;
 
@@ -261,92 +266,6 @@ fn exempt_recipients_pass_though_others_are_refused() {
 }
 
 #[test]
-fn a_lost_message_is_found() {
-    let trace = trace(300);
-    let mut played = play(&trace, |_, _| Answer::Takes);
-    let lost = played.arrived.as_mut().unwrap().remove(5);
-    let integrity = Integrity::of(&trace, &played);
-    assert!(!integrity.holds());
-    assert_eq!(integrity.lost, lost.to.len() as u64);
-    let expected = format!(
-        "{}.{}.{} was taken and did not arrive",
-        lost.errand, lost.attempt, lost.envelope
-    );
-    assert!(
-        integrity.faults[0].starts_with(&expected),
-        "{:?}",
-        integrity.faults
-    );
-}
-
-#[test]
-fn a_duplicate_is_found() {
-    let trace = trace(300);
-    let mut played = play(&trace, |_, _| Answer::Takes);
-    let arrived = played.arrived.as_mut().unwrap();
-    let again = arrived[3].clone();
-    arrived.push(again.clone());
-    let integrity = Integrity::of(&trace, &played);
-    assert_eq!(
-        (integrity.duplicates, integrity.lost),
-        (again.to.len() as u64, 0)
-    );
-    assert!(!integrity.holds());
-}
-
-#[test]
-fn what_was_refused_must_not_arrive() {
-    let trace = trace(300);
-    let mut played = play(&trace, |_, _| Answer::Takes);
-    // The reply is changed to a refusal after it has arrived.
-    let changed = change(&mut played, |sent| sent.data = 554);
-    let integrity = Integrity::of(&trace, &played);
-    assert_eq!(integrity.invented, changed, "{integrity:?}");
-    // A message for one more than was accepted.
-    let mut played = play(&trace, |_, _| Answer::Takes);
-    played.arrived.as_mut().unwrap()[0]
-        .to
-        .push("stranger@bench.example".to_owned());
-    let integrity = Integrity::of(&trace, &played);
-    assert_eq!(integrity.invented, 1, "{integrity:?}");
-    // A message of nobody.
-    let mut played = play(&trace, |_, _| Answer::Takes);
-    played.arrived.as_mut().unwrap()[0].errand = 99_999;
-    assert!(!Integrity::of(&trace, &played).holds());
-    // No reply was heard: nothing is wrong with what arrived.
-    let mut played = play(&trace, |_, _| Answer::Takes);
-    change(&mut played, |sent| sent.data = 0);
-    let integrity = Integrity::of(&trace, &played);
-    assert!(integrity.holds() && integrity.unheard == 1, "{integrity:?}");
-}
-
-/// Changes the first transaction that was taken; how many recipients it had.
-fn change(played: &mut Played, how: impl Fn(&mut Sent)) -> u64 {
-    let all = played.ran.iter_mut().flat_map(|ran| &mut ran.tries);
-    let mut all = all.flat_map(|tried| &mut tried.envelopes);
-    let sent = all.find(|sent| sent.data == 250).expect("one was taken");
-    how(sent);
-    sent.rcpt.iter().filter(|code| **code == 250).count() as u64
-}
-
-#[test]
-fn recipients_may_arrive_one_by_one_and_in_other_letters() {
-    let trace = trace(300);
-    let mut played = play(&trace, |_, _| Answer::Takes);
-    let arrived = played.arrived.take().unwrap();
-    let split = arrived.into_iter().flat_map(|arrival| {
-        let one = |to: String| Arrival {
-            to: vec![to.to_uppercase()],
-            ..arrival.clone()
-        };
-        arrival.to.clone().into_iter().map(one).collect::<Vec<_>>()
-    });
-    played.arrived = Some(split.collect());
-    let integrity = Integrity::of(&trace, &played);
-    assert!(integrity.holds(), "{integrity:?}");
-}
-
-#[test]
 fn a_client_in_trouble_is_in_no_share_and_fails_its_case() {
     let trace = trace(300);
     let whole = play(&trace, |_, _| Answer::Takes);
@@ -403,94 +322,6 @@ fn unwanted_connections_are_counted_where_they_were_turned_away() {
     assert!(rcpt > 0 && taken == 0 && left > 0, "{:?}", score.cut);
     let score = Score::of(&trace, &play(&trace, |_, _| Answer::Takes));
     assert!(score.cut.taken > 0);
-}
-
-#[test]
-fn the_band_brackets_what_was_played() {
-    let trace = trace(4000);
-    let answer = |errand: &Errand, _| match errand.traits {
-        Traits { listed: true, .. } => Answer::Refuses,
-        Traits { bad_helo: true, .. } => Answer::PutsOff,
-        _ => Answer::Takes,
-    };
-    let played = play(&trace, answer);
-    let score = Score::of(&trace, &played);
-    let bands = Bands::of(&scenario(), &trace, &played);
-    let share = score.spam_stopped.share;
-    assert!((bands.played.spam_stopped - share).abs() < 1e-9);
-    assert!(
-        bands.spam_stopped.low < share && share < bands.spam_stopped.high,
-        "{bands:?}"
-    );
-    assert!(bands.legitimate_rejected.low <= score.legitimate_rejected.share);
-    let of = |of: Trait, among: crate::measure::scenario::Group| {
-        bands
-            .bands
-            .iter()
-            .find(|band| band.of == of && band.among == among)
-            .expect("it is in the scenario")
-    };
-    let listed = of(Trait::Listed, crate::measure::scenario::Group::Spam);
-    let (low, high) = (listed.at_low.unwrap(), listed.at_high.unwrap());
-    assert!(
-        low.spam_stopped < share && share < high.spam_stopped,
-        "{listed:?}"
-    );
-    // A trait that decides nothing moves nothing, except by chance.
-    let no_quit = of(Trait::BadDomain, crate::measure::scenario::Group::Spam)
-        .at_high
-        .unwrap();
-    assert!((no_quit.spam_stopped - share).abs() < 0.01, "{no_quit:?}");
-}
-
-#[test]
-fn the_band_meets_the_share_it_assumes() {
-    // Who is listed is refused and nobody else is: the share that is stopped is the share that is assumed, but for the
-    // number of messages of each.
-    let trace = trace(6000);
-    let answer = |errand: &Errand, _| {
-        if errand.traits.listed {
-            Answer::Refuses
-        } else {
-            Answer::Takes
-        }
-    };
-    let bands = Bands::of(&scenario(), &trace, &play(&trace, answer));
-    let spam = crate::measure::scenario::Group::Spam;
-    let listed = bands
-        .bands
-        .iter()
-        .find(|band| band.of == Trait::Listed && band.among == spam)
-        .unwrap();
-    for (assumed, result) in [(listed.low, listed.at_low), (listed.high, listed.at_high)] {
-        let stopped = 100.0 * result.unwrap().spam_stopped;
-        assert!((stopped - assumed).abs() < 4.0, "{assumed}: {stopped}");
-    }
-}
-
-#[test]
-fn two_servers_are_compared_pair_by_pair() {
-    let trace = trace(2000);
-    let some = play(&trace, |errand, _| {
-        if errand.traits.listed {
-            Answer::Refuses
-        } else {
-            Answer::Takes
-        }
-    });
-    let none = play(&trace, |_, _| Answer::Takes);
-    let comparison = Comparison::of(&trace, &some, &none);
-    let spam = &comparison.spam_stopped;
-    assert_eq!((spam.both, spam.only_second), (0, 0));
-    assert!(spam.only_first > 50 && spam.p < 1e-6, "{spam:?}");
-    let interval = spam.by_cluster.expect("there are many clusters");
-    assert!(
-        interval.low < spam.difference && spam.difference < interval.high,
-        "{spam:?}"
-    );
-    let same = Comparison::of(&trace, &none, &none).spam_stopped;
-    assert_eq!((same.difference, same.p), (0.0, 1.0));
-    assert_eq!(comparison.cpu, Some([3.0, 3.0]));
 }
 
 #[test]

@@ -1,16 +1,17 @@
 //! Traces: repeatable, true to the tables, and at one with the DNS made beside them. Seeds are fixed and printed.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod cases;
+mod world;
+
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use proptest::prelude::*;
 
 use super::*;
-use crate::checks::address::is_public;
-use crate::facts::RecordData;
 use crate::measure::scenario::Trait;
-use crate::measure::trace::{Act, Case, Door, Envelope, Grouping, Parting, Starttls};
+use crate::measure::trace::{Act, Door, Envelope, Parting, Starttls};
 
 const SEED: u64 = 2026;
 
@@ -35,84 +36,11 @@ fn drawn(trace: &Trace, class: Class) -> Vec<&Errand> {
         .collect()
 }
 
-fn of_case(trace: &Trace, case: Case) -> Vec<&Errand> {
-    trace
-        .errands
-        .iter()
-        .filter(|errand| errand.case == Some(case))
-        .collect()
-}
-
 fn envelopes(errand: &Errand) -> &[Envelope] {
     match &errand.speech.act {
         Act::Mail { envelopes, .. } => envelopes,
         _ => &[],
     }
-}
-
-/// The made DNS, by name.
-struct Dns<'t>(HashMap<&'t str, Vec<&'t RecordData>>);
-
-impl<'t> Dns<'t> {
-    fn of(trace: &'t Trace) -> Self {
-        let mut records: HashMap<&str, Vec<&RecordData>> = HashMap::new();
-        for (name, data) in &trace.world.records {
-            records.entry(name).or_default().push(data);
-        }
-        Self(records)
-    }
-
-    fn at(&self, name: &str) -> &[&'t RecordData] {
-        self.0.get(name).map_or(&[], Vec::as_slice)
-    }
-
-    fn ptr(&self, address: IpAddr) -> Vec<&'t str> {
-        let records = self.at(&names::reversed(address)).iter();
-        let names = records.filter_map(|data| match data {
-            RecordData::Ptr(name) => Some(name.as_ref()),
-            _ => None,
-        });
-        names.collect()
-    }
-
-    fn has_address(&self, name: &str, address: IpAddr) -> bool {
-        self.at(name).iter().any(|data| match data {
-            RecordData::A(v4) => address == IpAddr::V4(*v4),
-            RecordData::Aaaa(v6) => address == IpAddr::V6(*v6),
-            _ => false,
-        })
-    }
-
-    /// What SPF says, for records of networks and `all` only.
-    fn spf(&self, domain: &str, client: IpAddr) -> &'static str {
-        let policy = self.at(domain).iter().find_map(|data| match data {
-            RecordData::Txt(text) => text.strip_prefix("v=spf1 "),
-            _ => None,
-        });
-        let Some(policy) = policy else { return "none" };
-        for term in policy.split(' ') {
-            let network = term
-                .strip_prefix("ip4:")
-                .or_else(|| term.strip_prefix("ip6:"));
-            match term {
-                "+all" => return "pass",
-                "-all" => return "fail",
-                "~all" => return "softfail",
-                "?all" => return "neutral",
-                _ => {
-                    let network: ipnet::IpNet = network.expect(term).parse().expect(term);
-                    if network.contains(&client) {
-                        return "pass";
-                    }
-                }
-            }
-        }
-        "neutral"
-    }
-}
-
-fn domain_of(mailbox: &str) -> Option<&str> {
-    mailbox.rsplit_once('@').map(|(_, domain)| domain)
 }
 
 #[test]
@@ -189,17 +117,6 @@ fn traits_are_as_in_the_tables() {
                     all * p
                 );
             }
-        }
-    }
-}
-
-#[test]
-fn every_case_comes_as_often_as_it_should() {
-    for errands in [0, 200] {
-        let trace = trace("2026", errands);
-        for (case, count) in scenario("2026").case {
-            assert_eq!(of_case(&trace, case).len(), count as usize, "{case:?}");
-            assert!(count >= 3);
         }
     }
 }
@@ -303,235 +220,6 @@ fn what_is_no_column_is_as_the_scenario_says() {
     assert!((impatient - 15.0).abs() < 3.0, "{impatient}");
 }
 
-#[test]
-fn the_dns_makes_true_what_was_drawn() {
-    for name in ["2008", "2026"] {
-        let trace = trace(name, 5000);
-        let dns = Dns::of(&trace);
-        let mut passes = 0;
-        for errand in &trace.errands {
-            let (traits, from) = (errand.traits, errand.tries[0].from);
-            let names = dns.ptr(from);
-            assert_eq!(names.is_empty(), traits.no_ptr, "{errand:?}");
-            assert!(names.len() <= 1, "{errand:?}");
-            for envelope in envelopes(errand) {
-                let Some(domain) =
-                    domain_of(&envelope.from).filter(|domain| *domain != trace.domain)
-                else {
-                    continue;
-                };
-                assert_eq!(
-                    dns.at(domain).is_empty(),
-                    traits.bad_domain,
-                    "{domain} {errand:?}"
-                );
-                let spf = dns.spf(domain, from);
-                assert_eq!(spf == "fail", traits.spf_fail, "{domain} {spf} {errand:?}");
-                passes += usize::from(spf == "pass");
-            }
-        }
-        assert!(passes > 100, "{passes}");
-    }
-}
-
-#[test]
-fn lists_list_who_is_listed() {
-    let trace = trace("2026", 5000);
-    let zen = trace
-        .world
-        .lists
-        .iter()
-        .find(|list| list.zone == "zen.spamhaus.org")
-        .expect("it is in the scenario");
-    let listed: HashMap<IpAddr, Duration> = zen
-        .listings
-        .iter()
-        .map(|one| (one.address, one.from))
-        .collect();
-    assert_eq!(listed.len(), zen.listings.len(), "each once");
-    assert!(
-        listed.contains_key(&IpAddr::from([127, 0, 0, 2])),
-        "the test entry of RFC 5782"
-    );
-    let mut later = 0;
-    for errand in &trace.errands {
-        let first = errand.tries[0];
-        let is_listed = listed
-            .get(&first.from)
-            .is_some_and(|from| *from <= first.at);
-        assert_eq!(is_listed, errand.traits.listed, "{errand:?}");
-        later += usize::from(listed.get(&first.from).is_some_and(|from| *from > first.at));
-    }
-    assert!(later > 10, "some are listed only after they came: {later}");
-    assert!(zen.troubles.len() == 1 && trace.world.lists.len() == 3);
-    let allowed = trace
-        .world
-        .lists
-        .iter()
-        .find(|list| list.zone == "list.dnswl.org")
-        .unwrap();
-    assert!(allowed.listings.len() > 100);
-}
-
-#[test]
-fn retries_of_pools_come_from_other_addresses() {
-    let trace = trace("2026", 3000);
-    for case in [Case::PoolRetry, Case::ChangingIpv6] {
-        for errand in of_case(&trace, case) {
-            let from: HashSet<IpAddr> = errand.tries.iter().map(|one| one.from).collect();
-            assert!(from.len() > 1, "{errand:?}");
-            assert_ne!(errand.tries[0].from, errand.tries[1].from);
-        }
-    }
-    for errand in of_case(&trace, Case::ChangingIpv6) {
-        let networks = errand.tries.iter().take(3).map(|one| match one.from {
-            IpAddr::V6(v6) => v6.segments()[..4].to_vec(),
-            IpAddr::V4(_) => panic!("{errand:?}"),
-        });
-        assert_eq!(networks.collect::<HashSet<_>>().len(), 3, "{errand:?}");
-    }
-    let pooled = drawn(&trace, Class::G1)
-        .into_iter()
-        .filter(|one| one.tries.len() > 1);
-    let moving = pooled
-        .filter(|one| one.tries[0].from != one.tries[1].from)
-        .count();
-    assert!(moving > 20, "{moving}");
-    // Who came to the secondary for a good reason goes to the primary next.
-    for errand in of_case(&trace, Case::GoodSecondary) {
-        assert_eq!(
-            (errand.tries[0].door, errand.tries[1].door),
-            (Door::Secondary, Door::Primary)
-        );
-    }
-}
-
-#[test]
-fn timetables_are_kept() {
-    let trace = trace("2026", 0);
-    let offsets: Vec<Vec<u64>> = of_case(&trace, Case::PoolRetry)
-        .iter()
-        .map(|one| {
-            one.tries
-                .iter()
-                .map(|each| (each.at - one.tries[0].at).as_secs())
-                .collect()
-        })
-        .collect();
-    let gmail = [0, 362, 1742, 3396, 5924, 9720, 13740, 18540, 26040];
-    assert_eq!(
-        offsets.iter().filter(|one| **one == gmail).count(),
-        3,
-        "{offsets:?}"
-    );
-    for errand in of_case(&trace, Case::GivesUpEarly) {
-        assert_eq!(errand.tries.len(), 5);
-    }
-    for errand in of_case(&trace, Case::NoRetry) {
-        assert_eq!(errand.tries.len(), 1);
-    }
-    let most = of_case(&trace, Case::FastRetry)
-        .iter()
-        .map(|one| one.tries.len())
-        .max();
-    assert_eq!(most, Some(94));
-}
-
-#[test]
-fn addresses_are_public_and_nobody_shares_a_network_with_strangers() {
-    let trace = trace("2026", 20_000);
-    let mut owners: HashMap<Vec<u8>, HashSet<Label>> = HashMap::new();
-    for errand in &trace.errands {
-        for one in &errand.tries {
-            assert!(is_public(one.from), "{errand:?}");
-            let network = match one.from {
-                IpAddr::V4(v4) => v4.octets()[..3].to_vec(),
-                IpAddr::V6(v6) => {
-                    assert_eq!(v6.segments()[..2], [0x2001, 0xdb8]);
-                    v6.octets()[..8].to_vec()
-                }
-            };
-            let pooled = matches!(errand.class, Class::G1 | Class::G2 | Class::P1 | Class::E1);
-            owners
-                .entry(network)
-                .or_default()
-                .extend((!pooled).then_some(errand.class.label()));
-        }
-    }
-    assert!(owners.values().all(|labels| labels.len() <= 1));
-}
-
-#[test]
-fn nothing_that_is_named_exists_elsewhere() {
-    let trace = trace("2016", 3000);
-    for (name, data) in &trace.world.records {
-        assert!(
-            name.ends_with(".example") || name.ends_with(".arpa"),
-            "{name}"
-        );
-        if let RecordData::Ptr(target) | RecordData::Mx(_, target) = data {
-            assert!(target.ends_with(".example"), "{target}");
-        }
-    }
-    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-    for (name, data) in &trace.world.records {
-        if let RecordData::Txt(_) = data {
-            *seen.entry(name).or_default() += 1;
-        }
-    }
-    assert!(
-        seen.values().all(|count| *count == 1),
-        "one SPF record each"
-    );
-}
-
-#[test]
-fn special_cases_are_what_they_say() {
-    let trace = trace("2026", 0);
-    let exempt =
-        |to: &String| to.to_lowercase().starts_with("postmaster@") || to.starts_with("abuse@");
-    for errand in of_case(&trace, Case::ListedToPostmaster) {
-        assert!(errand.traits.listed && envelopes(errand)[0].to.iter().all(exempt));
-    }
-    let among = of_case(&trace, Case::PostmasterAmongOthers);
-    let first = among
-        .iter()
-        .filter(|one| exempt(&envelopes(one)[0].to[0]))
-        .count();
-    assert!(first > 0 && first < among.len(), "both orders");
-    assert!(
-        among.iter().any(|one| one.traits.listed) && among.iter().any(|one| !one.traits.listed)
-    );
-    for errand in of_case(&trace, Case::ListedUser) {
-        assert!(errand.speech.login.is_some() && errand.traits.listed);
-        assert!(errand.tries.iter().all(|one| one.door == Door::Submission));
-    }
-    for errand in of_case(&trace, Case::NeedsTls) {
-        assert_eq!(errand.speech.tls, Starttls::Required);
-    }
-    for errand in of_case(&trace, Case::UniqueSender) {
-        let senders: HashSet<&str> = envelopes(errand)
-            .iter()
-            .map(|one| one.from.as_str())
-            .collect();
-        assert_eq!(senders.len(), 3, "{senders:?}");
-    }
-    for errand in of_case(&trace, Case::Forwarder) {
-        assert!(errand.traits.spf_fail);
-    }
-    let partings = of_case(&trace, Case::SlightPipelining);
-    assert!(
-        partings
-            .iter()
-            .any(|one| one.speech.dialect.grouping == Grouping::Parting)
-    );
-    assert!(
-        partings
-            .iter()
-            .any(|one| one.speech.parting == Parting::QuitUnheard)
-    );
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
@@ -552,14 +240,4 @@ proptest! {
             }
         }
     }
-}
-
-#[test]
-fn the_world_stays_small() {
-    let trace = trace("2026", 10_000);
-    let (records, errands) = (trace.world.records.len(), trace.errands.len());
-    assert!(
-        records < 2 * errands,
-        "{records} records for {errands} errands"
-    );
 }
