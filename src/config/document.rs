@@ -64,7 +64,7 @@ pub fn document<T: DeserializeOwned>(
         let complaint = Complaint::from_figment(&error.kind, find(&values, &error.path));
         let nearest = complaint.nearest.clone();
         report.refused(&error.path, complaint);
-        if !is_unknown(&error.kind) || !correct(&mut values, &error.path, nearest) {
+        if !correct(&mut values, &error, nearest) {
             break None;
         }
     };
@@ -79,18 +79,27 @@ pub fn document<T: DeserializeOwned>(
     }
 }
 
-const fn is_unknown(kind: &Kind) -> bool {
-    matches!(kind, Kind::UnknownField(..) | Kind::UnknownVariant(..))
-}
-
-/// Reads on as if the key were written as was probably meant, so that one slip is not told twice; else without it. Says
-/// whether there was something.
-fn correct(values: &mut Value, path: &[String], nearest: Option<String>) -> bool {
-    let value = find(values, path).cloned();
-    if !remove(values, path) {
+/// Reads on as if the unknown key or word were written as was probably meant, so that one slip is not told twice; without
+/// the key if it is unlike any. Says whether it can be read on.
+fn correct(values: &mut Value, error: &figment::Error, nearest: Option<String>) -> bool {
+    let Some((last, parent)) = error.path.split_last() else {
+        return false;
+    };
+    match &error.kind {
+        // A word that stands as a value. Where it is a key, the path ends with it.
+        Kind::UnknownVariant(word, _) if word != last => {
+            let (value, nearest) = (find_mut(values, &error.path), nearest.map(Value::from));
+            let corrected = value.zip(nearest).map(|(value, nearest)| *value = nearest);
+            return corrected.is_some();
+        }
+        Kind::UnknownVariant(..) | Kind::UnknownField(..) => {}
+        _ => return false,
+    }
+    let value = find(values, &error.path).cloned();
+    if !remove(values, &error.path) {
         return false;
     }
-    if let (Some(value), Some(nearest), Some((_, parent))) = (value, nearest, path.split_last())
+    if let (Some(value), Some(nearest)) = (value, nearest)
         && let Some(Value::Dict(_, table)) = find_mut(values, parent)
     {
         table.entry(nearest).or_insert(value);

@@ -173,6 +173,7 @@ fn what_makes_no_sense_is_told() {
         let text = text().replacen(right, wrong, 1);
         assert_ne!(text, self::text(), "{right}");
         let problems = problems(&text);
+        assert_eq!(problems.len(), 1, "{wrong}: {problems:?}");
         assert!(
             problems.iter().any(|problem| problem.contains(expected)),
             "{wrong}: {problems:?}"
