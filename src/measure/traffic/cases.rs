@@ -8,15 +8,18 @@ mod oddities;
 
 use std::net::IpAddr;
 
-use oddities::{habits, impatient, script, spelling, unique_senders};
+use oddities::{habits, impatient, script, slight_pipelining, spelling, unique_senders};
 
 use super::draw::Draw;
 use super::networks::Network;
 use super::{Maker, STREAM_CASES, arrival, names, speech, tries};
 use crate::measure::scenario::Rhythm;
 use crate::measure::trace::{
-    Act, Case, Class, Door, Envelope, Errand, Grouping, Label, Parting, Speech, Starttls, Traits,
+    Act, Case, Class, Door, Envelope, Errand, Label, Speech, Starttls, Traits,
 };
+
+/// Networks from which a client comes by turns, over IPv6.
+const IPV6_NETWORKS: u32 = 8;
 
 /// A client of a case, as it would be without the case's oddity: a company's host with everything in order.
 struct Guest {
@@ -70,7 +73,7 @@ impl Maker<'_> {
             Case::UniqueSender => unique_senders(&mut guest, odd, draw),
             Case::NoRetry => script(&mut guest, number),
             Case::ShortPatience => impatient(&mut guest, number),
-            Case::SlightPipelining => guest.speech.dialect.grouping = Grouping::Parting,
+            Case::SlightPipelining => slight_pipelining(&mut guest, odd),
             Case::Spelling => spelling(&mut guest, number),
             Case::BadNames => self.bad_names(&mut guest, number, draw),
             Case::Forwarder => self.forwards(&mut guest, draw),
@@ -81,10 +84,6 @@ impl Maker<'_> {
             Case::GoodSecondary => guest.first = Door::Secondary,
             Case::ListedUser => self.listed_user(&mut guest, draw),
             Case::NeedsTls => guest.speech.tls = Starttls::Required,
-        }
-        if case == Case::SlightPipelining && odd {
-            guest.speech.dialect.grouping = Grouping::Offered;
-            guest.speech.parting = Parting::QuitUnheard;
         }
         self.finish_case(case, guest, draw)
     }
@@ -129,7 +128,7 @@ impl Maker<'_> {
         }
     }
 
-    /// Its addresses and the name it greets with. Pools have a /24 each for their addresses, or IPv6 networks of one /48.
+    /// Its addresses, and the name it greets with, which the DNS knows.
     fn places(
         &mut self,
         case: Case,
@@ -139,52 +138,50 @@ impl Maker<'_> {
         draw: &mut Draw,
     ) -> (Vec<IpAddr>, String) {
         let plan = timetable.and_then(|name| self.scenario.timetable.get(name));
-        let v6 = case == Case::ChangingIpv6;
-        let count = if v6 {
-            8
-        } else {
-            plan.map_or(1, |plan| plan.addresses)
+        let (addresses, policy) = match case {
+            Case::ChangingIpv6 => self.addresses(case, IPV6_NETWORKS),
+            _ => self.addresses(case, plan.map_or(1, |plan| plan.addresses)),
         };
-        let site = self.world.networks.site();
-        let mut addresses = Vec::new();
-        let mut policy = String::new();
-        let mut network = self.world.networks.v4();
-        for at in 0..count {
-            // The hosts of a pool are in several networks.
-            if v6 {
-                network = Network::V6(site, u16::try_from(at).unwrap_or_default());
-            } else if at > 0 && at % 2 == 0 && case == Case::PoolRetry {
-                network = self.world.networks.v4();
-            }
-            let mechanism = network.mechanism();
-            if !policy.contains(&mechanism) {
-                policy.push_str(&mechanism);
-                policy.push(' ');
-            }
-            addresses.push(network.host(at));
-        }
-        let bare = case == Case::BadNames && number.is_multiple_of(4);
-        for (at, address) in addresses
-            .iter()
-            .enumerate()
-            .filter(|_| !bare && case != Case::ListedUser)
-        {
-            self.world
-                .reverse(*address, &format!("mail{at}.{domain}"), true);
-        }
-        self.world.spf(domain, &format!("{policy}-all"));
+        self.world.spf(domain, &policy);
         if let Some(first) = addresses.first() {
             self.world.mail_domain(domain, *first);
-            if bare {
-                self.world.address(&format!("mail0.{domain}"), *first);
+        }
+        let has_no_name = case == Case::BadNames && number.is_multiple_of(4);
+        let is_allowed = case == Case::FastRetry && draw.chance(50.0);
+        for (at, address) in addresses.iter().enumerate() {
+            let name = format!("mail{at}.{domain}");
+            match case {
+                // A user's address is named by the provider.
+                Case::ListedUser => {}
+                _ if has_no_name => self.world.address(&name, *address),
+                _ => self.world.reverse(*address, &name, true),
+            }
+            if is_allowed {
+                self.world.allow(*address, draw);
             }
         }
-        if case == Case::FastRetry && draw.chance(50.0) {
-            addresses
-                .iter()
-                .for_each(|address| self.world.allow(*address, draw));
-        }
         (addresses, format!("mail0.{domain}"))
+    }
+
+    /// So many addresses, and the SPF policy that lets them send. Those of a pool are in several networks; over IPv6 each is
+    /// in another network of one /48.
+    fn addresses(&mut self, case: Case, count: u32) -> (Vec<IpAddr>, String) {
+        let site = self.world.networks.site();
+        let mut network = self.world.networks.v4();
+        let mut addresses = Vec::new();
+        let mut mechanisms: Vec<String> = Vec::new();
+        for at in 0..count {
+            network = match case {
+                Case::ChangingIpv6 => Network::V6(site, u16::try_from(at).unwrap_or_default()),
+                Case::PoolRetry if at > 0 && at % 2 == 0 => self.world.networks.v4(),
+                _ => network,
+            };
+            mechanisms.push(network.mechanism());
+            addresses.push(network.host(at));
+        }
+        mechanisms.dedup();
+        mechanisms.push("-all".to_owned());
+        (addresses, mechanisms.join(" "))
     }
 
     fn finish_case(&mut self, case: Case, guest: Guest, draw: &mut Draw) -> Errand {

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::Guest;
-use crate::measure::trace::{Act, Case, Class, Door, Starttls, Verbs};
+use crate::measure::trace::{Act, Case, Class, Door, Grouping, Parting, Starttls, Verbs};
 use crate::measure::traffic::draw::Draw;
 use crate::measure::traffic::envelopes::EXEMPT;
 use crate::measure::traffic::speech::Software;
@@ -202,4 +202,14 @@ pub(super) fn spelling(guest: &mut Guest, number: u32) {
         1 => (Verbs::Mixed, false),
         _ => (Verbs::Upper, true),
     };
+}
+
+/// RSET and QUIT in one segment; or QUIT behind the final dot, its reply unheard.
+pub(super) fn slight_pipelining(guest: &mut Guest, quits_unheard: bool) {
+    if quits_unheard {
+        guest.speech.dialect.grouping = Grouping::Offered;
+        guest.speech.parting = Parting::QuitUnheard;
+    } else {
+        guest.speech.dialect.grouping = Grouping::Parting;
+    }
 }
