@@ -155,8 +155,8 @@ impl Maker<'_> {
         let span = self.scenario.span;
         let batches = arrival::Batches::new(count / BATCH, span, draw);
         let drawn = self.traits(kind, count, draw);
-        let fails = draw.quota(count, kind.habits.spf_pass);
-        for (traits, passes) in drawn.into_iter().zip(fails) {
+        let passing = draw.quota(count, kind.habits.spf_pass);
+        for (traits, passes) in drawn.into_iter().zip(passing) {
             let chosen = draw.below(providers.len());
             let Some(provider) = providers.get_mut(chosen) else {
                 continue;

@@ -90,7 +90,7 @@ fn classes_come_by_their_shares() {
 #[test]
 fn traits_are_as_in_the_tables() {
     for name in ["2008", "2016", "2026"] {
-        let trace = trace(name, 30_000);
+        let trace = trace(name, 15_000);
         for (class, row) in &scenario(name).class {
             let mut seen = HashSet::new();
             let all = drawn(&trace, *class);
@@ -123,7 +123,7 @@ fn traits_are_as_in_the_tables() {
 
 #[test]
 fn couplings_hold() {
-    let trace = trace("2026", 60_000);
+    let trace = trace("2026", 30_000);
     let share = |of: &[&Errand], such: &dyn Fn(&Errand) -> bool| {
         of.iter().filter(|one| such(one)).count() as f64 / of.len() as f64
     };
@@ -185,7 +185,7 @@ fn couplings_hold() {
 
 #[test]
 fn good_hosts_return() {
-    let trace = trace("2026", 60_000);
+    let trace = trace("2026", 30_000);
     let of = drawn(&trace, Class::G3);
     let hosts: HashSet<IpAddr> = of.iter().map(|one| one.tries[0].from).collect();
     let returning = 1.0 - hosts.len() as f64 / of.len() as f64;
@@ -194,7 +194,7 @@ fn good_hosts_return() {
 
 #[test]
 fn what_is_no_column_is_as_the_scenario_says() {
-    let trace = trace("2026", 60_000);
+    let trace = trace("2026", 30_000);
     let wanted = |wanted: &dyn Fn(&Errand) -> bool| -> Vec<&Errand> {
         trace
             .errands

@@ -139,7 +139,7 @@ fn lists_list_who_is_listed() {
 
 #[test]
 fn addresses_are_public_and_nobody_shares_a_network_with_strangers() {
-    let trace = trace("2026", 20_000);
+    let trace = trace("2026", 10_000);
     let mut owners: HashMap<Vec<u8>, HashSet<Label>> = HashMap::new();
     for errand in &trace.errands {
         for one in &errand.tries {
