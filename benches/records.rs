@@ -75,8 +75,7 @@ fn whole(_: &mut Criterion) {
         return;
     };
     let directory = tempfile::tempdir().expect("a directory");
-    let policy = journal::policy(5);
-    journal::write(directory.path(), &policy, 1, sessions);
+    journal::write(directory.path(), &journal::policy(5), 1, sessions);
     let told = |what: &str, (wall, cpu): (Instant, f64)| {
         let (wall, cpu) = (wall.elapsed().as_secs_f64(), processor() - cpu);
         let each = cpu * 1e6 / sessions as f64;

@@ -32,11 +32,11 @@ pub(in crate::cli) struct Arguments {
     /// Sessions with this in a recipient
     #[arg(long, value_name = "TEXT")]
     rcpt: Option<String>,
-    /// Sessions whose gravest verdict was this; none: nobody was judged
-    #[arg(long, value_name = "VERDICT", value_parser = ["clear", "greylist", "deny", "drop", "none"])]
+    /// Sessions whose gravest verdict was this: clear, greylist, deny, drop, or none where nobody was judged
+    #[arg(long, value_name = "VERDICT", hide_possible_values = true, value_parser = ["clear", "greylist", "deny", "drop", "none"])]
     verdict: Option<String>,
     /// Sessions in which this check spoke for or against the client
-    #[arg(long, value_name = "NAME", value_parser = ALL.iter().map(|kind| kind.name).collect::<Vec<_>>())]
+    #[arg(long, value_name = "NAME", hide_possible_values = true, value_parser = ALL.iter().map(|kind| kind.name).collect::<Vec<_>>())]
     check: Option<String>,
     /// Sessions of this listener
     #[arg(long, value_name = "NAME")]

@@ -24,8 +24,14 @@ pub(in crate::cli) struct Arguments {
     /// Judge by the same policies instead, and say which verdicts are not reproduced; exit code 1 if there are some
     #[arg(long, conflicts_with = "policy")]
     verify: bool,
-    /// List the sessions that would have gone this way
-    #[arg(long, value_name = "CHANGE", value_enum, conflicts_with = "verify")]
+    /// List the sessions that would have gone this way: same, harsher, milder, went-on or undecided
+    #[arg(
+        long,
+        value_name = "CHANGE",
+        value_enum,
+        hide_possible_values = true,
+        conflicts_with = "verify"
+    )]
     list: Option<Listed>,
     /// The most sessions that are listed
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]

@@ -11,7 +11,7 @@ use crate::cli::progress::Progress;
 use crate::cli::when;
 use crate::config::Snapshot;
 use crate::journal::Timestamp;
-use crate::measure::report::report;
+use crate::measure::report::{Report, report};
 use crate::measure::tally::Wanted;
 
 /// Arguments of `gatepost report`.
@@ -28,6 +28,12 @@ pub(in crate::cli) struct Arguments {
     /// Write a page with plots into this file, too
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write a scenario with the shares of these sessions into this file, too
+    #[arg(long, value_name = "FILE", requires = "base_scenario")]
+    fit_scenario: Option<PathBuf>,
+    /// The scenario file that gives what a log can not tell
+    #[arg(long, value_name = "FILE")]
+    base_scenario: Option<PathBuf>,
 }
 
 /// Which records.
@@ -110,6 +116,9 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         std::fs::write(file, page)
             .with_context(|| format!("{} can not be written", file.display()))?;
     }
+    if let (Some(file), Some(base)) = (&arguments.fit_scenario, &arguments.base_scenario) {
+        fit(&report, file, base)?;
+    }
     let mut out = std::io::stdout().lock();
     if arguments.json {
         serde_json::to_writer_pretty(&mut out, &report)?;
@@ -118,4 +127,19 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         write!(out, "{}", report.text())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn fit(report: &Report, file: &Path, base: &Path) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(base)
+        .with_context(|| format!("{} can not be read", base.display()))?;
+    let time = |time: Option<Timestamp>| time.map_or_else(String::new, |time| time.to_string());
+    let about = format!(
+        "fitted to {} sessions from {} to {}; what a log can not tell is from {}",
+        report.sessions.all,
+        time(report.first),
+        time(report.last),
+        base.display()
+    );
+    let text = report.sorts.scenario(&text, &about)?;
+    std::fs::write(file, text).with_context(|| format!("{} can not be written", file.display()))
 }

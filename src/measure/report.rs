@@ -5,6 +5,7 @@
 //! outcomes are those of the metrics (`docs/metrics.md`), and so are the totals, over the same sessions.
 
 mod delay;
+mod fit;
 mod html;
 mod policy;
 mod series;
@@ -27,6 +28,7 @@ use crate::measure::tally::{Line, Read, Wanted, each};
 use sum::Sum;
 
 pub use delay::Delay;
+pub use fit::{FitError, Sorts};
 pub use policy::{Brought, CheckRow, PolicyPart, Unit};
 pub use series::{Hour, Overlap, TopList, TopRow};
 pub use suspects::{Suspect, Suspects};
@@ -88,6 +90,8 @@ pub struct Report {
     pub suspects: Suspects,
     /// Hour by hour.
     pub hours: Vec<Hour>,
+    /// Sessions by what they did, to fit a scenario to.
+    pub sorts: Sorts,
 }
 
 /// Sessions.

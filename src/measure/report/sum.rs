@@ -13,7 +13,7 @@ use crate::measure::report::policy::PolicySum;
 use crate::measure::report::series::{Hours, Zones, top_list};
 use crate::measure::report::suspects::Suspicion;
 use crate::measure::report::{
-    Dns, FindingRow, Greeting, Part, ReachedRow, Report, Sessions, Shares, Spared,
+    Dns, FindingRow, Greeting, Part, ReachedRow, Report, Sessions, Shares, Sorts, Spared,
 };
 use crate::measure::stats::{bootstrap_share, share, wilson};
 use crate::measure::tally::look::{Book, Kept, Looked, MESSAGES, RECIPIENTS, Reached};
@@ -53,6 +53,7 @@ pub(super) struct Sum<'b> {
     hours: Hours,
     delays: Delays,
     suspicion: Suspicion,
+    sorts: Sorts,
     clusters: Vec<Cluster>,
 }
 
@@ -93,6 +94,7 @@ impl<'b> Sum<'b> {
             hours: Hours::default(),
             delays: Delays::default(),
             suspicion: Suspicion::default(),
+            sorts: Sorts::default(),
             clusters: vec![Cluster::default(); CLUSTERS],
         }
     }
@@ -116,6 +118,7 @@ impl<'b> Sum<'b> {
         self.hours.add(looked);
         self.delays.add(looked);
         self.suspicion.add(looked);
+        self.sorts.add(looked);
         if self.policies.len() < TOLD_APART || self.policies.contains_key(&looked.policy) {
             let known = self.book.policies.get(&looked.policy);
             let policy = self.policies.entry(looked.policy.clone());
@@ -262,6 +265,7 @@ impl<'b> Sum<'b> {
             zones: self.zones.report(&self.book.zones),
             suspects: self.suspicion.report(),
             hours: self.hours.report(),
+            sorts: self.sorts,
         }
     }
 }

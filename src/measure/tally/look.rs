@@ -47,6 +47,23 @@ pub(in crate::measure) enum Kept {
     Left,
 }
 
+/// What a client did, as far as it tells who it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::measure) enum Sort {
+    /// Tried passwords, or spoke early; no mail.
+    Guesser,
+    /// Did not speak SMTP.
+    Scanner,
+    /// Looked and went.
+    Looker,
+    /// Came with mail, and was refused or is on a list.
+    Refused,
+    /// Came with mail.
+    Mail,
+    /// A user.
+    User,
+}
+
 /// A session.
 #[derive(Debug)]
 pub(in crate::measure) struct Looked {
@@ -66,6 +83,7 @@ pub(in crate::measure) struct Looked {
     pub(in crate::measure) duration_ms: u64,
     pub(in crate::measure) reached: Reached,
     pub(in crate::measure) kept: Kept,
+    pub(in crate::measure) sort: Sort,
     /// Octets that were announced for messages.
     pub(in crate::measure) announced: u64,
     /// Check, outcome, reason; as they are counted by `gatepost_findings_total`.
@@ -102,6 +120,7 @@ impl Looked {
             .any(|one| recorded::is_denied_though_vouched_for(&one.verdict));
         let last = record.decisions.last().map(|one| &one.verdict);
         let facts = &record.facts;
+        let zones = recorded::zones(facts, &book.zones);
         let mut looked = Self {
             at: recorded::millis(&record),
             listener: facts
@@ -119,10 +138,11 @@ impl Looked {
             duration_ms: record.duration_ms.0.into(),
             reached: recorded::reached(&record),
             kept: recorded::kept(&record, &recipients),
+            sort: recorded::sort(&record, &recipients, zones.1 != 0),
             announced: recorded::announced(facts),
             found: last.map_or_else(Vec::new, |verdict| recorded::found(&verdict.findings)),
             judged: None,
-            zones: recorded::zones(facts, &book.zones),
+            zones,
             dns: recorded::dns(facts),
             greet_wait_ms: recorded::held(facts),
             put_off: Vec::new(),

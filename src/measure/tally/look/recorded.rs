@@ -9,8 +9,10 @@ use crate::facts::{
     one_site,
 };
 use crate::journal::{MessageOutcome, SessionRecord};
-use crate::measure::tally::look::{Kept, MESSAGES, RECIPIENTS, Reached};
+use crate::measure::tally::look::{Kept, MESSAGES, RECIPIENTS, Reached, Sort};
+use crate::smtp::fault::Fault;
 use crate::smtp::reply::{Reply, ReplyClass};
+use crate::smtp::verb::Verb;
 
 /// Answers of the DNS that were asked for then, and that the cache gave.
 pub(super) fn dns(facts: &Facts) -> (u32, u32) {
@@ -167,6 +169,43 @@ pub(super) fn kept(record: &SessionRecord, recipients: &[u64; 6]) -> Kept {
             () => Kept::Left,
         },
         _ => Kept::CutOff,
+    }
+}
+
+/// Who a client may have been, by what it did; `listed`: a zone lists it.
+pub(super) fn sort(record: &SessionRecord, recipients: &[u64; 6], listed: bool) -> Sort {
+    let facts = &record.facts;
+    let [.., denied, dropped] = *recipients;
+    let has = |is_it: fn(&Fact) -> bool| facts.entries().iter().any(|entry| is_it(&entry.fact));
+    let is_foreign = |fact: &Fact| matches!(fact, Fact::Fault(Fault::Foreign(_)));
+    let is_early = facts
+        .answers()
+        .any(|one| matches!(one.answer, Answer::Silence(Silence::Spoke { .. })));
+    let tried = has(|fact| {
+        matches!(
+            fact,
+            Fact::Login(_)
+                | Fact::Fault(
+                    Fault::NotOffered(Verb::Auth)
+                        | Fault::OutOfOrder(Verb::Auth)
+                        | Fault::UnknownMechanism
+                )
+        )
+    });
+    match () {
+        () if facts.user().is_some() => Sort::User,
+        () if has(is_foreign) => Sort::Scanner,
+        () if has(|fact| matches!(fact, Fact::Mail(_))) => {
+            match denied + dropped > 0 || record.ended == Ended::Dropped || listed {
+                true => Sort::Refused,
+                false => Sort::Mail,
+            }
+        }
+        () if tried || is_early => Sort::Guesser,
+        () if has(|fact| matches!(fact, Fact::Helo(_))) || record.ended == Ended::Quit => {
+            Sort::Looker
+        }
+        () => Sort::Scanner,
     }
 }
 
