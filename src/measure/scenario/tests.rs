@@ -1,6 +1,7 @@
 //! Scenarios that are built in are read and hold the model; wrong ones are told with line, key and what to write.
 
 use super::*;
+use crate::measure::report::Sorts;
 
 fn built_in() -> impl Iterator<Item = (&'static str, Scenario)> {
     BUILT_IN.iter().map(|(name, _)| {
@@ -213,4 +214,16 @@ fn most_is_assumed_and_it_is_said() {
     );
     let written = text().matches("evidence = \"").count();
     assert_eq!(evidence.values().sum::<usize>(), written);
+}
+
+#[test]
+fn what_is_fitted_to_a_log_can_be_read() {
+    let mut sorts = Sorts::default();
+    sorts.sessions = [300, 200, 20, 250, 230, 50];
+    let fitted = sorts.scenario(text(), "a log").expect("it can be fitted");
+    let fitted = Scenario::parse(Path::new("fitted.toml"), &fitted).expect("it can be read");
+    assert!(
+        (fitted.class[&Class::A1].share - 30.0).abs() < 0.01,
+        "{fitted:?}"
+    );
 }
