@@ -11,6 +11,7 @@
 //! | 8 | [`app`] | start, accept, drain; the only place that spawns and reads the clock |
 //! | 7 | [`session`] | one SMTP session from accept to record: the walk |
 //! | 6 | [`gather`] | answers questions: DNS, through a cache; memory; counts |
+//! | 6 | [`measure`] | made traffic and its score, tallies over records: plain data and arithmetic |
 //! | 5 | [`store`], [`journal`], [`net`] | memory on disk; session records on disk; sockets, TLS, PROXY header, admission (neighbours, strangers) |
 //! | 4 | [`telemetry`] | logging |
 //! | 3 | [`config`] | layers, units, problems, snapshot |
@@ -41,6 +42,7 @@ pub mod config;
 pub mod facts;
 pub mod gather;
 pub mod journal;
+pub mod measure;
 pub mod net;
 pub mod session;
 pub mod smtp;

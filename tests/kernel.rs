@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use gatepost::checks::policy::{Mode, Policy};
 use gatepost::checks::replay::{Change, Decision, replay};
+use gatepost::checks::survey::{action_by, relevant, survey};
 use gatepost::checks::verdict::{Action, Verdict};
 use gatepost::checks::{ALL, Check, Judgement, judge};
 use gatepost::facts::{
@@ -450,6 +451,43 @@ proptest! {
             }
             dropped |= now == Action::Drop && !matches!(replayed.change, Change::Undecided(_));
             prop_assert!(!dropped || now == Action::Drop);
+        }
+    }
+
+    #[test]
+    fn a_survey_is_the_judgement_and_the_same_checks_are_all_checks(
+        plan in plans(), choices in choices(), order in orders(),
+    ) {
+        let policy = plan.policy();
+        let recipients = ["<a@example.com>", "<abuse@example.com>", "<b@example.com>"];
+        let (facts, decisions) = live(&plan, &recipients, &choices, &order);
+        let (mut wound, mut later) = (facts.clone(), Vec::new());
+        for decision in decisions.iter().rev() {
+            wound.wind(decision.seen, &mut later);
+            prop_assert_eq!(&wound, &facts.up_to(decision.seen));
+            let survey = survey(&policy, &wound);
+            let judgement = judge(&policy, &wound);
+            prop_assert_eq!(&survey.verdict, judgement.verdict());
+            prop_assert_eq!(survey.used.len(), wound.answers().count());
+            prop_assert_eq!(survey.verdict.action, action_by(&policy, &wound, u32::MAX));
+        }
+        wound.wind(usize::MAX, &mut later);
+        prop_assert_eq!(wound, facts);
+    }
+
+    #[test]
+    fn checks_that_are_not_relevant_change_nothing(plan in plans(), choices in choices(), order in orders()) {
+        let policy = plan.policy();
+        let (facts, decisions) = live(&plan, &["<a@example.com>", "<b@example.com>"], &choices, &order);
+        for decision in &decisions {
+            let known = facts.up_to(decision.seen);
+            let survey = survey(&policy, &known);
+            let relevant = relevant(&policy, &known, &survey);
+            for set in 0..1 << policy.checks.len() {
+                let (all, part) = (action_by(&policy, &known, set), action_by(&policy, &known, set & relevant));
+                let kept_out = |action| action > Action::Clear;
+                prop_assert_eq!(kept_out(all), kept_out(part), "{:b} of {:b}: {:?}", set, relevant, survey);
+            }
         }
     }
 

@@ -321,6 +321,14 @@ pub fn client_now(address: SocketAddr, local: SocketAddr, listener: &str) -> Cli
     client
 }
 
+/// The time of day so long ago.
+#[must_use]
+pub fn ago(long: Duration) -> std::time::SystemTime {
+    clock::now()
+        .checked_sub(long)
+        .unwrap_or(std::time::SystemTime::UNIX_EPOCH)
+}
+
 /// The resolver's settings as `gather` takes them.
 #[must_use]
 pub fn gather_settings(resolver: &crate::config::Resolver) -> crate::gather::Settings {

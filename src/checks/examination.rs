@@ -50,6 +50,12 @@ pub struct Examination<'a> {
     /// The answers among the facts, gathered once: they are searched for every question.
     answers: Vec<Given<'a>>,
     check: &'static str,
+    /// The check that speaks, as a set of the policy's checks; of none for the shield.
+    speaks: u32,
+    /// The checks that wait for an answer.
+    pub(in crate::checks) waiting: u32,
+    /// The checks that vouch for an identity.
+    pub(in crate::checks) vouching: u32,
     pub(in crate::checks) findings: Vec<Finding>,
     /// Names under which the client is known too, because something vouches for them.
     pub(in crate::checks) identities: Vec<Identity>,
@@ -72,6 +78,9 @@ impl<'a> Examination<'a> {
             answers: gathered(facts),
             put_off: PutOff::No,
             check: "",
+            speaks: 0,
+            waiting: 0,
+            vouching: 0,
             // Room is made at the first: a session that waits keeps its verdict, which mostly has none yet.
             findings: Vec::new(),
             identities: Vec::new(),
@@ -129,9 +138,14 @@ impl<'a> Examination<'a> {
             && points + self.least < self.policy.deny_points
     }
 
-    /// Says which check speaks from now on.
-    pub(in crate::checks) fn enter(&mut self, check: &'static str) {
-        self.check = check;
+    /// Says which check speaks from now on, by its name and as a set of the policy's checks.
+    pub(in crate::checks) fn enter(&mut self, check: &'static str, speaks: u32) {
+        (self.check, self.speaks) = (check, speaks);
+    }
+
+    /// The checks that have used each answer among the facts, in their order, as sets.
+    pub(in crate::checks) fn used(&self) -> impl Iterator<Item = u32> {
+        self.answers.iter().map(Given::used_by)
     }
 
     /// What is known about the session.
@@ -201,22 +215,20 @@ impl<'a> Examination<'a> {
         let glance = name.glance(kind);
         let mut answers = self.answers.iter();
         let given = answers.find(|given| given.is(&name, glance))?;
-        Some(given.answered)
+        Some(given.use_by(self.speaks))
     }
 
     /// The answer to a question that is none of the DNS.
     fn find(&self, is_it: impl Fn(&Question) -> bool) -> Option<&'a Answered> {
-        let mut answers = self.others();
-        answers.find(|answered| is_it(&answered.question))
+        let mut others = self.others();
+        let given = others.find(|given| is_it(&given.answered.question))?;
+        Some(given.use_by(self.speaks))
     }
 
     /// The answers that are none of the DNS.
-    fn others(&self) -> impl Iterator<Item = &'a Answered> {
-        let others = self
-            .answers
-            .iter()
-            .filter(|given| given.glance == Glance::OTHER);
-        others.map(|given| given.answered)
+    fn others(&self) -> impl Iterator<Item = &Given<'a>> {
+        let others = self.answers.iter();
+        others.filter(|given| given.glance == Glance::OTHER)
     }
 
     /// What the memory knows, or `None` after noting that it must be asked.
@@ -282,6 +294,7 @@ impl<'a> Examination<'a> {
 
     /// Says that the client is also known as `identity`: another host of its own would be too.
     pub fn vouch(&mut self, identity: Identity) {
+        self.vouching |= self.speaks;
         self.identities.push(identity);
     }
 
@@ -325,14 +338,13 @@ impl<'a> Examination<'a> {
         teaser: bool,
         could_bring: RangeInclusive<Points>,
     ) -> Option<&'a Silence> {
-        let watched = self.others().find_map(|answered| match answered {
-            Answered {
-                question: Question::Silence { teaser: with, .. },
-                answer: Answer::Silence(silence),
-                ..
-            } if *with == teaser => Some(silence),
-            _ => None,
-        });
+        let is_it = |asked: &Question| matches!(asked, Question::Silence { teaser: with, .. } if *with == teaser);
+        let watched = self
+            .find(is_it)
+            .and_then(|answered| match &answered.answer {
+                Answer::Silence(silence) => Some(silence),
+                _ => None,
+            });
         if watched.is_none() {
             self.outstanding(Question::Silence { wait, teaser }, could_bring);
             self.must_wait = true;
@@ -363,6 +375,7 @@ impl<'a> Examination<'a> {
     fn outstanding(&mut self, question: Question, could_bring: RangeInclusive<Points>) {
         self.least += could_bring.start().below_zero();
         self.most += could_bring.end().above_zero();
+        self.waiting |= self.speaks;
         if !self.questions.contains(&question) {
             self.questions.push(question);
         }

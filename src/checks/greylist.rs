@@ -16,7 +16,7 @@ use crate::checks::examination::{Examination, PutOff};
 use crate::checks::finding::{Finding, Outcome};
 use crate::checks::identity;
 use crate::checks::points::Points;
-use crate::checks::verdict::Verdict;
+use crate::checks::verdict::{Action, Verdict};
 use crate::checks::{Check, Kind, SettingsError, settings};
 use crate::facts::{Facts, Identity, Recall, Recalled};
 use crate::smtp::path::ForwardPath;
@@ -169,6 +169,17 @@ pub fn has_waited(verdict: &Verdict, facts: &Facts) -> Vec<Recall> {
         finding.check == KIND.name && (finding.reason == WAITED || finding.reason == KNOWN)
     };
     match verdict.cleared().is_some() && verdict.findings.iter().any(waited) {
+        true => triplets(facts, &verdict.known_as),
+        false => Vec::new(),
+    }
+}
+
+/// The triplets of the recipient named last, if `verdict` puts it off because none of them has waited.
+#[must_use]
+pub fn must_wait(verdict: &Verdict, facts: &Facts) -> Vec<Recall> {
+    let waits =
+        |finding: &Finding| finding.check == KIND.name && finding.outcome == Outcome::PutOff;
+    match verdict.enforced() == Action::Greylist && verdict.findings.iter().any(waits) {
         true => triplets(facts, &verdict.known_as),
         false => Vec::new(),
     }

@@ -57,23 +57,37 @@ impl Judgement {
 /// Applies `policy` to `facts`.
 #[must_use]
 pub fn judge(policy: &Policy, facts: &Facts) -> Judgement {
+    conclude(examined(policy, facts, EVERY))
+}
+
+/// Every set of checks holds the check of number *i* where its bit *i* is set.
+pub(in crate::checks) const EVERY: u32 = u32::MAX;
+
+/// What the shield and the checks of the set `among` find.
+pub(in crate::checks) fn examined<'a>(
+    policy: &'a Policy,
+    facts: &'a Facts,
+    among: u32,
+) -> Examination<'a> {
     let mut examination = Examination::new(policy, facts);
     let of_users = facts.is_of_users();
     if examination.is_at_rcpt() && !of_users && !examination.is_exempt() {
-        examination.enter(shield::NAME);
+        examination.enter(shield::NAME, 0);
         shield::examine(&policy.shield, &mut examination);
     }
-    let checks = policy.checks.iter();
-    for check in checks.filter(|check| !of_users || check.judges_users()) {
-        examination.enter(check.name());
-        check.examine(&mut examination);
+    for (check, number) in policy.checks.iter().zip(0..u32::BITS) {
+        let set = 1 << number;
+        if among & set != 0 && (!of_users || check.judges_users()) {
+            examination.enter(check.name(), set);
+            check.examine(&mut examination);
+        }
     }
-    conclude(examination)
+    examination
 }
 
 impl Examination<'_> {
     /// What a total calls for, as far as has been looked.
-    fn action_at(&self, total: Points) -> Action {
+    pub(in crate::checks) fn action_at(&self, total: Points) -> Action {
         let policy = self.policy;
         match () {
             () if self.is_allowed() => Action::Clear,
@@ -118,7 +132,7 @@ impl Examination<'_> {
     }
 }
 
-fn conclude(examination: Examination<'_>) -> Judgement {
+pub(in crate::checks) fn conclude(examination: Examination<'_>) -> Judgement {
     let points = examination.points();
     let settled = examination.settled().is_some();
     let outright = examination.is_outright();

@@ -30,6 +30,7 @@ mod secondary_mx;
 mod sender_domain;
 pub mod shield;
 pub mod spf;
+pub mod survey;
 pub mod trace;
 pub mod verdict;
 

@@ -51,24 +51,29 @@ pub enum Change {
 /// Once `policy` drops the session, that is its decision for all that followed.
 #[must_use]
 pub fn replay(policy: &Policy, facts: &Facts, decisions: &[Decision]) -> Vec<Replayed> {
+    replay_owned(policy, facts.clone(), decisions)
+}
+
+/// As [`replay`], without a copy of the facts.
+#[must_use]
+pub fn replay_owned(policy: &Policy, facts: Facts, decisions: &[Decision]) -> Vec<Replayed> {
     let mut replayed = Vec::with_capacity(decisions.len());
-    // From the last to the first: what one decision saw is cut from what the next one saw.
-    let mut known = facts.clone();
+    let (mut known, mut later) = (facts, Vec::new());
+    // From the last to the first: what one decision saw is wound back from what the next one saw.
     for decision in decisions.iter().rev() {
-        let is_there = known.entries().len() >= decision.seen.min(facts.entries().len());
-        known = if is_there { known } else { facts.clone() };
-        known = known.into_up_to(decision.seen);
-        replayed.push(again(policy, facts, &known, decision));
+        known.wind(decision.seen, &mut later);
+        replayed.push(again(policy, &known, &later, decision));
     }
     replayed.reverse();
     drop_the_rest(&mut replayed, decisions);
     replayed
 }
 
-fn again(policy: &Policy, facts: &Facts, known: &Facts, decision: &Decision) -> Replayed {
+/// `later` is what came after, newest first.
+fn again(policy: &Policy, known: &Facts, later: &[Entry], decision: &Decision) -> Replayed {
     let judgement = match judge(policy, known) {
-        Judgement::Ask { questions, .. } => judge_later(policy, facts, known.clone(), questions),
-        decided => decided,
+        Judgement::Ask { questions, .. } => judge_later(policy, known.clone(), later, questions),
+        decided @ Judgement::Decide { .. } => decided,
     };
     match judgement {
         Judgement::Ask { questions, so_far } => Replayed {
@@ -85,18 +90,14 @@ fn again(policy: &Policy, facts: &Facts, known: &Facts, decision: &Decision) -> 
 /// Lets the policy wait for answers that came later in the session.
 fn judge_later(
     policy: &Policy,
-    facts: &Facts,
     mut known: Facts,
+    later: &[Entry],
     mut questions: Vec<Question>,
 ) -> Judgement {
-    let later = facts
-        .entries()
-        .get(known.entries().len()..)
-        .unwrap_or_default();
     let stage = known.stage();
     loop {
         let mut learnt = false;
-        for (entry, answered) in later.iter().filter_map(answer) {
+        for (entry, answered) in later.iter().rev().filter_map(answer) {
             if questions.iter().any(|question| answers(answered, question)) {
                 learnt |= known.push(stage, entry.at, entry.fact.clone());
             }

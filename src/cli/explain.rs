@@ -1,10 +1,12 @@
-//! `gatepost explain ADDRESS`: what a client from this address would get, and why.
+//! `gatepost explain ADDRESS`: what a client from this address would get, and why; `gatepost explain ID`: what the recorded
+//! session of this id got.
 //!
 //! The same checks, the same judge and the same questions as in a session; only the silence before the greeting is
 //! assumed, for there is nobody to watch.
 
 mod listed;
 mod listener;
+mod recorded;
 mod said;
 mod show;
 mod world;
@@ -30,14 +32,15 @@ use crate::net::unmap;
 use crate::smtp::domain::HeloName;
 use crate::smtp::path::{ForwardPath, ReversePath};
 use crate::smtp::reply::Reply;
+use said::Who;
 use world::World;
 
 /// Arguments of `gatepost explain`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The client's address
-    #[arg(value_parser = said::address)]
-    address: IpAddr,
+    /// The client's address; or the id of a recorded session, which is then shown as it went
+    #[arg(value_name = "ADDRESS|ID", value_parser = said::who)]
+    who: Who,
     /// The name it says with EHLO
     #[arg(long, value_name = "NAME", value_parser = said::helo)]
     helo: Option<HeloName>,
@@ -79,6 +82,10 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Ok(snapshot) => snapshot,
         Err(code) => return Ok(code),
     };
+    let asked_for = match &arguments.who {
+        Who::Address(address) => *address,
+        Who::Session(id) => return recorded::run(&snapshot, id, arguments.json),
+    };
     let (name, listen) = listener::choose(&snapshot, arguments.listener.as_deref())?;
     let policy = snapshot
         .policies
@@ -94,7 +101,7 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         None => said::rcpt(&format!("somebody@{}", snapshot.config.hostname))
             .map_err(anyhow::Error::msg)?,
     };
-    let address = unmap(SocketAddr::new(arguments.address, 25));
+    let address = unmap(SocketAddr::new(asked_for, 25));
     let mut facts = Facts::new(app::client_now(address, local, name));
     let listed = listed::all(&snapshot);
     let process = listed.is_some().then_some(&snapshot);

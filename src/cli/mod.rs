@@ -8,12 +8,17 @@ pub mod demo;
 mod explain;
 mod forget;
 mod generate;
+mod history;
 mod lists;
 mod log;
 mod output;
+mod progress;
+mod replay;
+mod report;
 mod run;
 mod setup;
 mod status;
+mod when;
 
 use std::process::ExitCode;
 
@@ -35,6 +40,12 @@ enum Command {
     CheckConfig(check_config::Arguments),
     /// Say what a client would get, and why, by asking the live questions
     Explain(explain::Arguments),
+    /// List recorded sessions, the newest first: who came, from where, and what became of it
+    History(history::Arguments),
+    /// Say what recorded sessions tell: how much was refused, by which check, at what cost
+    Report(report::Arguments),
+    /// Judge recorded sessions again, under another policy or under the same
+    Replay(replay::Arguments),
     /// Show how the running gatepost is doing
     Status(status::Arguments),
     /// Let a client in, whatever the checks say; counts at once, and after a restart
@@ -62,6 +73,9 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::History(arguments) => history::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Allow(arguments) => lists::run(true, &arguments),
         Command::Deny(arguments) => lists::run(false, &arguments),

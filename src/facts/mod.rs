@@ -191,6 +191,20 @@ impl Facts {
         self
     }
 
+    /// Brings the session to how it stood after its first `seen` entries, without a copy: what came later lies in `later`
+    /// from then on, newest first, and comes back from there when more is to be seen again.
+    pub fn wind(&mut self, seen: usize, later: &mut Vec<Entry>) {
+        while self.entries.len() > seen {
+            later.extend(self.entries.pop());
+        }
+        while self.entries.len() < seen {
+            let Some(entry) = later.pop() else {
+                return;
+            };
+            self.entries.push(entry);
+        }
+    }
+
     /// The stage reached: that of the newest entry.
     #[must_use]
     pub fn stage(&self) -> Stage {

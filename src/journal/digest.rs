@@ -162,7 +162,7 @@ impl SessionRecord {
         })
     }
 
-    fn gravest(&self) -> Option<&Verdict> {
+    pub(in crate::journal) fn gravest(&self) -> Option<&Verdict> {
         let verdicts = self.decisions.iter().map(|decision| &decision.verdict);
         verdicts.max_by_key(|verdict| verdict.action)
     }

@@ -15,8 +15,10 @@ mod tests;
 mod write;
 
 pub use digest::{Answered, Digest};
-pub use read::{Records, find, read};
+pub use read::{Batch, Lines, Records, find, lines, parse, read};
 pub use recent::Recent;
-pub use record::{MessageOutcome, RecipientOutcome, SessionRecord, Timestamp, VERSION, timestamp};
-pub use search::{Bounds, Hits, Wanted, search};
+pub use record::{
+    Beyond, MessageOutcome, RecipientOutcome, SessionRecord, Timestamp, VERSION, timestamp,
+};
+pub use search::{Bounds, Filter, Hits, Wanted, search};
 pub use write::{Counts, Keeper, Writer, open};

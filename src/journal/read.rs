@@ -10,7 +10,7 @@ use std::path::Path;
 use memchr::memmem;
 
 use crate::journal::files::{self, Found};
-use crate::journal::record::{SessionRecord, VERSION};
+use crate::journal::record::{SessionRecord, Timestamp, VERSION};
 
 /// Longest line that is read, octets; the writer writes none that is longer.
 pub(in crate::journal) const LONGEST_LINE: usize = 16 * 1024 * 1024;
@@ -81,29 +81,107 @@ impl Records {
 
     /// The next line without its end; `None` at the end of the last file.
     fn line(&mut self) -> Option<Vec<u8>> {
+        let mut line = Vec::new();
+        self.line_into(&mut line).then_some(line)
+    }
+
+    /// Puts the next line without its end behind `lines`; false at the end of the last file.
+    fn line_into(&mut self, lines: &mut Vec<u8>) -> bool {
+        let begin = lines.len();
         loop {
             let Some(open) = &mut self.open else {
-                let next = self.files.next()?;
+                let Some(next) = self.files.next() else {
+                    return false;
+                };
                 self.open = File::open(&next.path).ok().map(BufReader::new);
                 self.skipped += u64::from(self.open.is_none());
                 continue;
             };
-            let mut line = Vec::new();
             // One octet for the line's end.
             let bound = u64::try_from(LONGEST_LINE + 1).unwrap_or(u64::MAX);
-            match open.by_ref().take(bound).read_until(b'\n', &mut line) {
+            match open.by_ref().take(bound).read_until(b'\n', lines) {
                 Ok(0) => self.open = None,
-                Ok(_) if line.last() == Some(&b'\n') => {
-                    line.pop();
-                    return Some(line);
+                Ok(_) if lines.last() == Some(&b'\n') => {
+                    lines.pop();
+                    return true;
                 }
                 // A torn last line, or one that is longer than any that was written.
                 Ok(_) | Err(_) => {
+                    lines.truncate(begin);
                     self.skipped += 1;
                     self.open = None;
                 }
             }
         }
+    }
+}
+
+/// The lines of a journal, many at a time, for who understands them on several processors.
+#[derive(Debug)]
+pub struct Lines(Records);
+
+/// Lines that were read together.
+#[derive(Debug, Default)]
+pub struct Batch {
+    octets: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+/// The lines of every file in `directory` that can hold a session which ended at `since` or later, and how many octets
+/// these files have. Lines of sessions before `since` are among them, as far as they stand in the same file.
+///
+/// # Errors
+///
+/// When the directory is missing or can not be read.
+pub fn lines(directory: &Path, since: Option<Timestamp>) -> io::Result<(Lines, u64)> {
+    let mut files = files::list(directory)?;
+    // A file's last session ended before the first of the next one.
+    let old = |file: &Found| since.is_some_and(|since| file.time <= since);
+    let gone = files.iter().skip(1).take_while(|next| old(next)).count();
+    files.drain(..gone);
+    let octets = files.iter().map(|file| file.size).sum();
+    let records = Records {
+        files: files.into_iter(),
+        open: None,
+        skipped: 0,
+    };
+    Ok((Lines(records), octets))
+}
+
+impl Lines {
+    /// Reads the next lines into `batch`, in place of what was in it, until it holds `octets` or more; false at the end.
+    pub fn read(&mut self, batch: &mut Batch, octets: usize) -> bool {
+        batch.octets.clear();
+        batch.ends.clear();
+        while batch.octets.len() < octets && self.0.line_into(&mut batch.octets) {
+            batch.ends.push(batch.octets.len());
+        }
+        !batch.ends.is_empty()
+    }
+
+    /// How many lines and files could not be read so far.
+    #[must_use]
+    pub const fn skipped(&self) -> u64 {
+        self.0.skipped
+    }
+}
+
+impl Batch {
+    /// Each line, without its end.
+    pub fn lines(&self) -> Vec<&[u8]> {
+        let mut begin = 0;
+        let line = |end: &usize| {
+            let line = self.octets.get(begin..*end).unwrap_or_default();
+            begin = *end;
+            line
+        };
+        self.ends.iter().map(line).collect()
+    }
+
+    /// Octets in it, without the ends of lines.
+    #[must_use]
+    pub const fn octets(&self) -> usize {
+        self.octets.len()
     }
 }
 
@@ -122,7 +200,8 @@ impl Iterator for Records {
 }
 
 /// The record in a line, if it holds one of this version.
-pub(in crate::journal) fn parse(line: &[u8]) -> Option<SessionRecord> {
+#[must_use]
+pub fn parse(line: &[u8]) -> Option<SessionRecord> {
     let record: SessionRecord = serde_json::from_slice(line).ok()?;
     (record.version == VERSION).then_some(record)
 }

@@ -3,6 +3,7 @@
 //! The form on disk is a promise: `tests/records/v1.jsonl` must read and write unchanged. Fields may be added with a
 //! default; anything else is a new [`VERSION`].
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,39 @@ pub struct SessionRecord {
     pub bytes_in: u64,
     /// Octets sent to the client.
     pub bytes_out: u64,
+    /// What is only counted, because the session was too long to keep all of it.
+    #[serde(default, skip_serializing_if = "Beyond::is_empty")]
+    pub beyond: Beyond,
+}
+
+/// Recipients and messages of a session that are counted and not kept, by what became of them, in the words of the metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Beyond {
+    /// Recipients: `taken`, `rejected`, `deferred`, `greylist`, `deny`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub recipients: BTreeMap<Box<str>, u64>,
+    /// Messages: `delivered`, `rejected`, `deferred`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub messages: BTreeMap<Box<str>, u64>,
+}
+
+impl Beyond {
+    /// Whether all was kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.recipients.is_empty() && self.messages.is_empty()
+    }
+
+    /// Counts a recipient.
+    pub fn recipient(&mut self, outcome: &str) {
+        *self.recipients.entry(outcome.into()).or_default() += 1;
+    }
+
+    /// Counts a message.
+    pub fn message(&mut self, outcome: &str) {
+        *self.messages.entry(outcome.into()).or_default() += 1;
+    }
 }
 
 impl SessionRecord {

@@ -1,4 +1,5 @@
-//! Looking for sessions in the journal, by what somebody has at hand: an address, a sender, a recipient, a session id.
+//! Looking for sessions in the journal, by what somebody has at hand: an address, a sender, a recipient, a session id; or by
+//! several of them at once, with verdict, check and time.
 //!
 //! The newest files first, within a bound of octets, time and hits: whoever asks is told when it was cut. Blocks.
 
@@ -7,8 +8,11 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use ipnet::IpNet;
 use memchr::memmem::Finder;
 
+use crate::checks::finding::Outcome;
+use crate::checks::points::Points;
 use crate::journal::digest::Digest;
 use crate::journal::files;
 use crate::journal::read::{Records, parse};
@@ -40,14 +44,112 @@ pub struct Hits {
 }
 
 /// What is looked for; letters of ASCII in either case are the same.
-#[derive(Clone, Debug)]
-pub struct Wanted(String);
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    text: String,
+    filter: Filter,
+}
+
+/// What a session must be besides; what is not said may be anything. Texts are looked for anywhere in what they are about.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// The client's network.
+    pub client: Option<IpNet>,
+    /// A name in HELO.
+    pub helo: Option<String>,
+    /// A sender.
+    pub sender: Option<String>,
+    /// A recipient.
+    pub recipient: Option<String>,
+    /// The gravest verdict, as a word; `none` where nobody was judged.
+    pub verdict: Option<String>,
+    /// A check that spoke for or against the client.
+    pub check: Option<String>,
+    /// The listener.
+    pub listener: Option<String>,
+    /// It began at this time or later.
+    pub since: Option<Timestamp>,
+    /// It began before.
+    pub until: Option<Timestamp>,
+}
+
+impl Filter {
+    fn texts(&mut self) -> [&mut Option<String>; 3] {
+        [&mut self.helo, &mut self.sender, &mut self.recipient]
+    }
+
+    fn is_met_by(&self, record: &SessionRecord) -> bool {
+        let client = record.facts.client();
+        let is_or_any =
+            |wanted: &Option<String>, is: &str| wanted.as_ref().is_none_or(|it| it == is);
+        self.since.is_none_or(|since| record.started >= since)
+            && self.until.is_none_or(|until| record.started < until)
+            && is_or_any(&self.listener, client.map_or("", |client| &client.listener))
+            && self.client.is_none_or(|wanted| {
+                client.is_some_and(|client| wanted.contains(&client.ip().to_canonical()))
+            })
+            && is_or_any(
+                &self.verdict,
+                record.gravest().map_or("none", |one| one.action.label()),
+            )
+            && self.check.as_ref().is_none_or(|check| spoke(record, check))
+            && is_in_any(
+                &self.helo,
+                record
+                    .facts
+                    .helos()
+                    .map(|helo| helo.name.as_str().to_owned()),
+            )
+            && is_in_any(&self.sender, record.senders())
+            && is_in_any(
+                &self.recipient,
+                record.recipients.iter().map(|one| one.path.to_string()),
+            )
+    }
+}
+
+/// Whether a check spoke for or against the client.
+fn spoke(record: &SessionRecord, check: &str) -> bool {
+    let findings = record
+        .decisions
+        .iter()
+        .flat_map(|one| &one.verdict.findings);
+    let mut of_it = findings.filter(|finding| finding.check == check);
+    of_it.any(|finding| {
+        finding.points != Points::ZERO
+            || matches!(
+                finding.outcome,
+                Outcome::Allow | Outcome::Deny | Outcome::PutOff
+            )
+    })
+}
+
+fn is_in_any(wanted: &Option<String>, mut all: impl Iterator<Item = String>) -> bool {
+    wanted
+        .as_ref()
+        .is_none_or(|wanted| all.any(|one| one.to_ascii_lowercase().contains(wanted)))
+}
 
 impl Wanted {
     /// Whatever contains `text` in its id, its client's address, a name in HELO, a sender or a recipient.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        Self(text.trim().to_ascii_lowercase())
+        Self {
+            text: text.trim().to_ascii_lowercase(),
+            filter: Filter::default(),
+        }
+    }
+
+    /// Whatever meets a filter.
+    #[must_use]
+    pub fn filtered(mut filter: Filter) -> Self {
+        for text in filter.texts().into_iter().flatten() {
+            text.make_ascii_lowercase();
+        }
+        Self {
+            text: String::new(),
+            filter,
+        }
     }
 
     /// Whether a digest is wanted.
@@ -63,7 +165,7 @@ impl Wanted {
     /// The record in a line, if it is wanted. Most are not, and need not be understood.
     fn record(&self, needle: &Finder<'_>, line: &[u8]) -> Option<SessionRecord> {
         needle.find(&line.to_ascii_lowercase())?;
-        parse(line).filter(|record| self.is_in_record(record))
+        parse(line).filter(|record| self.is_in_record(record) && self.filter.is_met_by(record))
     }
 
     fn is_in_record(&self, record: &SessionRecord) -> bool {
@@ -83,12 +185,19 @@ impl Wanted {
     }
 
     fn matches(&self, text: &str) -> bool {
-        text.to_ascii_lowercase().contains(&self.0)
+        text.to_ascii_lowercase().contains(&self.text)
     }
 
     /// As it stands in a line, where quotes and the like are escaped.
     fn in_a_line(&self) -> String {
-        let escaped = serde_json::to_string(&self.0).unwrap_or_default();
+        let texts = [
+            &self.filter.helo,
+            &self.filter.sender,
+            &self.filter.recipient,
+        ];
+        let texts = texts.into_iter().flatten().chain([&self.text]);
+        let longest = texts.max_by_key(|text| text.len());
+        let escaped = serde_json::to_string(longest.map_or("", |text| text)).unwrap_or_default();
         let inner = escaped.get(1..escaped.len().saturating_sub(1));
         inner.unwrap_or_default().to_owned()
     }

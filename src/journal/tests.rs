@@ -29,6 +29,7 @@ fn record(id: usize, after: Duration, size: usize) -> SessionRecord {
         ended: Ended::Quit,
         bytes_in: 1,
         bytes_out: 2,
+        beyond: Beyond::default(),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::checks::judge;
 use crate::checks::replay::Decision;
 use crate::checks::verdict::{Action, Verdict};
 use crate::facts::{Ended, Fact};
-use crate::journal::{MessageOutcome, RecipientOutcome, SessionRecord};
+use crate::journal::{Beyond, MessageOutcome, RecipientOutcome, SessionRecord};
 use crate::session::{Session, memory, replies};
 use crate::smtp::path::ForwardPath;
 use crate::smtp::reply::{Reply, ReplyClass};
@@ -71,6 +71,8 @@ impl Session {
             self.notes
                 .recipients
                 .push(RecipientOutcome::new(path, verdict, reply));
+        } else {
+            self.notes.beyond.get_or_insert_default().recipient(outcome);
         }
     }
 
@@ -96,6 +98,8 @@ impl Session {
             self.memory
                 .take(size_of::<MessageOutcome>() + memory::of_reply(&message.reply));
             self.notes.messages.push(message);
+        } else {
+            self.notes.beyond.get_or_insert_default().message(outcome);
         }
     }
 
@@ -196,6 +200,10 @@ impl Session {
             ended,
             bytes_in: self.notes.bytes_in,
             bytes_out: self.notes.bytes_out,
+            beyond: self
+                .notes
+                .beyond
+                .map_or_else(Beyond::default, |beyond| *beyond),
         }
     }
 }

@@ -46,7 +46,7 @@ use tokio::time::Instant;
 
 use crate::checks::replay::Decision;
 use crate::facts::{Client, Ended, Facts, Millis, Stage};
-use crate::journal::{MessageOutcome, RecipientOutcome};
+use crate::journal::{Beyond, MessageOutcome, RecipientOutcome};
 use crate::net::admission::Permit;
 use crate::net::stream::Stream;
 use crate::session::ask::Asking;
@@ -127,6 +127,8 @@ struct Notes {
     decisions: Vec<Decision>,
     recipients: Vec<RecipientOutcome>,
     messages: Vec<MessageOutcome>,
+    /// Recipients and messages that are only counted; few sessions have any.
+    beyond: Option<Box<Beyond>>,
     /// Messages answered, kept or not.
     messages_ended: u32,
     refusals: Vec<String>,

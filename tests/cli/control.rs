@@ -15,9 +15,9 @@ use crate::world::{Dns, LISTED, Store, World};
 const DESCRIPTORS: u32 = 1024;
 
 /// A gatepost that takes clients' addresses from PROXY headers, with a mail store behind it.
-struct House {
-    world: World,
-    running: Running,
+pub(crate) struct House {
+    pub(crate) world: World,
+    pub(crate) running: Running,
     _store: Store,
     _dns: Dns,
 }
@@ -28,7 +28,7 @@ impl House {
     }
 
     /// One with `more` in its configuration.
-    fn with(more: &str) -> Self {
+    pub(crate) fn with(more: &str) -> Self {
         let dns = Dns::start();
         let backend = free_address();
         let world = World::new().resolver(dns.address).backend(backend).with(
@@ -59,13 +59,13 @@ impl House {
     }
 
     /// What a command says, and its exit code.
-    fn says(&self, command: &[&str]) -> (Option<i32>, String) {
+    pub(crate) fn says(&self, command: &[&str]) -> (Option<i32>, String) {
         let finished = self.world.run(command);
         (finished.code, finished.transcript)
     }
 
     /// What it says when all is well.
-    fn ok(&self, command: &[&str]) -> String {
+    pub(crate) fn ok(&self, command: &[&str]) -> String {
         let (code, said) = self.says(command);
         assert_eq!(code, Some(0), "{command:?}: {said}");
         said
@@ -75,7 +75,7 @@ impl House {
         serde_json::from_str(&self.ok(&["status", "--json"])).unwrap()
     }
 
-    fn greeted(&self, address: &str) -> Client {
+    pub(crate) fn greeted(&self, address: &str) -> Client {
         let mut client = Client::connect(self.running.address());
         let header = format!("PROXY TCP4 {address} 127.0.0.1 2525 25\r\n");
         client.0.get_mut().write_all(header.as_bytes()).unwrap();

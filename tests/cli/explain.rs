@@ -216,7 +216,7 @@ fn what_can_not_be_read_is_wrong_usage() {
         ),
         (
             &["192.0.2"],
-            "error: invalid value '192.0.2' for '<ADDRESS>': write an address such as 192.0.2.1 or 2001:db8::1\n",
+            "error: invalid value '192.0.2' for '<ADDRESS|ID>': write an address such as 192.0.2.1 or 2001:db8::1, or a session id\n",
         ),
     ] {
         let finished = World::new().run(&[&["explain"], arguments].concat());

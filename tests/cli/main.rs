@@ -17,6 +17,7 @@ mod control;
 mod demo;
 mod explain;
 mod generate;
+mod records;
 mod reload;
 mod run;
 mod systemd;

@@ -13,6 +13,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("app", 8),
     ("session", 7),
     ("gather", 6),
+    ("measure", 6),
     ("store", 5),
     ("journal", 5),
     ("net", 5),

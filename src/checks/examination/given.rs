@@ -2,6 +2,8 @@
 //!
 //! A name is compared piece by piece, and becomes one only when it must be asked for.
 
+use std::cell::Cell;
+
 use crate::facts::{Answered, DnsName, Question, RecordType};
 
 /// A name in the zone of a list: what is looked up, as the list wants it, in front of the zone.
@@ -77,6 +79,8 @@ impl Glance {
 pub(super) struct Given<'a> {
     pub(super) glance: Glance,
     pub(super) answered: &'a Answered,
+    /// The checks that have used it, as a set.
+    used: Cell<u32>,
 }
 
 impl<'a> Given<'a> {
@@ -85,7 +89,21 @@ impl<'a> Given<'a> {
             Question::Dns { name, kind } => Glance::of(*kind, name.shown().len()),
             _ => Glance::OTHER,
         };
-        Self { glance, answered }
+        Self {
+            glance,
+            answered,
+            used: Cell::new(0),
+        }
+    }
+
+    /// The answer, noting who uses it.
+    pub(super) fn use_by(&self, checks: u32) -> &'a Answered {
+        self.used.set(self.used.get() | checks);
+        self.answered
+    }
+
+    pub(super) fn used_by(&self) -> u32 {
+        self.used.get()
     }
 
     pub(super) fn is(&self, name: &InZone<'_>, glance: Glance) -> bool {

@@ -5,8 +5,30 @@ use std::net::IpAddr;
 use crate::smtp::domain::HeloName;
 use crate::smtp::path::{ForwardPath, ReversePath};
 
+/// Octets of a session id at least; none of an address has as many letters and digits on end.
+const ID: usize = 8;
+
+/// What is to be explained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    /// A client.
+    Address(IpAddr),
+    /// A recorded session.
+    Session(String),
+}
+
+/// An address, or a session id.
+pub(super) fn who(text: &str) -> Result<Who, String> {
+    let is_id = text.len() >= ID && text.bytes().all(|octet| octet.is_ascii_alphanumeric());
+    match address(text) {
+        Ok(address) => Ok(Who::Address(address)),
+        Err(_) if is_id => Ok(Who::Session(text.to_owned())),
+        Err(wanted) => Err(format!("{wanted}, or a session id")),
+    }
+}
+
 /// An address; IPv6 also in brackets, as logs and replies show it.
-pub(super) fn address(text: &str) -> Result<IpAddr, String> {
+fn address(text: &str) -> Result<IpAddr, String> {
     let inner = text
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'));

@@ -11,7 +11,7 @@ use crate::checks::policy::Policy;
 use crate::checks::verdict::{Action, Verdict};
 use crate::cli::output::Paint;
 use crate::facts::{
-    Answer, Answered, Client, DnsAnswer, Facts, Recalled, RecordData, Room, Silence, Source,
+    Answer, Answered, Client, DnsAnswer, Facts, Millis, Recalled, RecordData, Room, Silence, Source,
 };
 use crate::smtp::reply::Reply;
 
@@ -89,7 +89,11 @@ pub(super) fn explanation(
 }
 
 /// A question and its answer; behind a long question, such as one for an IPv6 address, on a line of its own.
-fn asked(out: &mut impl Write, answered: &Answered, paint: Paint) -> std::io::Result<()> {
+pub(super) fn asked(
+    out: &mut impl Write,
+    answered: &Answered,
+    paint: Paint,
+) -> std::io::Result<()> {
     let question = answered.question.to_string();
     let answer = match source(answered) {
         source if source.is_empty() => told(answered),
@@ -102,7 +106,7 @@ fn asked(out: &mut impl Write, answered: &Answered, paint: Paint) -> std::io::Re
     writeln!(out, "  {question:<COLUMN$} {answer}")
 }
 
-fn row(finding: &Finding, paint: Paint) -> String {
+pub(super) fn row(finding: &Finding, paint: Paint) -> String {
     let points = format!("{:>6}", finding.points.to_string());
     let points = match finding.outcome {
         Outcome::Fail | Outcome::Deny => paint.bad(&points),
@@ -120,7 +124,10 @@ fn row(finding: &Finding, paint: Paint) -> String {
 
 fn told(answered: &Answered) -> String {
     match &answered.answer {
-        Answer::Silence(Silence::Silent { .. }) => "assumed silent".to_owned(),
+        Answer::Silence(Silence::Silent { .. }) if answered.took == Millis(0) => {
+            "assumed silent".to_owned()
+        }
+        Answer::Silence(Silence::Silent { .. }) => "silent".to_owned(),
         Answer::Silence(other) => format!("{other:?}"),
         Answer::Primary(primary) => format!("{primary:?}").to_lowercase(),
         Answer::Memory(recalled) => remembered(recalled),

@@ -4,7 +4,7 @@ use super::*;
 use crate::facts::{Client, Facts, Helo, Limit, Login, Logins, Stage};
 use crate::facts::{Ended, Fact, Millis};
 use crate::journal::record::timestamp;
-use crate::journal::{Recent, VERSION, open};
+use crate::journal::{Beyond, Recent, VERSION, open};
 use crate::smtp::domain::HeloName;
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -50,6 +50,7 @@ fn record(id: usize, hours: u32, helo: &str, ended: Ended) -> SessionRecord {
         ended,
         bytes_in: 1,
         bytes_out: 2,
+        beyond: Beyond::default(),
     }
 }
 
@@ -103,6 +104,81 @@ fn the_newest_are_found_first_and_each_bound_is_told() {
     let late = Bounds { since, ..BOUNDS };
     assert_eq!(found(path, "a\"b", late), (ids(["s3", "s2", "s1"]), false));
     assert!(search(Path::new("/nowhere"), &Wanted::new("x"), BOUNDS).is_err());
+}
+
+#[test]
+fn a_filter_is_met_in_all_it_says() {
+    let journal = journal(4);
+    let filtered = |filter: Filter| {
+        let hits = search(journal.path(), &Wanted::filtered(filter), BOUNDS).unwrap();
+        hits.digests
+            .into_iter()
+            .map(|digest| digest.id)
+            .collect::<Vec<_>>()
+    };
+    let any = Filter::default;
+    let all = ids(["s3", "s2", "s1", "s0"]);
+    assert_eq!(filtered(any()), all);
+    let helo = Some("A\"B<".to_owned());
+    assert_eq!(
+        filtered(Filter {
+            helo: helo.clone(),
+            ..any()
+        }),
+        all
+    );
+    let client = Some("192.0.2.2/31".parse().unwrap());
+    let two = ids(["s3", "s2"]);
+    assert_eq!(
+        filtered(Filter {
+            client,
+            helo,
+            ..any()
+        }),
+        two
+    );
+    let at = |hours| Some(record(0, hours, "x", Ended::Quit).started);
+    assert_eq!(
+        filtered(Filter {
+            since: at(1),
+            until: at(3),
+            ..any()
+        }),
+        ids(["s2", "s1"])
+    );
+    let word = |word: &str| Some(word.to_owned());
+    assert_eq!(
+        filtered(Filter {
+            verdict: word("none"),
+            listener: word("mx"),
+            ..any()
+        }),
+        all
+    );
+    for nobody in [
+        Filter {
+            verdict: word("deny"),
+            ..any()
+        },
+        Filter {
+            listener: word("nx"),
+            ..any()
+        },
+        Filter {
+            check: word("dnsbl"),
+            ..any()
+        },
+        Filter {
+            sender: word("a@"),
+            ..any()
+        },
+        Filter {
+            recipient: word("a@"),
+            ..any()
+        },
+    ] {
+        assert!(filtered(nobody.clone()).is_empty(), "{nobody:?}");
+    }
 }
 
 #[test]

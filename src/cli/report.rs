@@ -1,0 +1,121 @@
+//! `gatepost report`: what recorded sessions tell.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::cli::output::{self, Usage};
+use crate::cli::progress::Progress;
+use crate::cli::when;
+use crate::config::Snapshot;
+use crate::journal::Timestamp;
+use crate::measure::report::report;
+use crate::measure::tally::Wanted;
+
+/// Arguments of `gatepost report`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    #[command(flatten)]
+    which: Which,
+    /// Sessions that were judged under the policy of this name
+    #[arg(long, value_name = "NAME")]
+    policy: Option<String>,
+    /// Write JSON
+    #[arg(long)]
+    json: bool,
+    /// Write a page with plots into this file, too
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+/// Which records.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Which {
+    /// Sessions that began then or later: a day, a time (2026-11-21T10:00, UTC), or how long ago (24h, 7d)
+    #[arg(long, value_name = "TIME", value_parser = when::time)]
+    since: Option<Timestamp>,
+    /// Sessions that began before
+    #[arg(long, value_name = "TIME", value_parser = when::time)]
+    until: Option<Timestamp>,
+    /// Sessions of this listener
+    #[arg(long, value_name = "NAME")]
+    listener: Option<String>,
+    /// The directory of the records; the configuration's by default
+    #[arg(long, value_name = "DIRECTORY")]
+    journal: Option<PathBuf>,
+    /// The configuration file
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/gatepost/gatepost.toml",
+        env = "GATEPOST_CONFIG"
+    )]
+    pub(in crate::cli) config: PathBuf,
+}
+
+impl Which {
+    /// As sessions are chosen by it.
+    pub(in crate::cli) fn wanted(&self) -> anyhow::Result<Wanted> {
+        if let (Some(since), Some(until)) = (self.since, self.until)
+            && since >= until
+        {
+            return Err(Usage(format!(
+                "nothing lies between {since} and {until}: --until must be the later one"
+            ))
+            .into());
+        }
+        Ok(Wanted {
+            since: self.since,
+            until: self.until,
+            listener: self.listener.clone(),
+            policy: None,
+        })
+    }
+
+    /// Where the records are.
+    pub(in crate::cli) fn directory<'a>(&'a self, snapshot: &'a Snapshot) -> &'a Path {
+        self.journal
+            .as_deref()
+            .unwrap_or(&snapshot.config.journal.directory)
+    }
+}
+
+/// Why there are no records.
+pub(in crate::cli) fn no_records(directory: &Path) -> String {
+    format!(
+        "the session records in {} can not be read",
+        directory.display()
+    )
+}
+
+/// Reports.
+pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let mut wanted = arguments.which.wanted()?;
+    wanted.policy.clone_from(&arguments.policy);
+    let snapshot = match output::load(&arguments.which.config) {
+        Ok(snapshot) => snapshot,
+        Err(code) => return Ok(code),
+    };
+    let directory = arguments.which.directory(&snapshot);
+    let progress = Progress::new("reading");
+    let report = report(directory, &wanted, &snapshot.policies, |done, all| {
+        progress.tell(done, all);
+    });
+    drop(progress);
+    let report = report.with_context(|| no_records(directory))?;
+    if let Some(file) = &arguments.html {
+        let page = report.html()?;
+        std::fs::write(file, page)
+            .with_context(|| format!("{} can not be written", file.display()))?;
+    }
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        serde_json::to_writer_pretty(&mut out, &report)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{}", report.text())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

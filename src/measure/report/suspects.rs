@@ -1,0 +1,197 @@
+//! Who may have been refused wrongly. No proof, but worth a look: each with session ids for `gatepost explain ID`.
+
+use std::collections::HashMap;
+
+use ipnet::IpNet;
+use serde::Serialize;
+
+use crate::facts::{network_of, one_client};
+use crate::journal::Timestamp;
+use crate::measure::report::sum::time;
+use crate::measure::tally::look::Looked;
+
+/// The longest list.
+const LISTED: usize = 20;
+/// Clients and recipients that are watched at a time; later ones are not, and that is said.
+const WATCHED: usize = 300_000;
+/// Coming again more often than this, over longer than this, is what a mail server does (effectiveness.md §4.4).
+const OFTEN: u32 = 5;
+const LONG: u64 = 4 * 3600 * 1000;
+
+/// Sessions that should be looked at.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Suspects {
+    /// Clients that were denied and later delivered mail.
+    pub denied_then_passed: u64,
+    /// The first of them.
+    pub denied_then_passed_first: Vec<Suspect>,
+    /// Sessions that were denied though SPF passes and the reverse name is confirmed.
+    pub denied_though_vouched_for: u64,
+    /// The first of them.
+    pub denied_though_vouched_for_first: Vec<Suspect>,
+    /// Who was refused or put off and came again more than 5 times over more than 4 hours, for the same recipient.
+    pub came_again: u64,
+    /// Those who came most often.
+    pub came_again_first: Vec<Suspect>,
+    /// Refusals that were not watched because there were too many.
+    pub not_watched: u64,
+}
+
+/// A client, and the sessions to look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Suspect {
+    /// Its address or network.
+    pub client: String,
+    /// How often it was refused.
+    pub times: u32,
+    /// When it was refused first.
+    pub first: Timestamp,
+    /// When it came last.
+    pub last: Timestamp,
+    /// A session in which it was refused.
+    pub refused: Box<str>,
+    /// The session in which it came last, if that is another.
+    pub then: Option<Box<str>>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Suspicion {
+    denied: HashMap<IpNet, Watched>,
+    again: HashMap<u64, (IpNet, Watched)>,
+    passed: Found,
+    vouched: Found,
+    not_watched: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Watched {
+    times: u32,
+    first: u64,
+    last: u64,
+    refused: Box<str>,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    count: u64,
+    first: Vec<Suspect>,
+}
+
+impl Found {
+    fn add(&mut self, suspect: impl FnOnce() -> Suspect) {
+        self.count += 1;
+        if self.first.len() < LISTED {
+            self.first.push(suspect());
+        }
+    }
+}
+
+impl Watched {
+    fn new(looked: &Looked) -> Self {
+        Self {
+            times: 0,
+            first: looked.at,
+            last: looked.at,
+            refused: looked.id.clone(),
+        }
+    }
+
+    fn once_more(&mut self, at: u64) {
+        self.times += 1;
+        self.last = self.last.max(at);
+    }
+
+    fn suspect(&self, client: &IpNet, then: Option<Box<str>>) -> Suspect {
+        Suspect {
+            client: shown(client),
+            times: self.times,
+            first: time(self.first),
+            last: time(self.last),
+            refused: self.refused.clone(),
+            then,
+        }
+    }
+}
+
+/// A network of one address as that address.
+fn shown(client: &IpNet) -> String {
+    match client.prefix_len() == client.max_prefix_len() {
+        true => client.addr().to_string(),
+        false => client.to_string(),
+    }
+}
+
+impl Suspicion {
+    pub(super) fn add(&mut self, looked: &Looked) {
+        let Some(address) = looked.client else { return };
+        let client = one_client(address);
+        if looked.passed
+            && let Some(mut watched) = self.denied.remove(&client)
+        {
+            watched.last = looked.at;
+            self.passed
+                .add(|| watched.suspect(&client, Some(looked.id.clone())));
+        }
+        if looked.denied {
+            self.not_watched += watch(
+                &mut self.denied,
+                client,
+                looked,
+                || Watched::new(looked),
+                |watched| watched,
+            );
+        }
+        if looked.denied_though_vouched_for {
+            let mut watched = Watched::new(looked);
+            watched.times = 1;
+            self.vouched
+                .add(|| watched.suspect(&network_of(address, 32, 128), None));
+        }
+        for who in &looked.refusals {
+            let new = || (client, Watched::new(looked));
+            self.not_watched += watch(&mut self.again, *who, looked, new, |(_, watched)| watched);
+        }
+    }
+
+    pub(super) fn report(self) -> Suspects {
+        let often = self.again.into_values();
+        let often =
+            often.filter(|(_, one)| one.times > OFTEN && one.last.saturating_sub(one.first) > LONG);
+        let mut often: Vec<(IpNet, Watched)> = often.collect();
+        often.sort_by(|(_, one), (_, other)| {
+            other
+                .times
+                .cmp(&one.times)
+                .then_with(|| one.refused.cmp(&other.refused))
+        });
+        let came_again = u64::try_from(often.len()).unwrap_or(u64::MAX);
+        often.truncate(LISTED);
+        Suspects {
+            denied_then_passed: self.passed.count,
+            denied_then_passed_first: self.passed.first,
+            denied_though_vouched_for: self.vouched.count,
+            denied_though_vouched_for_first: self.vouched.first,
+            came_again,
+            came_again_first: often
+                .iter()
+                .map(|(client, one)| one.suspect(client, None))
+                .collect(),
+            not_watched: self.not_watched,
+        }
+    }
+}
+
+/// Notes one more refusal; 1 if there is no room to watch it.
+fn watch<K: std::hash::Hash + Eq, V>(
+    watched: &mut HashMap<K, V>,
+    who: K,
+    looked: &Looked,
+    new: impl FnOnce() -> V,
+    one: impl FnOnce(&mut V) -> &mut Watched,
+) -> u64 {
+    if watched.len() >= WATCHED && !watched.contains_key(&who) {
+        return 1;
+    }
+    one(watched.entry(who).or_insert_with(new)).once_more(looked.at);
+    0
+}

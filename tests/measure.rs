@@ -1,0 +1,193 @@
+//! What is counted over a journal, end to end: a made journal on disk, reported on, judged again, searched.
+
+#![allow(clippy::unwrap_used, reason = "a test that can not go on fails")]
+
+#[path = "support/journal.rs"]
+mod journal;
+
+use std::collections::BTreeMap;
+
+use gatepost::journal::{SessionRecord, read};
+use gatepost::measure::replay::{Change, Options, replay, verify};
+use gatepost::measure::report::{Report, report};
+use gatepost::measure::tally::Wanted;
+
+const SESSIONS: u64 = 1500;
+
+/// A journal with all of its records.
+fn made() -> (tempfile::TempDir, Vec<SessionRecord>) {
+    let directory = tempfile::tempdir().unwrap();
+    journal::write(directory.path(), &journal::policy(5), 7, SESSIONS);
+    let records = read(directory.path()).unwrap().collect();
+    (directory, records)
+}
+
+fn told(directory: &tempfile::TempDir) -> Report {
+    report(
+        directory.path(),
+        &Wanted::default(),
+        &journal::policies(5),
+        |_, _| {},
+    )
+    .unwrap()
+}
+
+#[test]
+fn the_report_adds_up_to_the_records() {
+    let (directory, records) = made();
+    let report = told(&directory);
+    assert_eq!(report.sessions.all, SESSIONS);
+    let sum = |counts: &BTreeMap<&'static str, u64>| counts.values().sum::<u64>();
+    assert_eq!(sum(&report.sessions.ended), SESSIONS);
+    assert_eq!(sum(&report.sessions.verdicts), SESSIONS);
+    let recipients: usize = records.iter().map(|record| record.recipients.len()).sum();
+    assert_eq!(sum(&report.recipients), u64::try_from(recipients).unwrap());
+    let rows = report.reached.iter();
+    let all: u64 = rows
+        .map(|row| row.handed_on + row.cut_off + row.refused + row.put_off + row.left)
+        .sum();
+    assert_eq!(all, SESSIONS);
+    let hours: u64 = report.hours.iter().map(|hour| hour.sessions).sum();
+    assert_eq!(hours, SESSIONS);
+    assert!(
+        report.delay.put_off > 0 && report.delay.let_through > 0,
+        "{:?}",
+        report.delay
+    );
+    assert!(
+        report
+            .delay
+            .p50_seconds
+            .is_some_and(|seconds| seconds >= 60.0),
+        "{:?}",
+        report.delay
+    );
+}
+
+#[test]
+fn shapley_shares_add_up_to_what_is_kept_out_and_that_is_what_was_done() {
+    let (directory, records) = made();
+    let report = told(&directory);
+    let [policy] = &report.policies[..] else {
+        panic!("{:?}", report.policies)
+    };
+    assert_eq!(policy.judged_otherwise, 0);
+    for (unit, of) in [
+        (policy.connections, 0),
+        (policy.transactions, 1),
+        (policy.recipients, 2),
+    ] {
+        let shapley: f64 = policy
+            .checks
+            .iter()
+            .map(|check| [check.connections, check.transactions, check.recipients][of].shapley)
+            .sum();
+        let kept_out = (unit.kept_out - unit.without_checks) as f64;
+        assert!((shapley - kept_out).abs() < 1e-6, "{shapley} {kept_out}");
+    }
+    let recipients = records.iter().flat_map(|record| &record.recipients);
+    let (all, refused): (Vec<_>, Vec<_>) = (
+        recipients.clone().collect(),
+        recipients
+            .filter(|one| one.action > gatepost::checks::verdict::Action::Clear)
+            .collect(),
+    );
+    assert_eq!(policy.recipients.all, u64::try_from(all.len()).unwrap());
+    assert_eq!(
+        policy.recipients.kept_out,
+        u64::try_from(refused.len()).unwrap()
+    );
+    let of = |name: &str| {
+        policy
+            .checks
+            .iter()
+            .find(|check| check.check == name)
+            .unwrap()
+    };
+    assert!(of("dnsbl").recipients.alone > 0 && of("dnsbl").recipients.unique > 0);
+    assert!(of("dnsbl").dns_live > of("dnsbl").dns_cached);
+    assert!(of("pregreet").held_seconds > 0.0);
+    // Scanners are cut off before most checks could look.
+    assert!(of("spf").not_looked > of("pregreet").not_looked);
+}
+
+#[test]
+fn the_same_policy_reproduces_every_verdict_and_a_changed_one_does_not() {
+    let (directory, records) = made();
+    let same = verify(
+        directory.path(),
+        &journal::policies(5),
+        &Wanted::default(),
+        |_, _| {},
+    )
+    .unwrap();
+    let decisions: usize = records.iter().map(|record| record.decisions.len()).sum();
+    assert_eq!(
+        (same.sessions, same.differences),
+        (SESSIONS, 0),
+        "{:?}",
+        same.first
+    );
+    assert_eq!(same.decisions, u64::try_from(decisions).unwrap());
+    let other = verify(
+        directory.path(),
+        &journal::policies(4),
+        &Wanted::default(),
+        |_, _| {},
+    )
+    .unwrap();
+    assert!(other.differences > 0 && !other.first.is_empty());
+    let none = verify(
+        directory.path(),
+        &BTreeMap::new(),
+        &Wanted::default(),
+        |_, _| {},
+    )
+    .unwrap();
+    assert_eq!((none.no_such_policy, none.sessions), (SESSIONS, 0));
+}
+
+#[test]
+fn another_policy_changes_sessions_and_says_which() {
+    let (directory, _) = made();
+    let changes = |points, list| {
+        let options = Options {
+            list,
+            ..Options::default()
+        };
+        replay(
+            directory.path(),
+            &journal::policies(points),
+            &options,
+            |_, _| {},
+        )
+        .unwrap()
+    };
+    let same = changes(5, None);
+    assert_eq!(
+        same.changes["same"], SESSIONS,
+        "{:?} {:?}",
+        same.changes, same.missing
+    );
+    // Dropped where it was denied.
+    let harsher = changes(50, Some((Change::Harsher, 10_000)));
+    assert!(harsher.changes["harsher"] > 0, "{:?}", harsher.changes);
+    assert_eq!(harsher.changes["milder"] + harsher.changes["went_on"], 0);
+    assert_eq!(
+        u64::try_from(harsher.first["harsher"].len()).unwrap(),
+        harsher.changes["harsher"]
+    );
+    // Let through where it was denied, or put off: nobody asked for the triplet then.
+    let milder = changes(1, None);
+    assert!(
+        milder.changes["milder"] > 0 && milder.changes["undecided"] > 0,
+        "{:?}",
+        milder.changes
+    );
+    assert!(
+        milder.missing.contains_key("memory of a pass"),
+        "{:?}",
+        milder.missing
+    );
+    assert_eq!(milder.first["milder"].len(), 5);
+}
