@@ -46,7 +46,8 @@ pub struct Layers<'a> {
 ///
 /// All problems that were found, in the order of their places.
 pub fn load(file: Option<&Path>, arguments: &[(String, String)]) -> Result<Snapshot, Vec<Problem>> {
-    let text = file.map(read).transpose()?;
+    let hint = "name the file with --config or GATEPOST_CONFIG";
+    let text = file.map(|file| read(file, hint)).transpose()?;
     let environment: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| {
             Some((
@@ -64,7 +65,8 @@ pub fn load(file: Option<&Path>, arguments: &[(String, String)]) -> Result<Snaps
     })
 }
 
-fn read(path: &Path) -> Result<String, Vec<Problem>> {
+/// Reads a file; `hint` says what to do when it is not there.
+pub(in crate::config) fn read(path: &Path, hint: &str) -> Result<String, Vec<Problem>> {
     let problem = |position, found: String, allowed: &str| {
         let source = Place::File(path.to_owned(), position);
         vec![Problem {
@@ -82,7 +84,7 @@ fn read(path: &Path) -> Result<String, Vec<Problem>> {
                 "make it and its folders readable for the user that gatepost runs as"
             }
             ErrorKind::IsADirectory => "name a file, not a folder",
-            _ => "name the file with --config or GATEPOST_CONFIG",
+            _ => hint,
         };
         problem(None, found, allowed)
     })?;
@@ -140,7 +142,7 @@ pub fn from_layers(layers: &Layers<'_>) -> Result<Snapshot, Vec<Problem>> {
     assemble(values, file, layers.system_name, &places)
 }
 
-fn syntax(source: Place, message: &str) -> Problem {
+pub(in crate::config) fn syntax(source: Place, message: &str) -> Problem {
     let (found, allowed) = (
         one_line(message),
         "write TOML: key = value, text in quotes".to_owned(),

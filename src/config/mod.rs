@@ -10,6 +10,7 @@
 mod admin;
 mod backend;
 mod defaults;
+mod document;
 mod effective;
 mod found;
 mod journal;
@@ -37,6 +38,7 @@ use serde::Serialize;
 
 pub use admin::Admin;
 pub use backend::{Backend, BackendTls, ClientAddress, Verify};
+pub use document::{Fault, document, read_document};
 pub use effective::Setting;
 pub use journal::Journal;
 pub use limits::Limits;

@@ -76,7 +76,7 @@ fn not_built(path: &[String], value: Option<&Value>) -> Option<Complaint> {
     Some(Complaint::new(format!("{found}is not built yet"), *allowed))
 }
 
-fn find<'v>(mut value: &'v Value, path: &[String]) -> Option<&'v Value> {
+pub(in crate::config) fn find<'v>(mut value: &'v Value, path: &[String]) -> Option<&'v Value> {
     for part in path {
         value = match value {
             Value::Dict(_, table) => table.get(part)?,
@@ -88,7 +88,7 @@ fn find<'v>(mut value: &'v Value, path: &[String]) -> Option<&'v Value> {
 }
 
 /// Takes out what stands at `path`; says whether there was something.
-fn remove(value: &mut Value, path: &[String]) -> bool {
+pub(in crate::config) fn remove(value: &mut Value, path: &[String]) -> bool {
     let Some((first, rest)) = path.split_first() else {
         return false;
     };

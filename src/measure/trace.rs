@@ -24,6 +24,8 @@ pub struct Trace {
     pub seed: u64,
     /// The domain whose mail server is under test.
     pub domain: String,
+    /// The name of that mail server, the primary; some clients greet with it.
+    pub host: String,
     /// The local-parts that exist there.
     pub users: Vec<String>,
     /// From the first errand to the last one's first try.
@@ -101,8 +103,6 @@ pub struct Errand {
     pub traits: Traits,
     /// Sender hosts or networks that are not independent share a number: intervals are computed over these.
     pub cluster: u32,
-    /// Which door it comes to.
-    pub door: Door,
     /// Its tries: the first is always made, each further one only if the one before left something to try again.
     pub tries: Vec<Try>,
     /// What it does at each.
@@ -116,6 +116,8 @@ pub struct Try {
     pub at: Duration,
     /// From which address.
     pub from: IpAddr,
+    /// Which door it comes to: who was put off by a secondary goes to the primary next.
+    pub door: Door,
 }
 
 /// A door of the server under test.
@@ -137,8 +139,8 @@ pub struct Speech {
     pub helo: String,
     /// Whether it says EHLO.
     pub extended: bool,
-    /// Whether it uses STARTTLS where it is offered.
-    pub tls: bool,
+    /// Whether it uses STARTTLS.
+    pub tls: Starttls,
     /// The user it logs in as, with the password.
     pub login: Option<(String, String)>,
     /// How it speaks.
@@ -151,6 +153,18 @@ pub struct Speech {
     pub act: Act,
     /// How it ends.
     pub parting: Parting,
+}
+
+/// Whether a client uses STARTTLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Starttls {
+    /// Never.
+    Never,
+    /// Where it is offered.
+    Offered,
+    /// It sends nothing without it, and comes back later.
+    Required,
 }
 
 /// How a client writes and waits.
@@ -341,50 +355,52 @@ pub enum Label {
     Monitoring,
 }
 
-/// Legitimate traffic that breaks naive filters (`effectiveness.md` §3.6), each with its own line in the result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Case {
-    /// A pool that retries from other addresses.
-    PoolRetry,
-    /// One address that retries often and soon.
-    FastRetry,
-    /// Gives up after half an hour.
-    GivesUpEarly,
-    /// Retries like Postfix.
-    SlowRetry,
-    /// Comes back after two seconds.
-    TooFast,
-    /// A new sender for every message.
-    UniqueSender,
-    /// Never comes back.
-    NoRetry,
-    /// Waits no longer than 15, 30 or 45 seconds for the greeting.
-    ShortPatience,
-    /// `RSET` and `QUIT` in one segment, QUIT behind the final dot.
-    SlightPipelining,
-    /// Lower case, mixed case, a space behind the colon.
-    Spelling,
-    /// No reverse name, or a HELO that is unqualified, unresolvable or has an underscore.
-    BadNames,
-    /// Forwarded mail, for which SPF fails.
-    Forwarder,
-    /// Bounces and lists with the null reverse-path.
-    NullSender,
-    /// postmaster@ or abuse@ from a listed address.
-    ListedToPostmaster,
-    /// A user and postmaster@ in one transaction, in both orders.
-    PostmasterAmongOthers,
-    /// Does not go to another MX.
-    NoFallback,
-    /// Came to the secondary for a good reason.
-    GoodSecondary,
-    /// A user from a listed, dynamic address.
-    ListedUser,
-    /// Another IPv6 network at each retry.
-    ChangingIpv6,
-    /// Goes on only with STARTTLS.
-    NeedsTls,
+macro_rules! cases {
+    ($($name:ident $word:literal $about:literal,)*) => {
+        /// Legitimate traffic that breaks naive filters (`effectiveness.md` §3.6), each with its own line in the result.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Case { $(#[doc = $about] #[serde(rename = $word)] $name,)* }
+
+        impl Case {
+            /// Every case.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Its word, as in scenario files.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+
+            /// What it is, for people.
+            #[must_use]
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$name => $about,)* }
+            }
+        }
+    };
+}
+
+cases! {
+    PoolRetry "pool_retry" "A pool that retries from other addresses",
+    FastRetry "fast_retry" "One address that retries often and soon",
+    GivesUpEarly "gives_up_early" "Gives up after half an hour",
+    SlowRetry "slow_retry" "Retries like Postfix",
+    TooFast "too_fast" "Comes back after two seconds",
+    UniqueSender "unique_sender" "A new sender for every message",
+    NoRetry "no_retry" "Never comes back",
+    ShortPatience "short_patience" "Waits no longer than 15, 30 or 45 seconds for the greeting",
+    SlightPipelining "slight_pipelining" "RSET and QUIT in one segment, QUIT behind the final dot",
+    Spelling "spelling" "Lower case, mixed case, a space behind the colon",
+    BadNames "bad_names" "No reverse name, or a HELO that is unqualified, unresolvable or has an underscore",
+    Forwarder "forwarder" "Forwarded mail, for which SPF fails",
+    NullSender "null_sender" "Bounces and lists with the null reverse-path",
+    ListedToPostmaster "listed_to_postmaster" "postmaster@ or abuse@ from a listed address",
+    PostmasterAmongOthers "postmaster_among_others" "A user and postmaster@ in one transaction, in both orders",
+    NoFallback "no_fallback" "Does not go to another MX",
+    GoodSecondary "good_secondary" "Came to the secondary for a good reason",
+    ListedUser "listed_user" "A user from a listed, dynamic address",
+    ChangingIpv6 "changing_ipv6" "Another IPv6 network at each retry",
+    NeedsTls "needs_tls" "Goes on only with STARTTLS",
 }
 
 /// What was observed when an errand was run at a server.
@@ -409,6 +425,8 @@ pub struct Tried {
     pub last: u16,
     /// Whether the server closed or reset where the client would have gone on.
     pub cut: bool,
+    /// Whether the backend was reached, where that can be told.
+    pub reached: Option<bool>,
     /// What became of each transaction that was begun.
     pub envelopes: Vec<Sent>,
     /// Whether the client had to tell of our own trouble (no connection could be made, for example).
@@ -418,9 +436,13 @@ pub struct Tried {
 /// What became of a transaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
+    /// Which of the act's envelopes it was for; a callout has one.
+    pub of: u32,
+    /// Which of its recipients were named, each by its place in the envelope: a retry names those that are left.
+    pub to: Vec<u32>,
     /// The reply code to MAIL; 0 if none came.
     pub mail: u16,
-    /// The reply codes to each RCPT that was sent; 0 where none came.
+    /// The reply codes to each RCPT that was sent, as in `to`; 0 where none came.
     pub rcpt: Vec<u16>,
     /// The reply code to the final dot; 0 if it did not come to that.
     pub data: u16,
@@ -433,7 +455,7 @@ pub struct Arrival {
     pub errand: u32,
     /// The try, counted from 0.
     pub attempt: u32,
-    /// The transaction, counted from 0.
+    /// The transaction of that try, counted from 0 ([`Tried::envelopes`]).
     pub envelope: u32,
     /// The recipients it was delivered for.
     pub to: Vec<String>,
@@ -446,8 +468,8 @@ pub struct Played {
     pub target: String,
     /// What became of each errand, by number.
     pub ran: Vec<Ran>,
-    /// What arrived behind it.
-    pub arrived: Vec<Arrival>,
+    /// What arrived behind it; `None` if that can not be seen.
+    pub arrived: Option<Vec<Arrival>>,
     /// CPU of the server under test, its whole process group, seconds; `None` if it is not ours to see.
     pub server_cpu: Option<f64>,
     /// CPU of the backend, its whole process group, seconds.

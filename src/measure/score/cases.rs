@@ -1,0 +1,203 @@
+//! The special cases, each with its own rule of what passes.
+
+use serde::Serialize;
+
+use super::outcome::{Fate, Message, Outcome, is_exempt, is_positive};
+use crate::measure::trace::{Act, Case, Trace, Tried};
+
+/// How many failures of a case are told.
+const TOLD: usize = 5;
+
+/// What became of a special case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CaseScore {
+    /// Its word.
+    pub case: &'static str,
+    /// What it is.
+    pub about: &'static str,
+    /// What passes.
+    pub rule: &'static str,
+    /// How many there were.
+    pub sent: u64,
+    /// How many were delivered (or answered) in full.
+    pub delivered: u64,
+    /// How many of them not at the first try.
+    pub delayed: u64,
+    /// Whether all of them keep the rule; not if there were none.
+    pub passed: bool,
+    /// How many do not.
+    pub failed: u64,
+    /// Why, the first few: the errand's number and what happened.
+    pub why: Vec<String>,
+}
+
+/// What passes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    Arrives,
+    AtOnce,
+    Exempt,
+}
+
+impl Rule {
+    const fn of(case: Case) -> Self {
+        match case {
+            Case::NoRetry
+            | Case::ShortPatience
+            | Case::SlightPipelining
+            | Case::Spelling
+            | Case::NoFallback
+            | Case::ListedUser => Self::AtOnce,
+            Case::ListedToPostmaster | Case::PostmasterAmongOthers => Self::Exempt,
+            _ => Self::Arrives,
+        }
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Arrives => "arrives, at once or later",
+            Self::AtOnce => "arrives at the first try",
+            Self::Exempt => {
+                "arrives at the first try for postmaster@ or abuse@; for others if the client is not listed"
+            }
+        }
+    }
+}
+
+/// Of every case, in their order.
+pub(super) fn all(outcomes: &[Outcome<'_>], trace: &Trace) -> Vec<CaseScore> {
+    let of = |case: &Case| {
+        let such = outcomes.iter().filter(|one| one.errand.case == Some(*case));
+        score(*case, such, trace)
+    };
+    Case::ALL.iter().map(of).collect()
+}
+
+fn score<'o>(
+    case: Case,
+    outcomes: impl Iterator<Item = &'o Outcome<'o>>,
+    trace: &Trace,
+) -> CaseScore {
+    let rule = Rule::of(case);
+    let mut score = CaseScore {
+        case: case.name(),
+        about: case.about(),
+        rule: rule.words(),
+        sent: 0,
+        delivered: 0,
+        delayed: 0,
+        passed: false,
+        failed: 0,
+        why: Vec::new(),
+    };
+    for outcome in outcomes {
+        score.sent += 1;
+        score.delivered += u64::from(arrives(outcome).is_none());
+        score.delayed += u64::from(outcome.messages().any(Message::is_delayed));
+        if let Some(why) = fails(rule, outcome, trace) {
+            score.failed += 1;
+            if score.why.len() < TOLD {
+                score
+                    .why
+                    .push(format!("errand {}: {why}", outcome.errand.id));
+            }
+        }
+    }
+    score.passed = score.sent > 0 && score.failed == 0;
+    score
+}
+
+/// Why an errand does not keep the rule.
+fn fails(rule: Rule, outcome: &Outcome<'_>, trace: &Trace) -> Option<String> {
+    if let Some(trouble) = outcome.trouble() {
+        return Some(format!("the client had trouble: {trouble}"));
+    }
+    match rule {
+        Rule::Arrives => arrives(outcome),
+        Rule::AtOnce => arrives(outcome).or_else(|| late(outcome)),
+        // Who is not listed gets everything through.
+        Rule::Exempt if !outcome.errand.traits.listed => arrives(outcome).or_else(|| late(outcome)),
+        Rule::Exempt => exempt_fails(outcome, trace),
+    }
+}
+
+fn arrives(outcome: &Outcome<'_>) -> Option<String> {
+    if let Act::Look(_) = outcome.errand.speech.act {
+        let greeted = outcome
+            .tries()
+            .any(|tried| tried.greeted.is_some() && !tried.cut);
+        return (!greeted).then(|| format!("was not greeted ({})", last(outcome)));
+    }
+    let failed = outcome
+        .messages()
+        .find(|message| message.fate != Fate::Delivered)?;
+    let what = match failed.fate {
+        Fate::Rejected => "was refused",
+        Fate::Partly => "arrived only for some",
+        Fate::Lost | Fate::Delivered => "did not arrive",
+    };
+    Some(format!("{what} ({})", last(outcome)))
+}
+
+fn late(outcome: &Outcome<'_>) -> Option<String> {
+    let late = outcome.messages().find(|message| message.is_delayed())?;
+    let (number, after) = late.delivered?;
+    let first = outcome.tries().next().map(told).unwrap_or_default();
+    Some(format!(
+        "arrived at try {} only, after {} s ({first})",
+        number + 1,
+        after.as_secs()
+    ))
+}
+
+/// Every exempt recipient is accepted and gets the message, at the first try.
+fn exempt_fails(outcome: &Outcome<'_>, trace: &Trace) -> Option<String> {
+    let Act::Mail { envelopes, .. } = &outcome.errand.speech.act else {
+        return None;
+    };
+    let first = outcome.tries().next();
+    for (of, envelope) in (0..).zip(envelopes) {
+        let local = |to: &str| to.ends_with(&trace.domain);
+        let exempt = (0_u32..)
+            .zip(&envelope.to)
+            .filter(|(_, to)| is_exempt(to) && local(to));
+        for (place, to) in exempt {
+            let mut sent = first.into_iter().flat_map(|tried| &tried.envelopes);
+            let got = sent.any(|sent| {
+                let at = sent.to.iter().position(|to| *to == place);
+                let code = at.and_then(|at| sent.rcpt.get(at)).copied();
+                sent.of == of && code.is_some_and(is_positive) && is_positive(sent.data)
+            });
+            if !got {
+                return Some(format!(
+                    "{to} did not get it at the first try ({})",
+                    last(outcome)
+                ));
+            }
+        }
+    }
+    None
+}
+
+/// What was heard last.
+fn last(outcome: &Outcome<'_>) -> String {
+    outcome
+        .tries()
+        .last()
+        .map_or_else(|| "no try was made".to_owned(), told)
+}
+
+fn told(tried: &Tried) -> String {
+    let sent = tried.envelopes.last().map(|sent| {
+        let rcpt: Vec<String> = sent.rcpt.iter().map(u16::to_string).collect();
+        format!(
+            "MAIL {}, RCPT {}, data {}",
+            sent.mail,
+            rcpt.join(" "),
+            sent.data
+        )
+    });
+    let cut = if tried.cut { ", cut" } else { "" };
+    let heard = sent.unwrap_or_else(|| format!("last reply {}", tried.last));
+    format!("{heard}{cut}")
+}
