@@ -5,6 +5,7 @@
 //! and that each message that was answered 2xx arrived once.
 
 #![allow(clippy::unwrap_used, reason = "a test that can not go on fails")]
+#![allow(clippy::print_stdout, reason = "the seed is for people")]
 #![allow(dead_code, reason = "the support of other tests is only partly needed")]
 
 #[path = "../support/mod.rs"]
@@ -64,7 +65,7 @@ fn run(folder: &Path, arguments: &[&str]) -> (Finished, Value) {
     (finished, result)
 }
 
-fn server<'r>(result: &'r Value, at: usize) -> &'r Value {
+fn server(result: &Value, at: usize) -> &Value {
     &result["servers"][at]
 }
 
