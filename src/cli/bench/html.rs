@@ -101,7 +101,11 @@ fn server_section(server: &Server) -> Result<Section, PlotError> {
             "connections the mail server did not see".to_owned(),
         ));
     }
-    let series = ["delivered", "refused", "lost"];
+    let series = [
+        "delivered",
+        "refused",
+        "put off, and not delivered by the last try",
+    ];
     let stacks: Vec<Stack> = score
         .classes
         .iter()
@@ -204,11 +208,11 @@ fn comparison(comparison: &Comparison) -> Section {
         "legitimate refused or lost",
         &comparison.legitimate_rejected,
     );
-    let heads = [format!("{first} alone"), format!("{second} alone")];
+    let (alone, other_alone) = (format!("{first} alone"), format!("{second} alone"));
     Section::new(&format!("{first} and {second}"))
         .text("The same messages at both, pair by pair: McNemar's test.")
         .table(
-            &["", "difference, points", &heads[0], &heads[1], "p"],
+            &["", "difference, points", &alone, &other_alone, "p"],
             &rows,
         )
 }

@@ -12,6 +12,7 @@ use crate::cli::bench::play::play;
 use crate::cli::bench::player::Doors;
 use crate::measure::trace::{Played, Trace};
 
+/// At an Exim of the run.
 pub(super) async fn at_exim(
     setting: &Setting,
     trace: &Arc<Trace>,
@@ -67,6 +68,7 @@ pub(super) async fn at_exim(
     Ok(Outcome::new(played, performance, None, notes))
 }
 
+/// At a server that is not started and not ended here.
 pub(super) async fn there(
     address: SocketAddr,
     setting: &Setting,
@@ -75,6 +77,7 @@ pub(super) async fn there(
 ) -> anyhow::Result<Outcome> {
     let mut notes = vec![
         "what arrived behind the server can not be seen, nor what it cost; its own waits and memory are not scaled".to_owned(),
+        "users are left out".to_owned(),
     ];
     let asked = match setting.dns {
         Some(dns) => {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::net::TcpListener;
 
@@ -16,7 +16,7 @@ use crate::cli::bench::gate::{Gate, Plan};
 use crate::cli::bench::play::play;
 use crate::cli::bench::{BackendKind, Proxy, Setting};
 use crate::cli::demo::backend::MailStore;
-use crate::measure::trace::{Played, Trace};
+use crate::measure::trace::{Arrival, Played, Trace};
 
 /// What stands behind the gate.
 enum Behind {
@@ -39,6 +39,25 @@ impl Behind {
         }
     }
 
+    /// All that has arrived.
+    async fn arrived(&self, notes: &mut Vec<String>) -> anyhow::Result<Vec<Arrival>> {
+        match self {
+            Self::Exim(exim) => {
+                if !exim.deliver_all().await {
+                    notes.push("Exim has not delivered everything in time".to_owned());
+                }
+                exim.arrived()
+            }
+            Self::Store(_, maildir) => arrivals::read(&maildir.join("new"), "x-recipient:"),
+        }
+    }
+
+    async fn end(self) {
+        if let Self::Exim(exim) = self {
+            exim.group.end().await;
+        }
+    }
+
     fn clients(&self) -> HashSet<SocketAddr> {
         match self {
             Self::Exim(exim) => exim.clients(),
@@ -47,6 +66,7 @@ impl Behind {
     }
 }
 
+/// At a gatepost of the run.
 pub(super) async fn at_gatepost(
     setting: &Setting,
     trace: &Arc<Trace>,
@@ -55,21 +75,7 @@ pub(super) async fn at_gatepost(
 ) -> anyhow::Result<Outcome> {
     let mut notes = Vec::new();
     let (dns, asked) = world.serve((Ipv4Addr::LOCALHOST, 0).into()).await?;
-    let (behind, mail, users) = match setting.backend {
-        BackendKind::Exim => {
-            let (system, _) = world.serve_system().await?;
-            let exim = Exim::start(Part::Backend, trace, directory, system).await?;
-            if !exim.asks_us {
-                notes.push("Exim behind the gate asks this system's resolver: only root can give it another".to_owned());
-            }
-            let (mail, users) = (exim.mail, exim.users);
-            (Behind::Exim(Box::new(exim)), mail, Some(users))
-        }
-        BackendKind::Store => {
-            let (store, mail) = start_store(trace, directory, &world.tasks).await?;
-            (store, mail, None)
-        }
-    };
+    let (behind, mail, users) = start_behind(setting, trace, directory, world, &mut notes).await?;
     let gate = Gate::start(&Plan {
         policies: setting.config.as_deref(),
         policy: &setting.policy,
@@ -88,55 +94,74 @@ pub(super) async fn at_gatepost(
         "what the gate remembers, its rates, kept answers and tests of lists pass {} times as fast; sessions {} times",
         setting.clock, setting.session_clock
     ));
-    let before = (
-        gate.group.cpu(),
-        behind.cpu(),
-        behind.sessions(),
-        asked.load(Ordering::Relaxed),
-    );
+    let before = Spent::by(&gate, &behind, &asked);
     let stage = stage(gate.doors, setting, world)?;
     let mut performance = play(trace, stage, setting.after, "gatepost").await?;
-    let (took, questions) = (
-        world.clock.elapsed(),
-        asked.load(Ordering::Relaxed) - before.3,
-    );
-    let server_cpu = gate.group.cpu() - before.0;
+    let took = world.clock.elapsed();
+    let after = Spent::by(&gate, &behind, &asked);
     gate.group.end().await;
-    let arrived = match &behind {
-        Behind::Exim(exim) => {
-            if !exim.deliver_all().await {
-                notes.push("Exim has not delivered everything in time".to_owned());
-            }
-            exim.arrived()?
-        }
-        Behind::Store(_, maildir) => arrivals::read(&maildir.join("new"), "x-recipient:")?,
-    };
-    let backend_cpu = behind
-        .cpu()
-        .zip(before.1)
-        .map(|(after, before)| after - before);
-    let sessions = behind.sessions().saturating_sub(before.2);
+    let arrived = behind.arrived(&mut notes).await?;
+    // What is delivered late is its work, too.
+    let (cpu, sessions) = (behind.cpu(), behind.sessions());
     reach(&mut performance, &behind.clients());
-    if let Behind::Exim(exim) = behind {
-        exim.group.end().await;
-    }
+    behind.end().await;
     let played = Played {
         target: Target::Gatepost.name(),
         ran: std::mem::take(&mut performance.ran),
         arrived: Some(arrived),
-        server_cpu: Some(server_cpu),
-        backend_cpu,
-        backend_sessions: Some(sessions),
-        dns_questions: questions,
+        server_cpu: Some(after.server_cpu - before.server_cpu),
+        backend_cpu: cpu
+            .zip(before.backend_cpu)
+            .map(|(after, before)| after - before),
+        backend_sessions: Some(sessions.saturating_sub(before.sessions)),
+        dns_questions: after.questions.saturating_sub(before.questions),
         took,
         clock: setting.clock.into(),
     };
-    Ok(Outcome::new(
-        played,
-        performance,
-        Some(directory.join("journal")),
-        notes,
-    ))
+    let records = Some(directory.join("journal"));
+    Ok(Outcome::new(played, performance, records, notes))
+}
+
+/// What was spent up to some time.
+struct Spent {
+    server_cpu: f64,
+    backend_cpu: Option<f64>,
+    sessions: u64,
+    questions: u64,
+}
+
+impl Spent {
+    fn by(gate: &Gate, behind: &Behind, asked: &AtomicU64) -> Self {
+        Self {
+            server_cpu: gate.group.cpu(),
+            backend_cpu: behind.cpu(),
+            sessions: behind.sessions(),
+            questions: asked.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// The mail server behind the gate, where it takes mail, and where it takes users.
+async fn start_behind(
+    setting: &Setting,
+    trace: &Trace,
+    directory: &Path,
+    world: &World,
+    notes: &mut Vec<String>,
+) -> anyhow::Result<(Behind, SocketAddr, Option<SocketAddr>)> {
+    if setting.backend == BackendKind::Store {
+        notes.push("the mail store knows no logins: users are left out".to_owned());
+        let (store, mail) = start_store(trace, directory, &world.tasks).await?;
+        return Ok((store, mail, None));
+    }
+    let (system, _) = world.serve_system().await?;
+    let exim = Exim::start(Part::Backend, trace, directory, system).await?;
+    if !exim.asks_us {
+        let note = "Exim behind the gate asks this system's resolver: port 53 of no loopback address was free";
+        notes.push(note.to_owned());
+    }
+    let (mail, users) = (exim.mail, exim.users);
+    Ok((Behind::Exim(Box::new(exim)), mail, Some(users)))
 }
 
 async fn start_store(
