@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::tasks::Tasks;
 use crate::config::Snapshot;
 use crate::gather::{Gather, Zone};
+use crate::net::pace;
 
 /// How often it is looked whether a test is due.
 const PAUSE: Duration = Duration::from_secs(3);
@@ -46,6 +47,6 @@ pub fn watched(snapshot: &Snapshot) -> Vec<Zone> {
 async fn test(gather: &Gather) {
     loop {
         gather.test_zones().await;
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pace::pause(PAUSE)).await;
     }
 }

@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 found problems, 2 usage.
 
 mod ask;
+mod bench;
 mod check_config;
 pub mod demo;
 mod explain;
@@ -60,6 +61,8 @@ enum Command {
     Setup(setup::Arguments),
     /// Show the gate at work: an embedded DNS server and mail store, and six short sessions
     Demo(demo::Arguments),
+    /// Play made traffic, spam and good mail, at gatepost or another server, and measure what becomes of it
+    Bench(Box<bench::Arguments>),
     /// Write man pages and shell completions
     #[command(hide = true)]
     Generate(generate::Arguments),
@@ -83,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Log(arguments) => log::run(&arguments),
         Command::Setup(arguments) => setup::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
     };
     match outcome {

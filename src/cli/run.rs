@@ -15,6 +15,7 @@ use crate::app::sockets::{Passed, Sockets};
 use crate::app::{Running, notify, user};
 use crate::cli::output;
 use crate::config::Snapshot;
+use crate::net::pace;
 use crate::{app, telemetry};
 
 /// SIGHUPs that come so soon after another are one: systemd sends one for the reload, and one for `ExecReload=`.
@@ -33,11 +34,17 @@ pub(in crate::cli) struct Arguments {
         env = "GATEPOST_CONFIG"
     )]
     config: PathBuf,
+    /// Take each second for so many in all that is remembered: for measurements
+    #[arg(long, hide = true, value_name = "TIMES", default_value_t = 1)]
+    pace: u32,
 }
 
 /// Serves.
 pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let passed = Passed::from_environment();
+    if arguments.pace > 1 {
+        pace::set(arguments.pace);
+    }
     let snapshot = match output::load(&arguments.config) {
         Ok(snapshot) => snapshot,
         Err(code) => return Ok(code),

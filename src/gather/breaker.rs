@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::gather::fitness::{Fitness, advice, is_wrong};
 use crate::gather::zone_memory::Health;
+use crate::net::pace;
 
 /// Failures in a row that open a breaker.
 const PATIENCE: u32 = 5;
@@ -122,7 +123,7 @@ impl Breaker {
         let mut state = self.lock();
         let probe = match &mut state.open {
             None => false,
-            Some(open) if open.probing || open.until > Instant::now() => return None,
+            Some(open) if open.probing || open.until > pace::now() => return None,
             Some(open) => {
                 open.probing = true;
                 true
@@ -147,7 +148,7 @@ impl Breaker {
             suspended: state.open.is_some() || state.fitness.is_unfit(),
             trouble: state.trouble,
             fitness: state.fitness,
-            tested: state.tested.map(|tested| tested.elapsed()),
+            tested: state.tested.map(|tested| pace::now() - tested),
         }
     }
 
@@ -158,7 +159,7 @@ impl Breaker {
 
     /// Whether it is time for a test.
     pub(in crate::gather) fn is_test_due(&self) -> bool {
-        self.lock().test_due.is_none_or(|due| due <= Instant::now())
+        self.lock().test_due.is_none_or(|due| due <= pace::now())
     }
 
     /// Whether the next test should come soon: it is suspended, or there is nothing to go by yet.
@@ -170,14 +171,14 @@ impl Breaker {
 
     /// The next test is due in `pause`.
     pub(in crate::gather) fn test_in(&self, pause: Duration) {
-        self.lock().test_due = Some(Instant::now() + pause);
+        self.lock().test_due = Some(pace::now() + pause);
     }
 
     /// Notes what a test has shown. What is news is told.
     pub(in crate::gather) fn tested(&self, found: Fitness) {
         let mut state = self.lock();
         let before = std::mem::replace(&mut state.fitness, found);
-        state.tested = Some(Instant::now());
+        state.tested = Some(pace::now());
         match (before.is_unfit(), found) {
             (_, Fitness::Wrong(_)) => {
                 state.trouble = state.trouble.saturating_add(1);
@@ -213,7 +214,7 @@ impl Breaker {
         if is_new && health.silent {
             state.in_a_row = PATIENCE;
             state.open = Some(Open {
-                until: Instant::now(),
+                until: pace::now(),
                 back_off: BACK_OFF_LEAST,
                 probing: false,
             });
@@ -312,7 +313,7 @@ impl Leave {
         };
         let news = state.open.is_none();
         state.open = Some(Open {
-            until: Instant::now() + back_off,
+            until: pace::now() + back_off,
             back_off,
             probing: false,
         });

@@ -10,6 +10,7 @@ use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
 use crate::facts::{DnsAnswer, DnsName, RecordData, RecordType};
+use crate::net::pace;
 
 /// Least time a positive or negative answer is kept, so that a time to live of 0 can not be used to make us ask for
 /// every session.
@@ -118,7 +119,7 @@ impl Answers {
     /// The answer, if it is there and its time has not passed.
     pub(in crate::gather) fn get(&self, key: &Key) -> Option<DnsAnswer> {
         let kept = self.kept.get(key)?;
-        if kept.until > Instant::now() {
+        if kept.until > pace::now() {
             return Some(kept.answer);
         }
         // Another task may have put a fresh one there meanwhile.
@@ -132,7 +133,7 @@ impl Answers {
             key,
             Kept {
                 answer,
-                until: Instant::now() + time,
+                until: pace::now() + time,
             },
         );
     }

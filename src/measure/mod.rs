@@ -2,6 +2,7 @@
 //! traffic and their score, tallies over records, how sure a figure is, what each check has brought, plots and the page they
 //! stand on. Nothing in here opens a socket, reads a clock or prints.
 
+pub mod credit;
 pub mod page;
 pub mod plot;
 pub mod replay;

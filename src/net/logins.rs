@@ -12,6 +12,7 @@ use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
 use crate::facts::{Rate, one_client, one_site};
+use crate::net::pace;
 use crate::net::rate_limit::RateLimit;
 
 /// Groups whose failed logins are remembered at most, of each kind.
@@ -63,7 +64,7 @@ impl Logins {
         for (group, limit) in groups {
             let is_over = |limit: &RateLimit<IpNet>| limit.take(group).is_err();
             if limit.as_ref().is_some_and(is_over) {
-                self.shut_out.insert(group, Instant::now());
+                self.shut_out.insert(group, pace::now());
             }
         }
     }
@@ -73,7 +74,7 @@ impl Logins {
     pub fn is_shut_out(&self, client: IpAddr) -> bool {
         let is_shut_out = |group: IpNet| {
             let since = self.shut_out.get(&group);
-            since.is_some_and(|since| since.elapsed() < self.pause)
+            since.is_some_and(|since| pace::now() - since < self.pause)
         };
         is_shut_out(one_client(client)) || is_shut_out(one_site(client))
     }

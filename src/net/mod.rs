@@ -13,6 +13,7 @@ pub mod backend;
 pub mod handshakes;
 pub mod listen;
 pub mod logins;
+pub mod pace;
 pub mod proxy_header;
 pub mod rate_limit;
 pub mod stream;

@@ -21,6 +21,7 @@ use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
 use crate::facts::Rate;
+use crate::net::pace;
 
 /// One rate for many keys: each may come so often at once, and then as often as the rate gives room again.
 pub struct RateLimit<K: Hash + Eq + Clone>(
@@ -34,7 +35,7 @@ impl<K: Hash + Eq + Clone> RateLimit<K> {
         let every = rate.per.duration() / rate.count.get();
         let quota = Quota::with_period(every)?.allow_burst(rate.count);
         let state = Bounded(Cache::new(keys));
-        Some(Self(RateLimiter::new(quota, state, Since(Instant::now()))))
+        Some(Self(RateLimiter::new(quota, state, Since(pace::now()))))
     }
 
     /// Counts one of `key`.
@@ -74,7 +75,7 @@ impl Clock for Since {
     type Instant = Duration;
 
     fn now(&self) -> Duration {
-        self.0.elapsed()
+        pace::now() - self.0
     }
 }
 

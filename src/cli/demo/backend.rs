@@ -3,10 +3,11 @@
 //! It stands where Exim stands, and wants a PROXY header first, as the Exim recipe does. It is built on the same
 //! receiving machine as the gate. It is no MTA: nothing is relayed, queued or filtered.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -30,6 +31,9 @@ const IDLE: Duration = Duration::from_secs(300);
 pub struct MailStore {
     domain: String,
     maildir: PathBuf,
+    /// The local-parts that exist, lower case; all do if not set.
+    users: Option<HashSet<String>>,
+    clients: Mutex<HashSet<SocketAddr>>,
     delivered: AtomicU64,
 }
 
@@ -40,12 +44,35 @@ impl MailStore {
     ///
     /// The folders of the Maildir can not be made.
     pub fn new(domain: &str, maildir: &Path) -> std::io::Result<Arc<Self>> {
+        Self::make(domain, maildir, None)
+    }
+
+    /// One that takes mail for these local-parts alone, lower case, and for bare `<postmaster>`.
+    ///
+    /// # Errors
+    ///
+    /// The folders of the Maildir can not be made.
+    pub fn for_users(
+        domain: &str,
+        maildir: &Path,
+        users: HashSet<String>,
+    ) -> std::io::Result<Arc<Self>> {
+        Self::make(domain, maildir, Some(users))
+    }
+
+    fn make(
+        domain: &str,
+        maildir: &Path,
+        users: Option<HashSet<String>>,
+    ) -> std::io::Result<Arc<Self>> {
         for folder in ["tmp", "new", "cur"] {
             std::fs::create_dir_all(maildir.join(folder))?;
         }
         Ok(Arc::new(Self {
             domain: domain.to_owned(),
             maildir: maildir.to_owned(),
+            users,
+            clients: Mutex::default(),
             delivered: AtomicU64::new(0),
         }))
     }
@@ -67,6 +94,16 @@ impl MailStore {
         self.delivered.load(Ordering::Relaxed)
     }
 
+    /// Every client that had a session, as its PROXY header named it; kept only where the users are named.
+    #[must_use]
+    pub fn clients(&self) -> HashSet<SocketAddr> {
+        self.lock_clients().clone()
+    }
+
+    fn lock_clients(&self) -> MutexGuard<'_, HashSet<SocketAddr>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn talk(&self, mut stream: TcpStream) -> std::io::Result<()> {
         stream.set_nodelay(true)?;
         let mut input = BytesMut::new();
@@ -82,6 +119,9 @@ impl MailStore {
                 Parse::NeedMore { .. } => read(&mut stream, &mut input).await?,
             }
         };
+        if self.users.is_some() {
+            self.lock_clients().insert(client);
+        }
         let mut conversation = Conversation::new(self, client);
         let mut out = Vec::new();
         conversation.answer(
@@ -106,10 +146,12 @@ impl MailStore {
     fn takes(&self, path: &ForwardPath) -> bool {
         match path {
             ForwardPath::Postmaster(_) => true,
-            ForwardPath::Mailbox(mailbox) => mailbox
-                .domain
-                .to_string()
-                .eq_ignore_ascii_case(&self.domain),
+            ForwardPath::Mailbox(mailbox) => {
+                let domain = mailbox.domain.to_string();
+                let user = mailbox.local_part.unquoted().to_lowercase();
+                let exists = |users: &HashSet<String>| users.contains(&user);
+                domain.eq_ignore_ascii_case(&self.domain) && self.users.as_ref().is_none_or(exists)
+            }
         }
     }
 

@@ -28,9 +28,9 @@ const PLAIN_UDP: u16 = 512;
 /// Largest answer over UDP at all, octets.
 const MOST_UDP: u16 = 1232;
 /// Questions being answered and connections served at one time; beyond it they are let fall.
-const MOST_AT_ONCE: usize = 4096;
+pub(in crate::cli) const MOST_AT_ONCE: usize = 4096;
 /// A connection without a question for this long is closed.
-const IDLE: Duration = Duration::from_secs(10);
+pub(in crate::cli) const IDLE: Duration = Duration::from_secs(10);
 
 /// How the server treats questions for a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,7 +242,7 @@ impl From<Code> for ResponseCode {
 }
 
 /// An empty response to `question`.
-fn respond(question: &Message, code: ResponseCode) -> Message {
+pub(in crate::cli) fn respond(question: &Message, code: ResponseCode) -> Message {
     let asked = &question.metadata;
     let mut answer = Message::response(asked.id, asked.op_code);
     answer.metadata.recursion_desired = asked.recursion_desired;
@@ -257,12 +257,12 @@ fn respond(question: &Message, code: ResponseCode) -> Message {
     answer
 }
 
-fn most_udp(question: &Message) -> usize {
+pub(in crate::cli) fn most_udp(question: &Message) -> usize {
     let taken = question.edns.as_ref().map_or(PLAIN_UDP, Edns::max_payload);
     taken.clamp(PLAIN_UDP, MOST_UDP).into()
 }
 
-async fn bind_both(address: SocketAddr) -> io::Result<(UdpSocket, TcpListener)> {
+pub(in crate::cli) async fn bind_both(address: SocketAddr) -> io::Result<(UdpSocket, TcpListener)> {
     // A port that is free for one may be taken for the other.
     for _ in 0..16 {
         let udp = UdpSocket::bind(address).await?;
@@ -297,7 +297,7 @@ async fn answer_tcp(control: Control, mut stream: TcpStream) {
     }
 }
 
-async fn read_question(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+pub(in crate::cli) async fn read_question(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let length = stream.read_u16().await?;
     let mut question = vec![0; length.into()];
     stream.read_exact(&mut question).await?;

@@ -153,10 +153,10 @@ async fn present(
 }
 
 /// The signals that end it: Ctrl-C, a terminal that is closed, and SIGTERM.
-struct EndSignals([Signal; 3]);
+pub(in crate::cli) struct EndSignals([Signal; 3]);
 
 impl EndSignals {
-    fn listen() -> std::io::Result<Self> {
+    pub(in crate::cli) fn listen() -> std::io::Result<Self> {
         Ok(Self([
             signal(SignalKind::interrupt())?,
             signal(SignalKind::hangup())?,
@@ -164,7 +164,7 @@ impl EndSignals {
         ]))
     }
 
-    async fn received(&mut self) {
+    pub(in crate::cli) async fn received(&mut self) {
         let [interrupt, hangup, terminate] = &mut self.0;
         tokio::select! {
             _ = interrupt.recv() => {}

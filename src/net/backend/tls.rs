@@ -163,6 +163,23 @@ fn system_roots() -> Result<RootCertStore, TrustProblem> {
     Ok(roots)
 }
 
+/// TLS with whoever answers, as mail servers speak it to each other when nothing tells them whom to expect (RFC 7435); no
+/// session is resumed.
+///
+/// # Errors
+///
+/// The cryptographic library refuses.
+pub fn tls_with_anyone() -> Result<TlsConnector, TrustProblem> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+        .with_no_client_auth();
+    config.resumption = rustls::client::Resumption::disabled();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
 /// Takes every certificate whose key the server has.
 #[derive(Debug)]
 struct Anyone(Arc<CryptoProvider>);

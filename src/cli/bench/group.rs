@@ -1,0 +1,140 @@
+//! A server that a run starts: a child process in a process group of its own, what it costs, and its end.
+//!
+//! CPU time is that of the group's living processes and of those that they have waited for (proc(5), `stat`: utime, stime,
+//! cutime, cstime), so that a server that forks is counted whole as long as it waits for its children.
+
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::time::{Instant, sleep};
+
+/// How long a server may take to end when it is asked to.
+const END: Duration = Duration::from_secs(40);
+/// The pause between two looks.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A process group; ended when dropped.
+pub(super) struct Group {
+    child: Child,
+    name: String,
+}
+
+impl Group {
+    /// Starts `command` with its output in `log`.
+    pub(super) fn start(name: &str, command: &mut Command, log: &Path) -> anyhow::Result<Self> {
+        let output = File::create(log).with_context(|| log.display().to_string())?;
+        let child = command
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()
+            .with_context(|| format!("{name} can not be started ({:?})", command.get_program()))?;
+        Ok(Self {
+            child,
+            name: name.to_owned(),
+        })
+    }
+
+    /// Waits until `stands` says so.
+    pub(super) async fn wait(
+        &mut self,
+        within: Duration,
+        log: &Path,
+        mut stands: impl AsyncFnMut() -> bool,
+    ) -> anyhow::Result<()> {
+        let deadline = Instant::now() + within;
+        while Instant::now() < deadline {
+            let said = || std::fs::read_to_string(log).unwrap_or_default();
+            if let Some(status) = self.child.try_wait()? {
+                bail!("{} ended at once ({status}): {}", self.name, tail(&said()));
+            }
+            if stands().await {
+                return Ok(());
+            }
+            sleep(LOOK).await;
+        }
+        let said = std::fs::read_to_string(log).unwrap_or_default();
+        bail!(
+            "{} does not serve after {within:?}: {}",
+            self.name,
+            tail(&said)
+        )
+    }
+
+    /// CPU time of the whole group so far, seconds.
+    pub(super) fn cpu(&self) -> f64 {
+        let Ok(all) = std::fs::read_dir("/proc") else {
+            return 0.0;
+        };
+        let group = self.child.id();
+        let stats = all.flatten().filter_map(|entry| {
+            entry.file_name().to_str()?.parse::<u32>().ok()?;
+            std::fs::read_to_string(entry.path().join("stat")).ok()
+        });
+        let ticks: u64 = stats.filter_map(|stat| ticks(&stat, group)).sum();
+        // A hundred a second: what every Linux of today tells programs (sysconf(3), _SC_CLK_TCK).
+        ticks as f64 / 100.0
+    }
+
+    /// Asks it to end and waits until it has.
+    pub(super) async fn end(mut self) {
+        let _ = killpg(self.group(), Signal::SIGTERM);
+        let deadline = Instant::now() + END;
+        while Instant::now() < deadline {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    fn group(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(i32::MAX))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // What it began is in the group and goes with it.
+        let _ = killpg(self.group(), Signal::SIGKILL);
+        let _ = self.child.wait();
+    }
+}
+
+/// Ticks of a process of `group` and of the children it has waited for.
+fn ticks(stat: &str, group: u32) -> Option<u64> {
+    // The name is in parentheses and may hold anything.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    let number = |place: usize| fields.get(place)?.parse::<u64>().ok();
+    if number(2)? != u64::from(group) {
+        return None;
+    }
+    Some((11..15).filter_map(number).sum())
+}
+
+fn tail(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let from = lines.len().saturating_sub(5);
+    lines.get(from..).unwrap_or_default().join(" / ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_those_of_the_group() {
+        let stat = "42 (a) b (c) S 1 7 7 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 1 0 5";
+        assert_eq!(ticks(stat, 7), Some(100));
+        assert_eq!(ticks(stat, 42), None);
+        assert_eq!(ticks("", 7), None);
+    }
+}

@@ -1,0 +1,152 @@
+//! `gatepost bench`: plays made traffic at a server over real sockets and says what it stopped, what it spared and what it
+//! cost in good mail.
+//!
+//! The traffic and the score are `measure`'s; here are the players, the servers that are started for them, their DNS, and
+//! the words. The label of who is who never leaves this process.
+
+mod arguments;
+mod arrivals;
+mod clock;
+mod exim;
+mod gate;
+mod group;
+mod html;
+mod play;
+mod player;
+mod result;
+mod share;
+mod speech;
+mod target;
+mod text;
+mod traffic;
+mod wire;
+mod world;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+
+use crate::cli::demo::EndSignals;
+use crate::cli::output::{self, Paint};
+use crate::measure::trace::{Played, Trace};
+pub(in crate::cli) use arguments::Arguments;
+use arguments::{BackendKind, Proxy, Setting, setting, targets};
+use result::{Results, Server};
+use target::{Outcome, Target, perform, without_users};
+use traffic::traffic;
+
+/// Plays and tells.
+pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let targets = targets(arguments)?;
+    let setting = setting(arguments);
+    let (mut trace, scenario) = match traffic(arguments)? {
+        Ok(traffic) => traffic,
+        Err(problems) => {
+            for problem in &problems {
+                output::complain(&problem.to_string());
+            }
+            return Ok(ExitCode::from(1));
+        }
+    };
+    let knows_logins = |target: &Target| target.knows_logins(setting.backend);
+    if !targets.iter().all(knows_logins) {
+        without_users(&mut trace);
+    }
+    let trace = Arc::new(trace);
+    let folder = folder(arguments.keep.as_deref())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let played = runtime.block_on(async {
+        let mut signals = EndSignals::listen()?;
+        tokio::select! {
+            played = at_all(&targets, &setting, &trace, &folder) => played,
+            // The servers go with what is dropped here.
+            () = signals.received() => bail!("ended before everything was played"),
+        }
+    });
+    let outcomes = played?;
+    let servers = outcomes.iter().map(|outcome| {
+        let checks = share::shares(&trace, outcome, &setting.policy)?;
+        Ok(Server::new(&trace, scenario.as_ref(), outcome, checks))
+    });
+    let servers = servers.collect::<anyhow::Result<Vec<_>>>()?;
+    let mut results = Results::new(&trace, &setting, servers, &outcomes);
+    results.judge(&arguments.limits);
+    if let Folder::Kept(path) = &folder {
+        keep(path, &trace, &outcomes)?;
+    }
+    if let Some(file) = &arguments.html {
+        let page = html::page(&results)?;
+        std::fs::write(file, page)
+            .with_context(|| format!("{} can not be written", file.display()))?;
+    }
+    tell(&results, arguments.json)?;
+    Ok(ExitCode::from(u8::from(!results.broken.is_empty())))
+}
+
+/// Plays at one server after the other.
+async fn at_all(
+    targets: &[Target],
+    setting: &Setting,
+    trace: &Arc<Trace>,
+    folder: &Folder,
+) -> anyhow::Result<Vec<Outcome>> {
+    let mut outcomes = Vec::new();
+    for target in targets {
+        outcomes.push(perform(target, setting, trace, folder.path()).await?);
+    }
+    Ok(outcomes)
+}
+
+fn tell(results: &Results, json: bool) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    if json {
+        serde_json::to_writer_pretty(&mut out, results)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{}", text::text(results, Paint::stdout()))?;
+    }
+    Ok(())
+}
+
+/// What was played, and what came of it, beside the files of the servers.
+fn keep(folder: &Path, trace: &Trace, outcomes: &[Outcome]) -> anyhow::Result<()> {
+    let file = |name: &str| std::fs::File::create(folder.join(name)).map(std::io::BufWriter::new);
+    serde_json::to_writer(file("trace.json")?, trace)?;
+    let played: Vec<&Played> = outcomes.iter().map(|outcome| &outcome.played).collect();
+    serde_json::to_writer(file("played.json")?, &played)?;
+    Ok(())
+}
+
+/// The folder of the run: a new one that stays, or one that goes.
+enum Folder {
+    Kept(PathBuf),
+    Passing(tempfile::TempDir),
+}
+
+impl Folder {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kept(path) => path,
+            Self::Passing(folder) => folder.path(),
+        }
+    }
+}
+
+fn folder(keep: Option<&Path>) -> anyhow::Result<Folder> {
+    use std::os::unix::fs::PermissionsExt;
+    let Some(path) = keep else {
+        let folder = tempfile::Builder::new()
+            .prefix("gatepost-bench-")
+            .tempdir()?;
+        // Exim gives up root and then must still reach its folders.
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
+        return Ok(Folder::Passing(folder));
+    };
+    std::fs::create_dir(path).with_context(|| format!("--keep {}", path.display()))?;
+    Ok(Folder::Kept(std::path::absolute(path)?))
+}
