@@ -12,6 +12,7 @@ use crate::cli::when;
 use crate::config::Snapshot;
 use crate::journal::Timestamp;
 use crate::measure::report::{Report, report};
+use crate::measure::scenario::{BUILT_IN, Scenario};
 use crate::measure::tally::Wanted;
 
 /// Arguments of `gatepost report`.
@@ -29,11 +30,11 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Write a scenario with the shares of these sessions into this file, too
-    #[arg(long, value_name = "FILE", requires = "base_scenario")]
-    fit_scenario: Option<PathBuf>,
-    /// The scenario file that gives what a log can not tell
     #[arg(long, value_name = "FILE")]
-    base_scenario: Option<PathBuf>,
+    fit_scenario: Option<PathBuf>,
+    /// The scenario that gives what a log can not tell: 2008, 2016, 2026 or a file
+    #[arg(long, value_name = "NAME|FILE", default_value = "2026")]
+    base_scenario: String,
 }
 
 /// Which records.
@@ -116,8 +117,8 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         std::fs::write(file, page)
             .with_context(|| format!("{} can not be written", file.display()))?;
     }
-    if let (Some(file), Some(base)) = (&arguments.fit_scenario, &arguments.base_scenario) {
-        fit(&report, file, base)?;
+    if let Some(file) = &arguments.fit_scenario {
+        fit(&report, file, &arguments.base_scenario)?;
     }
     let mut out = std::io::stdout().lock();
     if arguments.json {
@@ -129,17 +130,23 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn fit(report: &Report, file: &Path, base: &Path) -> anyhow::Result<()> {
-    let text = std::fs::read_to_string(base)
-        .with_context(|| format!("{} can not be read", base.display()))?;
+fn fit(report: &Report, file: &Path, base: &str) -> anyhow::Result<()> {
+    let built_in = BUILT_IN.iter().find(|(name, _)| *name == base);
+    let text = match built_in {
+        Some((_, text)) => (*text).to_owned(),
+        None => std::fs::read_to_string(base).with_context(|| format!("{base} can not be read"))?,
+    };
     let time = |time: Option<Timestamp>| time.map_or_else(String::new, |time| time.to_string());
     let about = format!(
-        "fitted to {} sessions from {} to {}; what a log can not tell is from {}",
+        "fitted to {} sessions from {} to {}; what a log can not tell is from {base}",
         report.sessions.all,
         time(report.first),
         time(report.last),
-        base.display()
     );
     let text = report.sorts.scenario(&text, &about)?;
+    if let Err(problems) = Scenario::parse(file, &text) {
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        anyhow::bail!("no scenario comes of it: {}", problems.join("; "));
+    }
     std::fs::write(file, text).with_context(|| format!("{} can not be written", file.display()))
 }
