@@ -62,10 +62,15 @@ pub(in crate::cli) struct Arguments {
     pub(super) policy: String,
     /// What stands behind gatepost: a real Exim, as root where there is one, or an embedded mail store, to which users can
     /// not log in
-    #[arg(long, value_enum)]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "exim|store",
+        hide_possible_values = true
+    )]
     pub(super) backend: Option<BackendKind>,
     /// How the server is told the clients' addresses; "none": each is another address of 127.0.0.0/8
-    #[arg(long, value_enum, default_value_t = Proxy::V2)]
+    #[arg(long, value_enum, value_name = "v1|v2|none", hide_possible_values = true, default_value_t = Proxy::V2)]
     pub(super) proxy: Proxy,
     /// With --target: where to serve the scenario's DNS, for the server to ask
     #[arg(long, value_name = "ADDRESS:PORT", requires = "target")]
