@@ -370,23 +370,7 @@ fn zones(report: &Report) -> Section {
 fn suspects(report: &Report) -> Section {
     let suspects = &report.suspects;
     let mut section = Section::new("Perhaps refused wrongly");
-    for (what, count, first) in [
-        (
-            "denied, and delivered mail later",
-            suspects.denied_then_passed,
-            &suspects.denied_then_passed_first,
-        ),
-        (
-            "denied though SPF passes and the reverse name is confirmed",
-            suspects.denied_though_vouched_for,
-            &suspects.denied_though_vouched_for_first,
-        ),
-        (
-            "refused more than 5 times over more than 4 hours",
-            suspects.came_again,
-            &suspects.came_again_first,
-        ),
-    ] {
+    for (what, count, first) in suspects.kinds() {
         section = section.text(&format!("{count} {what}"));
         if !first.is_empty() {
             let rows: Vec<Vec<Cell>> = first.iter().map(suspect).collect();

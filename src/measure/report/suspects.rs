@@ -37,6 +37,30 @@ pub struct Suspects {
     pub not_watched: u64,
 }
 
+impl Suspects {
+    /// What is suspicious, in words; how often it was seen, and the first of them.
+    #[must_use]
+    pub fn kinds(&self) -> [(&'static str, u64, &[Suspect]); 3] {
+        [
+            (
+                "denied, and delivered mail later",
+                self.denied_then_passed,
+                &self.denied_then_passed_first,
+            ),
+            (
+                "denied though SPF passes and the reverse name is confirmed",
+                self.denied_though_vouched_for,
+                &self.denied_though_vouched_for_first,
+            ),
+            (
+                "refused more than 5 times over more than 4 hours",
+                self.came_again,
+                &self.came_again_first,
+            ),
+        ]
+    }
+}
+
 /// A client, and the sessions to look at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Suspect {

@@ -374,23 +374,7 @@ fn suspects(out: &mut String, report: &Report) -> std::fmt::Result {
         out,
         "\nperhaps refused wrongly (gatepost explain ID shows a session)"
     )?;
-    for (what, count, first) in [
-        (
-            "denied, and delivered mail later",
-            suspects.denied_then_passed,
-            &suspects.denied_then_passed_first,
-        ),
-        (
-            "denied though SPF passes and the reverse name is confirmed",
-            suspects.denied_though_vouched_for,
-            &suspects.denied_though_vouched_for_first,
-        ),
-        (
-            "refused more than 5 times over more than 4 hours",
-            suspects.came_again,
-            &suspects.came_again_first,
-        ),
-    ] {
+    for (what, count, first) in suspects.kinds() {
         writeln!(out, "  {count:>6}  {what}")?;
         for suspect in first.iter().take(5) {
             writeln!(out, "          {}", suspect_text(suspect))?;
