@@ -63,6 +63,7 @@ impl Exim {
     pub(super) async fn start(
         part: Part,
         trace: &Trace,
+        lists: &[String],
         directory: &Path,
         dns: SocketAddr,
     ) -> anyhow::Result<Self> {
@@ -84,12 +85,7 @@ impl Exim {
             part,
             domain: &trace.domain,
             host: &trace.host,
-            lists: trace
-                .world
-                .lists
-                .iter()
-                .map(|list| list.zone.as_str())
-                .collect(),
+            lists: lists.iter().map(String::as_str).collect(),
             ports: [mail.port(), secondary.port(), users.port()],
             directory: &directory,
             user: user.as_deref(),

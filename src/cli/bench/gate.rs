@@ -11,11 +11,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use toml_edit::DocumentMut;
 
 use super::group::Group;
 use super::player::Doors;
+use crate::checks::Lists;
 use crate::config;
 use scale::{scale_limits, scale_policies, shown};
 
@@ -65,10 +66,7 @@ impl Gate {
         let text = configuration(plan, &doors, free_port()?, &mut scaled)?;
         let file = plan.directory.join("gatepost.toml");
         std::fs::write(&file, text)?;
-        if let Err(problems) = config::load(Some(&file), &[]) {
-            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            bail!("the gate can not be configured so: {}", problems.join("; "));
-        }
+        config::load(Some(&file), &[]).map_err(told)?;
         let log = plan.directory.join("gatepost.log");
         let mut command = Command::new(std::env::current_exe().context("where is gatepost?")?);
         command.args(["run", "--pace", &plan.clock.to_string(), "--config"]);
@@ -95,6 +93,32 @@ impl Gate {
             scaled,
         })
     }
+}
+
+/// The lists of addresses that a policy asks, by zone: another server is compared with the same.
+pub(super) fn lists(policies: Option<&Path>, policy: &str) -> anyhow::Result<Vec<String>> {
+    let mut document = users_own(policies)?;
+    scale_policies(&mut document, 1, &mut Vec::new());
+    let any = "hostname = \"mx.bench.example\"\n[listen.any]\naddress = [\"127.0.0.1:25\"]\nbackend = \"any\"\n\
+               [backend.any]\naddress = [\"127.0.0.1:26\"]\n";
+    let text = any.to_owned() + &document.to_string();
+    let layers = config::Layers {
+        file: Some((policies.unwrap_or(Path::new("gatepost.toml")), &text)),
+        ..config::Layers::default()
+    };
+    let snapshot = config::from_layers(&layers).map_err(told)?;
+    let policy = snapshot
+        .policies
+        .get(policy)
+        .with_context(|| format!("no policy {policy:?}"))?;
+    let zones = policy.checks.iter().flat_map(|check| check.zones());
+    let zones = zones.filter(|(_, lists)| *lists == Lists::Addresses);
+    Ok(zones.map(|(zone, _)| zone.asked().to_owned()).collect())
+}
+
+fn told(problems: Vec<config::Problem>) -> anyhow::Error {
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    anyhow::anyhow!("the gate can not be configured so: {}", problems.join("; "))
 }
 
 /// A port of 127.0.0.1 that nobody uses at this moment.

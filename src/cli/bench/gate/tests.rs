@@ -124,3 +124,16 @@ fn the_users_policies_are_tested_and_nobody_outside_is_asked() {
         assert!(scaled.contains(&note.to_owned()), "{note}: {scaled:?}");
     }
 }
+
+#[test]
+fn another_server_is_asked_to_ask_the_same_lists() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("theirs.toml");
+    std::fs::write(&file, THEIRS).unwrap();
+    assert_eq!(
+        lists(None, "default").unwrap(),
+        ["zen.spamhaus.org", "list.dnswl.org"]
+    );
+    assert_eq!(lists(Some(&file), "strict").unwrap(), ["bl.theirs.example"]);
+    assert!(lists(Some(&file), "other").is_err());
+}

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use super::{Outcome, Target, World, reach, stage};
 use crate::cli::bench::Setting;
 use crate::cli::bench::exim::{Exim, Part};
+use crate::cli::bench::gate;
 use crate::cli::bench::play::play;
 use crate::cli::bench::player::Doors;
 use crate::measure::trace::{Played, Trace};
@@ -20,7 +21,9 @@ pub(super) async fn at_exim(
     world: &World,
 ) -> anyhow::Result<Outcome> {
     let (dns, asked) = world.serve_system().await?;
-    let exim = Exim::start(Part::Front, trace, directory, dns).await?;
+    let mut lists = gate::lists(setting.config.as_deref(), &setting.policy)?;
+    lists.retain(|zone| trace.world.lists.iter().any(|list| list.zone == *zone));
+    let exim = Exim::start(Part::Front, trace, &lists, directory, dns).await?;
     anyhow::ensure!(
         exim.asks_us,
         "Exim asks this system's resolver, where the lists of the scenario are not: only root can give it another"

@@ -155,7 +155,7 @@ async fn start_behind(
         return Ok((store, mail, None));
     }
     let (system, _) = world.serve_system().await?;
-    let exim = Exim::start(Part::Backend, trace, directory, system).await?;
+    let exim = Exim::start(Part::Backend, trace, &[], directory, system).await?;
     if !exim.asks_us {
         let note = "Exim behind the gate asks this system's resolver: port 53 of no loopback address was free";
         notes.push(note.to_owned());
