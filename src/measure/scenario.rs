@@ -46,7 +46,7 @@ pub struct Scenario {
     /// Virtual time from the first errand to the last; an hour to a week.
     #[serde(with = "values::duration")]
     pub span: Duration,
-    /// Shares and traits (`effectiveness.md` §3.3): every class.
+    /// Shares and traits: every class.
     pub class: BTreeMap<Class, Row>,
     /// What they send, how often, and how they try again: every class.
     pub habits: BTreeMap<Class, Habits>,

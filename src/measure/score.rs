@@ -1,4 +1,4 @@
-//! The score: what became of the traffic of a trace that was played (`effectiveness.md` §4.2). Data only; whoever shows it
+//! The score: what became of the traffic of a trace that was played (docs/measure.md, "The score"). Data only; whoever shows it
 //! chooses the words.
 //!
 //! Three units are counted: connections, transactions, recipients. Spam, hostile connections and legitimate mail are kept

@@ -97,7 +97,7 @@ pub struct Errand {
     pub id: u32,
     /// Who it is.
     pub class: Class,
-    /// The special case it stands for (`effectiveness.md` §3.6), if it was put in for that.
+    /// The special case it stands for, if it was put in for that.
     pub case: Option<Case>,
     /// What was drawn for it.
     pub traits: Traits,
@@ -255,7 +255,7 @@ pub enum Parting {
     Close,
 }
 
-/// What was drawn for an errand, as the columns of `effectiveness.md` §3.3: with these the sensitivity band is computed.
+/// What was drawn for an errand, as the columns of a scenario's table: with these the sensitivity band is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(
     clippy::struct_excessive_bools,
@@ -286,7 +286,7 @@ pub struct Traits {
 
 macro_rules! classes {
     ($($name:ident $label:ident $about:literal,)*) => {
-        /// The populations of `effectiveness.md` §3.2.
+        /// Who comes (docs/measure.md).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Class { $(#[doc = $about] $name,)* }
 
@@ -357,7 +357,7 @@ pub enum Label {
 
 macro_rules! cases {
     ($($name:ident $word:literal $about:literal,)*) => {
-        /// Legitimate traffic that breaks naive filters (`effectiveness.md` §3.6), each with its own line in the result.
+        /// Legitimate traffic that breaks naive filters (docs/measure.md, "Special cases"), each with its own line in the result.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Case { $(#[doc = $about] #[serde(rename = $word)] $name,)* }
 

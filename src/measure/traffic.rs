@@ -1,4 +1,4 @@
-//! Made traffic: from a scenario and a seed to a trace (`effectiveness.md` §3).
+//! Made traffic: from a scenario and a seed to a trace (docs/measure.md, "The model").
 //!
 //! The class is drawn first, then each trait on its own inside the class, except where the scenario couples them. The
 //! generator knows behaviour and the DNS around it, no filter: what is stopped must follow from what the clients do. The

@@ -17,7 +17,7 @@ const ENOUGH: u64 = 100;
 /// Digits behind the point of a percentage.
 const DIGITS: f64 = 1e4;
 
-/// The classes that a kind of session stands for, as scenarios name them (effectiveness.md §3.2).
+/// The classes that a kind of session stands for, as scenarios name them (docs/measure.md, "Who comes").
 const KINDS: [(Sort, &[&str], &str); 6] = [
     (
         Sort::Guesser,

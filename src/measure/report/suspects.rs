@@ -14,7 +14,7 @@ use crate::measure::tally::look::Looked;
 const LISTED: usize = 20;
 /// Clients and recipients that are watched at a time; later ones are not, and that is said.
 const WATCHED: usize = 300_000;
-/// Coming again more often than this, over longer than this, is what a mail server does (effectiveness.md §4.4).
+/// Coming again more often than this, over longer than this, is what a mail server does.
 const OFTEN: u32 = 5;
 const LONG: u64 = 4 * 3600 * 1000;
 

@@ -1,4 +1,4 @@
-//! The table of classes: shares and traits (`effectiveness.md` §3.3), whose they are, and how far they might be off.
+//! The table of classes: shares and traits, whose they are, and how far they might be off.
 
 use serde::{Deserialize, Serialize};
 

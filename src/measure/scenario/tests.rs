@@ -30,7 +30,7 @@ fn what_is_built_in_is_read() {
     }
 }
 
-/// The "Model" row of `effectiveness.md` §3.4, computed from the tables: group, trait, the last digit
+/// The means that docs/measure.md gives, computed from the tables: group, trait, the last digit
 /// printed, percent in 2008, 2016 and 2026.
 #[test]
 fn the_tables_give_the_model() {

@@ -13,7 +13,7 @@ fn near(found: f64, expected: f64, within: f64) {
 
 #[test]
 fn wilson_is_the_table_of_false_positives() {
-    // Percent: effectiveness.md §4.3.
+    // Percent.
     for (part, whole, low, high, digits) in [
         (0, 1_000, 0.0, 0.38, 0.005),
         (0, 3_000, 0.0, 0.13, 0.005),

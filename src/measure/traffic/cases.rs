@@ -1,4 +1,4 @@
-//! The special cases (`effectiveness.md` §3.6): legitimate traffic that breaks naive filters, each a known number of times
+//! The special cases: legitimate traffic that breaks naive filters, each a known number of times
 //! on top of what is drawn.
 //!
 //! Those of one case differ. Where a case is about coming back, every other one forwards somebody's mail, so that SPF fails:

@@ -1,4 +1,4 @@
-//! How clients speak: the dialect of the software, whether it waits, whether it says goodbye (`effectiveness.md` §2).
+//! How clients speak: the dialect of the software, whether it waits, whether it says goodbye.
 
 use std::time::Duration;
 

@@ -1,11 +1,11 @@
-//! The traits of hosts and connections, with the couplings of `effectiveness.md` §3.5.
+//! The traits of hosts and connections, with their couplings (docs/measure.md, "Who comes").
 
 use super::draw::Draw;
 use super::{Kind, Maker};
 use crate::measure::trace::{Class, Traits};
 
 impl Maker<'_> {
-    /// The traits of so many hosts (or connections) of a class, with the couplings of `effectiveness.md` §3.5; those of
+    /// The traits of so many hosts (or connections) of a class, with their couplings; those of
     /// the envelope are drawn with it.
     pub(super) fn traits(&self, kind: Kind<'_>, count: usize, draw: &mut Draw) -> Vec<Traits> {
         let row = kind.row;
