@@ -12,6 +12,7 @@ mod generate;
 mod history;
 mod lists;
 mod log;
+mod name_server;
 mod output;
 mod progress;
 mod replay;
