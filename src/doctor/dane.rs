@@ -184,12 +184,7 @@ mod tests {
     }
 
     fn record(usage: CertUsage, selector: Selector, matching: Matching, data: Vec<u8>) -> TLSA {
-        TLSA {
-            cert_usage: usage,
-            selector,
-            matching,
-            cert_data: data,
-        }
+        TLSA::new(usage, selector, matching, data)
     }
 
     #[test]

@@ -196,6 +196,19 @@ async fn in_time(kind: &Kind, subject: &Subject) -> Vec<Finding> {
     })
 }
 
+impl Report {
+    /// How many probes have which outcome, the gravest first, for people.
+    #[must_use]
+    pub fn counted(&self) -> String {
+        let outcomes = Outcome::ALL.into_iter().rev().filter_map(|outcome| {
+            let probes = self.probes.iter();
+            let count = probes.filter(|probed| probed.outcome == outcome).count();
+            (count > 0).then(|| format!("{count} {}", outcome.label()))
+        });
+        outcomes.collect::<Vec<_>>().join(", ")
+    }
+}
+
 impl Probed {
     /// The gravest first; `None` where nothing was looked at.
     fn of(kind: &Kind, mut findings: Vec<Finding>) -> Option<Self> {

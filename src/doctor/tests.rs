@@ -70,14 +70,10 @@ fn a_machine_is_looked_at_where_the_domain_is_our_own() {
 fn the_gravest_finding_is_the_outcome_and_comes_first() {
     let finding = |outcome| Finding::new(outcome, "d.example", "seen", "", "");
     let kind = ALL.first().unwrap();
-    let findings = vec![
-        finding(Outcome::Good),
-        finding(Outcome::Fault),
-        finding(Outcome::CouldNotTell),
-    ];
-    let probed = Probed::of(kind, findings).unwrap();
-    assert_eq!(probed.outcome, Outcome::Fault);
     use Outcome::{CouldNotTell, Fault, Good};
+    let findings = vec![finding(Good), finding(Fault), finding(CouldNotTell)];
+    let probed = Probed::of(kind, findings).unwrap();
+    assert_eq!(probed.outcome, Fault);
     assert_eq!(outcomes(&probed.findings), [Fault, CouldNotTell, Good]);
     assert_eq!(Probed::of(kind, Vec::new()), None);
 }

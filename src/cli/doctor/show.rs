@@ -28,22 +28,17 @@ pub(super) fn reports(
         if index > 0 {
             writeln!(out)?;
         }
-        writeln!(out, "{}: {}\n", paint.bold(&report.domain), counted(report))?;
+        writeln!(
+            out,
+            "{}: {}\n",
+            paint.bold(&report.domain),
+            report.counted()
+        )?;
         for probed in &report.probes {
             show(out, probed, all, paint)?;
         }
     }
     out.flush()
-}
-
-/// How many probes have which outcome, the gravest first.
-fn counted(report: &Report) -> String {
-    let outcomes = Outcome::ALL.into_iter().rev().filter_map(|outcome| {
-        let probes = report.probes.iter();
-        let count = probes.filter(|probed| probed.outcome == outcome).count();
-        (count > 0).then(|| format!("{count} {}", outcome.label()))
-    });
-    outcomes.collect::<Vec<_>>().join(", ")
 }
 
 fn show(out: &mut dyn Write, probed: &Probed, all: bool, paint: Paint) -> io::Result<()> {
