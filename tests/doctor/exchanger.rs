@@ -144,7 +144,6 @@ domainlist taken_domains = {domains}
 acl_smtp_rcpt = check_rcpt
 acl_smtp_data = accept
 message_size_limit = 50M
-smtp_banner = ${{primary_hostname}} ESMTP
 deliver_drop_privilege = true
 host_lookup =
 dns_retrans = 1s

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::domains::HEALTHY;
+use crate::domains::{HEALTHY, MX1, MX2};
 use crate::healthy::Healthy;
+use crate::servers;
 use crate::support::{process, wait};
 use crate::world::World;
 
@@ -66,10 +67,10 @@ fn outcomes_stand_in_status_metrics_and_log() {
         "{shown}"
     );
 
-    // A section that has changed begins a new round; the domain's record has gone meanwhile.
-    world.dns.change(|zone| zone.remove(HEALTHY));
+    // A section that has changed begins a new round; a backup has gone meanwhile.
+    world.way(MX2, 25, servers::refusing());
     world.doctor(&format!(
-        "domains = [\"{HEALTHY}\"]\nselectors = [\"s1\"]\nwithout = [\"ident\"]\ntimeout = \"5s\""
+        "domains = [\"{HEALTHY}\"]\noutgoing = [\"{MX1}\"]\nwithout = [\"ident\"]\ntimeout = \"5s\""
     ));
     world.save();
     server.signal("HUP");
@@ -78,7 +79,9 @@ fn outcomes_stand_in_status_metrics_and_log() {
         let mut lines = log
             .lines()
             .filter(|line| line.contains("doctor: an outcome has changed"));
-        lines.find(|line| line.contains("mx")).map(str::to_owned)
+        lines
+            .find(|line| line.contains("probe=greeting"))
+            .map(str::to_owned)
     });
     let line = changed.unwrap_or_else(|| panic!("no line:\n{}", server.output()));
     assert!(
@@ -87,7 +90,7 @@ fn outcomes_stand_in_status_metrics_and_log() {
     );
     let known = wait::until(|| {
         let metrics = get(admin, "/metrics")?;
-        let line = format!("gatepost_doctor_outcome{{probe=\"mx\",domain=\"{HEALTHY}\"}} 4");
+        let line = format!("gatepost_doctor_outcome{{probe=\"greeting\",domain=\"{HEALTHY}\"}} 4");
         metrics.contains(&line).then_some(metrics)
     });
     let metrics = known.unwrap();

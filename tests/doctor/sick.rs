@@ -1,5 +1,7 @@
 //! A domain with one fault or more of each kind: every one is found, and nothing else.
 
+use std::path::Path;
+
 use gatepost::cli::demo::dns::Zone;
 
 use crate::domains::{self, FORGETFUL, LISTED, MESS, NS1, OPEN, PRIVATE, SICK, SICK_NS2, SICK_WEB};
@@ -198,6 +200,20 @@ fn every_planted_fault_is_found_and_nothing_else() {
     world.doctor(&format!(
         "domains = [\"{SICK}\"]\noutgoing = [\"{LISTED}\"]\nselectors = [\"s1\"]\ntimeout = \"2s\""
     ));
+
+    // What people read is kept, for the README: target/tmp/sick.txt.
+    let shown = world.run(&["doctor", SICK]);
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sick.txt");
+    std::fs::write(kept, &shown.transcript).unwrap();
+    assert_eq!(shown.code, Some(1), "a fault is an exit code");
+    let lines: Vec<&str> = shown.transcript.lines().collect();
+    assert_eq!(lines.first(), Some(&"sick.example: 19 fault, 4 warning"));
+    for part in [
+        "why RFC 2181 §10.3",
+        "do  name the host that the alias leads to",
+    ] {
+        assert!(shown.transcript.contains(part), "{}", shown.transcript);
+    }
 
     let (code, told) = world.examine(&[]);
     assert_eq!(code, Some(1), "a fault is an exit code");
