@@ -48,7 +48,7 @@ enum Command {
     Report(report::Arguments),
     /// Judge recorded sessions again, under another policy or under the same
     Replay(replay::Arguments),
-    /// Say whether the mail of a domain is in good health: its DNS, its mail exchangers, its policies, its backend
+    /// Say whether the mail of a domain is in good health: DNS, mail exchangers, policies, backend
     Doctor(doctor::Arguments),
     /// Show how the running gatepost is doing
     Status(status::Arguments),

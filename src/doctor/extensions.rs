@@ -24,7 +24,7 @@ const SMALL: &str = "RFC 1870 §4: messages with attachments are refused";
 const PIPECONNECT: &str = "senders that remember it speak before the greeting; then early talkers, most of them bots, cannot be told from them";
 
 async fn look(subject: &Subject) -> Vec<Finding> {
-    let calls = subject.calls().await;
+    let calls = subject.heard().await;
     calls
         .iter()
         .flat_map(|(host, call)| judge(&call.place(&host.name), call))

@@ -203,7 +203,11 @@ impl Report {
         let outcomes = Outcome::ALL.into_iter().rev().filter_map(|outcome| {
             let probes = self.probes.iter();
             let count = probes.filter(|probed| probed.outcome == outcome).count();
-            (count > 0).then(|| format!("{count} {}", outcome.label()))
+            let plural = match outcome {
+                Outcome::Notice | Outcome::Warning | Outcome::Fault if count > 1 => "s",
+                _ => "",
+            };
+            (count > 0).then(|| format!("{count} {}{plural}", outcome.label()))
         });
         outcomes.collect::<Vec<_>>().join(", ")
     }

@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use hickory_resolver::proto::op::{Message, ResponseCode};
-use hickory_resolver::proto::rr::{RData, RecordType};
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
 
 use crate::doctor::finding::{Finding, Outcome};
 use crate::doctor::world::World;
@@ -94,8 +94,14 @@ async fn zone_of(world: &World, domain: &str) -> Option<String> {
     let message = world.resolve(domain, RecordType::SOA).await.ok()?;
     let records = message.answers.iter().chain(&message.authorities);
     let soa = records.filter(|record| record.record_type() == RecordType::SOA);
-    let owner = soa.map(|record| record.name.to_ascii()).next()?;
-    Some(owner.trim_end_matches('.').to_ascii_lowercase())
+    let mut owners = soa.map(|record| plain(&record.name));
+    owners.next()
+}
+
+/// A name in lower case, without the final dot.
+fn plain(name: &Name) -> String {
+    let name = name.to_ascii();
+    name.trim_end_matches('.').to_ascii_lowercase()
 }
 
 async fn servers_of(world: &World, zone: &str) -> Vec<String> {
@@ -106,10 +112,9 @@ async fn servers_of(world: &World, zone: &str) -> Vec<String> {
         .answers
         .iter()
         .filter_map(|record| match &record.data {
-            RData::NS(name) => Some(name.0.to_ascii()),
+            RData::NS(name) => Some(plain(&name.0)),
             _ => None,
         });
-    let names = names.map(|name| name.trim_end_matches('.').to_ascii_lowercase());
     let names: BTreeSet<String> = names.collect();
     names.into_iter().take(MOST).collect()
 }
@@ -124,7 +129,7 @@ async fn hear(world: &World, server: IpAddr, zone: &str, domain: &str) -> Result
 
 fn read(soa: &Message, mx: &Message) -> Said {
     let exchangers = mx.answers.iter().filter_map(|record| match &record.data {
-        RData::MX(mx) => Some((mx.preference, mx.exchange.to_ascii().to_ascii_lowercase())),
+        RData::MX(mx) => Some((mx.preference, plain(&mx.exchange))),
         _ => None,
     });
     Said {
@@ -263,7 +268,7 @@ mod tests {
         Said {
             authoritative: true,
             serial: Some(7),
-            mx: BTreeSet::from([(10, "a.example.".to_owned())]),
+            mx: BTreeSet::from([(10, "a.example".to_owned())]),
             ttl: Some(3600),
         }
     }
@@ -293,7 +298,7 @@ mod tests {
             ..said()
         };
         let other = Said {
-            mx: BTreeSet::from([(10, "b.example.".to_owned())]),
+            mx: BTreeSet::from([(10, "b.example".to_owned())]),
             ..said()
         };
         for (second, outcome, told) in [

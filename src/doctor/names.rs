@@ -39,7 +39,7 @@ struct Called<'c> {
 }
 
 async fn look(subject: &Subject) -> Vec<Finding> {
-    let calls = subject.calls().await;
+    let calls = subject.heard().await;
     let called = calls
         .into_iter()
         .map(|(host, call)| called(&subject.world, host, call));

@@ -148,9 +148,10 @@ impl Inspector {
 }
 
 fn why_not(error: &rustls::Error) -> String {
-    use rustls::CertificateError::{Other, UnknownIssuer};
+    use rustls::CertificateError::{BadSignature, Other, UnknownIssuer};
     match error {
-        rustls::Error::InvalidCertificate(UnknownIssuer) => {
+        // One that claims a name of the roots is signed with another key.
+        rustls::Error::InvalidCertificate(UnknownIssuer | BadSignature) => {
             "nobody who is trusted vouches for it".to_owned()
         }
         rustls::Error::InvalidCertificate(Other(other))

@@ -89,7 +89,7 @@ fn a_healthy_domain_is_all_good() {
     assert_eq!(lines.first(), Some(&"healthy.example: 23 good"));
     assert!(
         lines.iter().any(|line| line.starts_with(
-            "  good          mx              mx1.healthy.example: MX 10: 203.0.113.10"
+            "  good            mx              mx1.healthy.example: MX 10: 203.0.113.10"
         )),
         "{}",
         shown.transcript

@@ -40,9 +40,7 @@ fn outcomes_stand_in_status_metrics_and_log() {
     let server = process::Server::start(&mut world.command(&["run"]));
     let first = wait::until_within(ROUND, || {
         let status = status(world);
-        status["doctor"][0]["report"]["probes"]
-            .as_array()
-            .map(Vec::clone)
+        status["doctor"][0]["report"]["probes"].as_array().cloned()
     });
     let first = first.unwrap_or_else(|| panic!("no report:\n{}", server.output()));
     let bad: Vec<_> = first

@@ -6,7 +6,7 @@ use crate::cli::output::Paint;
 use crate::doctor::{Finding, Outcome, Probed, Report};
 
 /// Where the text behind outcome and probe begins.
-const INDENT: usize = 32;
+const INDENT: usize = 34;
 /// The width that long texts are broken at.
 const WIDTH: usize = 110;
 
@@ -79,7 +79,7 @@ fn head(
     more: &str,
     paint: Paint,
 ) -> io::Result<()> {
-    let outcome = format!("{:<14}", finding.outcome.label());
+    let outcome = format!("{:<16}", finding.outcome.label());
     let outcome = match finding.outcome {
         Outcome::Good => paint.good(&outcome),
         Outcome::Fault | Outcome::Warning => paint.bad(&outcome),
