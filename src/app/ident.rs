@@ -71,7 +71,7 @@ async fn converse(mut stream: TcpStream) -> std::io::Result<()> {
     stream.shutdown().await
 }
 
-/// What is answered to a line; nothing to what is no question (RFC 1413 §3, §6).
+/// What is answered to a line; nothing to what is no question (RFC 1413 §4).
 fn answer(line: &[u8]) -> Option<String> {
     let line = line.split(|octet| matches!(octet, b'\r' | b'\n')).next()?;
     let (here, there) = str::from_utf8(line).ok()?.split_once(',')?;

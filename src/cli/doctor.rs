@@ -78,13 +78,15 @@ pub(in crate::cli) struct Arguments {
 /// The probes, as they stand in the manual.
 fn probes() -> String {
     let one = |kind: &crate::doctor::Kind| {
+        let text = format!("{} ({}).", kind.summary, kind.standard);
         format!(
-            "  {:<14} {}.\n  {:<14} {}",
-            kind.name, kind.summary, "", kind.standard
+            "  {}\n      {}",
+            kind.name,
+            show::wrapped(&text, 78).join("\n      ")
         )
     };
     let all: Vec<String> = ALL.iter().map(one).collect();
-    format!("Probes:\n\n{}", all.join("\n\n"))
+    format!("Probes:\n{}", all.join("\n"))
 }
 
 fn known(name: &str) -> Result<String, String> {
@@ -173,7 +175,7 @@ impl<'p> Plan<'p> {
             snapshot,
             domains: domains.collect(),
             arguments,
-            parcel: parcel(arguments, snapshot)?,
+            parcel: parcel(arguments, is_ours && snapshot.config.journal.enabled)?,
         })
     }
 
@@ -259,13 +261,12 @@ fn ascii(name: &str) -> anyhow::Result<String> {
     })
 }
 
-/// What `--send` sends.
-fn parcel(arguments: &Arguments, snapshot: &Snapshot) -> anyhow::Result<Option<Parcel>> {
+/// What `--send` sends; `recorded`: whether there are records of who has come to this gatepost.
+fn parcel(arguments: &Arguments, recorded: bool) -> anyhow::Result<Option<Parcel>> {
     let Some(recipient) = &arguments.send else {
         return Ok(None);
     };
-    let journal = &snapshot.config.journal;
-    if arguments.maildir.is_none() && !(journal.enabled && journal.directory.is_dir()) {
+    if arguments.maildir.is_none() && !recorded {
         let usage = "--send: nobody could see the message arrive; name a Maildir with --maildir, or the \
                      configuration of the gatepost that it comes to";
         return Err(Usage(usage.to_owned()).into());

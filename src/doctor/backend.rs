@@ -11,13 +11,13 @@ use crate::doctor::{Kind, Of, Subject, text};
 pub(in crate::doctor) const KIND: Kind = Kind {
     name: "backend",
     summary: "each server behind gatepost sees the client's address and refuses to relay for strangers (nothing is sent)",
-    standard: "RFC 5321 §7.1, PROXY protocol §2",
+    standard: "RFC 2505 §2.1, PROXY protocol §2",
     of: Of::Machine,
     look: |subject| look(subject).boxed(),
 };
 
 const OPEN: &str =
-    "RFC 5321 §7.1: whoever gets past gatepost could send mail to anybody through it";
+    "RFC 2505 §2.1: whoever gets past gatepost could send mail to anybody through it";
 const MISTAKES: &str =
     "PROXY protocol §2: its own checks, logs and relay rights then hold for a wrong address";
 

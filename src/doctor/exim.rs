@@ -14,7 +14,7 @@ use crate::doctor::{Kind, Of, Subject, text};
 pub(in crate::doctor) const KIND: Kind = Kind {
     name: "exim",
     summary: "Exim's settings: room for gatepost's connections, no PIPECONNECT, no named host list that is asked before the PROXY header",
-    standard: "Exim specification §14 (smtp_accept_max), §10.7 (named lists), PROXY protocol §2",
+    standard: "Exim specification §14 (smtp_accept_max), §10.7 (caching of named lists), PROXY protocol §2",
     of: Of::Machine,
     look: |subject| look(subject).boxed(),
 };

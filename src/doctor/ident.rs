@@ -19,7 +19,7 @@ use crate::doctor::{Kind, Of, Subject, text};
 pub(in crate::doctor) const KIND: Kind = Kind {
     name: "ident",
     summary: "port 113 of MX and outgoing addresses answers or refuses at once, rather than dropping the question",
-    standard: "RFC 1413 §3, RFC 1122 §4.2.3.9",
+    standard: "RFC 1413 §4, RFC 9293 §3.5.2",
     of: Of::Domain,
     look: |subject| look(subject).boxed(),
 };
@@ -28,10 +28,11 @@ pub(in crate::doctor) const KIND: Kind = Kind {
 const PATIENCE: Duration = Duration::from_secs(5);
 /// An answer that takes longer is one that is waited for.
 const AT_ONCE: Duration = Duration::from_secs(2);
-/// Octets of an answer (RFC 1413 §6 has lines of at most 1000).
+/// Octets of an answer (RFC 1413 §5 has lines of at most 1000).
 const ANSWER: usize = 1000;
 
-const WHY: &str = "RFC 1122 §4.2.3.9: servers that ask (RFC 1413) wait for a time-out with each message from here";
+const WHY: &str =
+    "RFC 9293 §3.5.2: servers that ask (RFC 1413) wait for a time-out with each message from here";
 const ADVICE: &str = "have the firewall refuse port 113 with a reset instead of dropping it, or let gatepost answer ([ident])";
 
 /// What has become of a question.

@@ -50,6 +50,8 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
+use crate::facts::DnsAnswer;
+
 pub use finding::{Finding, Outcome};
 pub use send::Parcel;
 pub use subject::Subject;
@@ -170,7 +172,11 @@ pub async fn examine(
         let subject = &subject;
         async move { (index, kind, in_time(kind, subject).await) }
     };
-    let mut under_way: FuturesUnordered<_> = chosen.probes().enumerate().map(probe).collect();
+    // Of a domain that does not exist there is one thing to say.
+    let exists = subject.mx != DnsAnswer::NoName;
+    let made = |(_, kind): &(usize, &Kind)| exists || kind.name == mx::KIND.name;
+    let probes = chosen.probes().enumerate().filter(made);
+    let mut under_way: FuturesUnordered<_> = probes.map(probe).collect();
     let mut probes = Vec::new();
     while let Some((index, kind, findings)) = under_way.next().await {
         done(kind.name);

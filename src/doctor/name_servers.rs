@@ -15,7 +15,6 @@ use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use crate::doctor::finding::{Finding, Outcome};
 use crate::doctor::world::World;
 use crate::doctor::{Kind, Of, Subject, text};
-use crate::facts::DnsAnswer;
 use crate::gather::direct::Unanswered;
 
 pub(in crate::doctor) const KIND: Kind = Kind {
@@ -60,10 +59,6 @@ struct Said {
 
 async fn look(subject: &Subject) -> Vec<Finding> {
     let (world, domain) = (&*subject.world, &*subject.domain);
-    // A domain that does not exist has no servers; that is told by `mx`.
-    if subject.mx == DnsAnswer::NoName {
-        return Vec::new();
-    }
     let Some(zone) = zone_of(world, domain).await else {
         let seen = "no answer about its zone (SOA)";
         let advice = "see whether the domain's name servers and this machine's resolver answer";

@@ -10,12 +10,12 @@ use crate::smtp::reply::{Reply, ReplyClass};
 pub(in crate::doctor) const KIND: Kind = Kind {
     name: "relay",
     summary: "a recipient in a foreign domain is refused, whoever the sender claims to be (nothing is sent)",
-    standard: "RFC 5321 §7.1 and §3.6.1, RFC 2505 §2.1",
+    standard: "RFC 5321 §3.6.2, RFC 2505 §2.1",
     of: Of::Domain,
     look: |subject| look(subject).boxed(),
 };
 
-const WHY: &str = "RFC 5321 §3.6.1, RFC 2505 §2.1: spammers find a server that carries mail for anybody within hours, and lists soon after";
+const WHY: &str = "RFC 5321 §3.6.2, RFC 2505 §2.1: spammers find a server that carries mail for anybody within hours, and lists soon after";
 
 async fn look(subject: &Subject) -> Vec<Finding> {
     let calls = subject.heard().await;

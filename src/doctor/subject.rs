@@ -70,6 +70,11 @@ impl Subject {
         }
     }
 
+    /// Whether it says that it takes no mail (null MX, RFC 7505).
+    pub(in crate::doctor) fn takes_no_mail(&self) -> bool {
+        matches!(self.mx, DnsAnswer::Found(_)) && self.hosts.is_empty()
+    }
+
     /// The most preferred exchangers.
     pub(in crate::doctor) fn primaries(&self) -> impl Iterator<Item = &Host> {
         let best = self.hosts.iter().map(|host| host.preference).min();

@@ -19,6 +19,9 @@ const NONE: &str =
 const BROKEN: &str = "RFC 8460 §3: a broken record is as none";
 
 async fn look(subject: &Subject) -> Vec<Finding> {
+    if subject.takes_no_mail() {
+        return Vec::new();
+    }
     let name = format!("_smtp._tls.{}", subject.domain);
     let answer = subject.world.dns(&name, RecordType::Txt).await;
     vec![judge(&subject.domain, &answer)]

@@ -20,6 +20,7 @@ mod domains;
 mod exchanger;
 mod healthy;
 mod ident;
+mod odd;
 mod send;
 mod servers;
 mod service;

@@ -88,7 +88,7 @@ pub(crate) fn web(pair: &Pair, body: &str) -> SocketAddr {
     })
 }
 
-/// An SMTP server called `name` that takes everything for `domain`, in any order, and offers no TLS.
+/// An SMTP server called `name` that takes everything for `domain`, in any order, and offers TLS that it does not have.
 pub(crate) fn disorderly(name: &'static str, domain: &'static str) -> SocketAddr {
     serve(move |mut stream| {
         let lines = BufReader::new(stream.try_clone()?).lines();
@@ -96,7 +96,15 @@ pub(crate) fn disorderly(name: &'static str, domain: &'static str) -> SocketAddr
         for line in lines {
             let line = line?;
             let answer = match line.split([' ', ':']).next().unwrap_or_default() {
-                "EHLO" => format!("250-{name}\r\n250-8BITMIME\r\n250 SIZE 52428800\r\n"),
+                "EHLO" => {
+                    format!("250-{name}\r\n250-8BITMIME\r\n250-STARTTLS\r\n250 SIZE 52428800\r\n")
+                }
+                "STARTTLS" => {
+                    stream.write_all(b"220 2.0.0 go ahead\r\n")?;
+                    stream.read_exact(&mut [0; 5])?;
+                    stream.write_all(b"what is this?\r\n")?;
+                    break;
+                }
                 "RCPT" if !line.contains(domain) => "550 5.7.1 no\r\n".to_owned(),
                 "QUIT" => {
                     stream.write_all(b"221 2.0.0 bye\r\n")?;

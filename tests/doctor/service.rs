@@ -33,9 +33,11 @@ fn get(address: SocketAddr, path: &str) -> Option<String> {
 fn outcomes_stand_in_status_metrics_and_log() {
     let mut healthy = Healthy::start();
     let admin = SocketAddr::from(([127, 0, 0, 1], process::free_tcp_port()));
+    let ident = SocketAddr::from(([127, 0, 0, 1], process::free_tcp_port()));
     let world = &mut healthy.world;
+    world.way(MX1, 113, ident);
     world.more(&format!(
-        "[admin]\naddress = [\"{admin}\"]\n[log]\nformat = \"text\""
+        "[ident]\naddress = [\"{ident}\"]\n[admin]\naddress = [\"{admin}\"]\n[log]\nformat = \"text\""
     ));
     let server = process::Server::start(&mut world.command(&["run"]));
     let first = wait::until_within(ROUND, || {
@@ -49,6 +51,12 @@ fn outcomes_stand_in_status_metrics_and_log() {
         .collect();
     assert!(bad.is_empty(), "{bad:#?}");
     assert_eq!(first.len(), gatepost::doctor::ALL.len());
+    let of_ident = first
+        .iter()
+        .find(|probed| probed["probe"] == "ident")
+        .unwrap();
+    let seen = &of_ident["findings"][0]["seen"];
+    assert_eq!(seen, "port 113 answers: 25, 25 : ERROR : HIDDEN-USER");
     assert!(
         !server.output().contains("an outcome has changed"),
         "{}",

@@ -31,6 +31,8 @@ pub(crate) struct World {
     reach: BTreeMap<String, SocketAddr>,
     /// Behind gatepost.
     backend: Exim,
+    listener: String,
+    server: Option<SocketAddr>,
     doctor: String,
     more: String,
 }
@@ -51,6 +53,8 @@ impl World {
             runtime,
             reach: BTreeMap::new(),
             backend: Exim::start_with(backend),
+            listener: "127.0.0.1:0".to_owned(),
+            server: None,
             doctor: String::new(),
             more: String::new(),
         }
@@ -64,6 +68,12 @@ impl World {
     /// From now on connections to an address and port are made to another.
     pub(crate) fn way(&mut self, to: &str, port: u16, by: SocketAddr) {
         self.reach.insert(format!("{to}:{port}"), by);
+    }
+
+    /// gatepost listens here, before a mail server that is told of no client.
+    pub(crate) fn stand_before(&mut self, server: SocketAddr, address: SocketAddr) {
+        self.listener = address.to_string();
+        self.server = Some(server);
     }
 
     /// What stands under [doctor] beside the ways.
@@ -105,21 +115,28 @@ impl World {
     /// Writes the configuration.
     pub(crate) fn save(&self) -> PathBuf {
         let Self {
+            listener,
+            server,
             doctor,
             more,
             backend,
             ..
         } = self;
+        let (backend_address, announced) = match server {
+            Some(server) => (*server, "none"),
+            None => (backend.address(), "proxy-v2"),
+        };
         let reach = self.reach.iter().map(|(to, by)| format!("\"{to}={by}\""));
         let reach: Vec<String> = reach.collect();
         let text = format!(
             r#"hostname = "probe.tester.example"
 user = "root"
 [listen.mx]
-address = "127.0.0.1:0"
+address = "{listener}"
 backend = "exim"
 [backend.exim]
-address = "{backend}"
+address = "{backend_address}"
+client_address = "{announced}"
 source_address = "127.0.0.2"
 [resolver]
 servers = ["{dns}"]
@@ -137,7 +154,6 @@ directory = "{state}/state"
 directory = "{state}/journal"
 {more}
 "#,
-            backend = backend.address(),
             dns = self.dns.address(),
             reach = reach.join(", "),
             ca = self.authority.file().display(),

@@ -98,7 +98,7 @@ fn head(
 }
 
 /// Lines of whole words, each of at most `width` characters where words are no longer.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let Some(line) = lines.last_mut() else { break };
