@@ -139,16 +139,25 @@ pub(in crate::config) fn check(doctor: &Doctor, report: &mut Report<'_>) {
             report.complain(&at(part), found, format!("write at most {MOST}"));
         }
     }
-    let names = doctor.domains.iter().map(|name| ("domains", name));
-    let names = names.chain(doctor.selectors.iter().map(|name| ("selectors", name)));
-    for (part, name) in names {
-        if Domain::parse(name, false).is_none() {
-            let found = crate::config::found::quoted(name);
-            let example = match part {
-                "domains" => "write one in ASCII, such as \"example.com\"",
-                _ => "write one such as \"mail2026\"",
-            };
-            report.complain(&at(part), format!("{found} is no name"), example);
+    let lists = [
+        (
+            "domains",
+            &doctor.domains,
+            "write one in ASCII, such as \"example.com\"",
+        ),
+        (
+            "selectors",
+            &doctor.selectors,
+            "write one such as \"mail2026\"",
+        ),
+    ];
+    for (part, names, example) in lists {
+        for (index, name) in names.iter().enumerate() {
+            if Domain::parse(name, false).is_none() {
+                let at = key(&["doctor", part, &index.to_string()]);
+                let found = crate::config::found::quoted(name);
+                report.complain(&at, format!("{found} is no name of the DNS"), example);
+            }
         }
     }
     if !doctor.every.is_zero() {
