@@ -7,11 +7,10 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
-use tokio::time::timeout;
 
 use crate::app::{clock, tasks};
 use crate::doctor::{Hands, Seen, Tested};
@@ -21,9 +20,13 @@ use crate::session::{Relaying, self_test};
 
 /// The longest that Exim may take to tell its settings.
 const EXIM: Duration = Duration::from_secs(10);
+/// Between two looks whether it has ended.
+const PAUSE: Duration = Duration::from_millis(10);
 /// Octets of a message in which its token is looked for.
 const HEAD: u64 = 64 * 1024;
-/// Files of a Maildir that are opened at most in one look.
+/// Files of a Maildir that are listed at most in one look.
+const LISTED: usize = 100_000;
+/// Fresh files that are opened at most in one look.
 const FILES: usize = 1000;
 /// How much of the journal is looked at in one look.
 const JOURNAL: Bounds = Bounds {
@@ -90,10 +93,8 @@ impl Hands for Errands {
         };
         async move {
             let asking = tasks::on_a_thread(move || settings(&program, &arguments, options));
-            Some(match timeout(EXIM, asking).await {
-                Ok(Some(told)) => told,
-                _ => Err("it does not tell its settings in time".to_owned()),
-            })
+            let panicked = || Err("defect: it could not be asked".to_owned());
+            Some(asking.await.unwrap_or_else(panicked))
         }
         .boxed()
     }
@@ -141,10 +142,21 @@ fn settings(program: &str, arguments: &[String], options: &[&str]) -> Result<Str
         .args(arguments)
         .arg("-bP")
         .args(options)
-        .stdin(Stdio::null());
-    let output = command
-        .output()
-        .map_err(|error| format!("{program}: {error}"))?;
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let told = |error: std::io::Error| format!("{program}: {error}");
+    let mut child = command.spawn().map_err(told)?;
+    let deadline = Instant::now() + EXIM;
+    // What it tells fits into the pipe.
+    while child.try_wait().map_err(told)?.is_none() {
+        if Instant::now() > deadline {
+            child.kill().and_then(|()| child.wait()).map_err(told)?;
+            return Err(format!("{program} -bP does not end"));
+        }
+        std::thread::sleep(PAUSE);
+    }
+    let output = child.wait_with_output().map_err(told)?;
     let said = |octets: &[u8]| String::from_utf8_lossy(octets).trim().to_owned();
     match output.status.success() {
         true => Ok(said(&output.stdout)),
@@ -164,16 +176,15 @@ fn in_maildir(maildir: &Path, token: &str, begun: SystemTime) -> Option<String> 
         let changed = fs::metadata(path).and_then(|about| about.modified());
         changed.is_ok_and(|changed| changed + COARSE >= begun)
     };
-    let fresh = files.map(|file| file.path()).filter(is_fresh).take(FILES);
+    let listed = files.map(|file| file.path()).take(LISTED);
+    let mut fresh = listed.filter(is_fresh).take(FILES);
     let holds = |path: &PathBuf| {
         let mut head = Vec::new();
         let file = fs::File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
         file.is_ok() && memchr::memmem::find(&head, token.as_bytes()).is_some()
     };
-    fresh
-        .into_iter()
-        .find(holds)
-        .map(|path| path.display().to_string())
+    let found = fresh.find(holds);
+    found.map(|path| path.display().to_string())
 }
 
 /// The session in which the message was delivered to the backend.
