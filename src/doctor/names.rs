@@ -5,18 +5,21 @@ use std::net::IpAddr;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 
+use crate::checks::address::is_public;
+use crate::checks::client_name::reverse_name;
 use crate::doctor::call::Call;
 use crate::doctor::finding::{Finding, Outcome};
 use crate::doctor::subject::Host;
 use crate::doctor::world::{Addresses, World};
 use crate::doctor::{Kind, Of, Subject, text};
+use crate::facts::{RecordData, RecordType};
 use crate::smtp::domain::Domain;
 use crate::smtp::reply::Reply;
 
 pub(in crate::doctor) const KIND: Kind = Kind {
     name: "names",
-    summary: "names in greeting and EHLO reply: one and the same, a full name, without underscore, that leads to the address",
-    standard: "RFC 5321 §4.2, §4.3.1 and §2.3.5, RFC 1123 §2.1",
+    summary: "names in greeting and EHLO reply: one and the same, a full name without underscore that leads to the address and is its reverse name",
+    standard: "RFC 5321 §4.2, §4.3.1 and §2.3.5, RFC 1123 §2.1, RFC 1912 §2.1",
     of: Of::Domain,
     look: |subject| look(subject).boxed(),
 };
@@ -24,6 +27,8 @@ pub(in crate::doctor) const KIND: Kind = Kind {
 const FULL: &str = "RFC 5321 §2.3.5, §4.3.1: the greeting begins with the server's full name, which is what it says in EHLO, too";
 const OWN: &str =
     "RFC 5321 §4.1.4: where it sends mail by this name, servers look whether the name leads to it";
+
+const REVERSE: &str = "RFC 1912 §2.1: where it sends mail by this name, some filters want it to be the reverse name, too";
 
 /// The names that a server gives itself.
 #[derive(Debug)]
@@ -35,6 +40,8 @@ struct Called<'c> {
     hello: Option<String>,
     /// The addresses of the name in the greeting.
     addresses: Addresses,
+    /// The reverse names of its address.
+    reverse: Vec<String>,
     why_not: String,
 }
 
@@ -58,7 +65,12 @@ async fn called<'c>(world: &World, host: &'c Host, call: &Call) -> Called<'c> {
         Some(name) => world.addresses(name).await,
         None => Addresses::default(),
     };
+    let reverse = match call.address.filter(|address| is_public(*address)) {
+        Some(address) => reverse_names(world, address).await,
+        None => Vec::new(),
+    };
     Called {
+        reverse,
         about: call.place(&host.name),
         host: &host.name,
         address: call.address,
@@ -71,6 +83,18 @@ async fn called<'c>(world: &World, host: &'c Host, call: &Call) -> Called<'c> {
         addresses,
         why_not: call.why_not(),
     }
+}
+
+async fn reverse_names(world: &World, address: IpAddr) -> Vec<String> {
+    let answer = world.dns(&reverse_name(address), RecordType::Ptr).await;
+    let names = answer
+        .records()
+        .iter()
+        .filter_map(|record| match &record.data {
+            RecordData::Ptr(name) => Some(name.to_string()),
+            _ => None,
+        });
+    names.collect()
 }
 
 fn first_word(reply: &Reply) -> Option<String> {
@@ -127,6 +151,13 @@ fn judge(called: &Called<'_>) -> Finding {
         let advice = "set the name that the MX record has, or give this one the address";
         return warning(seen, OWN, advice);
     }
+    let is_reverse = |reverse: &String| text::same_name(reverse, name);
+    if !called.reverse.is_empty() && !called.reverse.iter().any(is_reverse) {
+        let reverse = text::shown(&text::list(&called.reverse));
+        let seen = format!("it greets as {shown}; its reverse name is {reverse}");
+        let advice = "give the address the reverse name that the server has";
+        return Finding::new(Outcome::Notice, about, seen, REVERSE, advice);
+    }
     match text::same_name(name, called.host) {
         true => Finding::good(about, "it greets by the name that the MX record has"),
         false => Finding::good(about, format!("it greets as {shown}, which leads to it")),
@@ -148,6 +179,7 @@ mod tests {
                 found: addresses.iter().map(|one| one.parse().unwrap()).collect(),
                 ..Addresses::default()
             },
+            reverse: vec!["MX.d.example.".to_owned()],
             why_not: "refused".to_owned(),
         }
     }
@@ -161,7 +193,7 @@ mod tests {
                 Some("big.isp.example"),
                 "big.isp.example",
                 here,
-                Outcome::Good,
+                Outcome::Notice,
             ),
             (
                 Some("mx.d.example"),
