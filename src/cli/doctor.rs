@@ -285,9 +285,8 @@ fn parcel(arguments: &Arguments, recorded: bool) -> anyhow::Result<Option<Parcel
 /// A line on a terminal; nothing elsewhere.
 fn progress(probes: usize) -> ProgressBar {
     let progress = ProgressBar::new(probes as u64);
-    let style = ProgressStyle::with_template(
-        "{prefix} {bar:30} {pos}/{len} probes, {elapsed}; last: {msg}",
-    );
+    let style =
+        ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} probes, {elapsed} {msg}");
     if let Ok(style) = style {
         progress.set_style(style);
     }

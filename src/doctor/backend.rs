@@ -28,8 +28,8 @@ async fn look(subject: &Subject) -> Vec<Finding> {
 
 fn judge(tested: &Tested) -> Finding {
     let about = format!("{} [{}]", tested.backend, tested.server);
-    let seen = match &tested.outcome {
-        Ok(seen) => seen,
+    let shown = match &tested.outcome {
+        Ok(shown) => shown,
         Err(why) => {
             let advice = "gatepost check-config --connect says more";
             let why = format!("it {}", text::shown(why));
@@ -42,18 +42,18 @@ fn judge(tested: &Tested) -> Finding {
             );
         }
     };
-    if seen.relays == Some(true) {
+    if shown.relays == Some(true) {
         let said = "it would relay for strangers";
         let advice = "let it refuse foreign domains to clients that it does not know (config/exim4/README.md)";
         return Finding::new(Outcome::Fault, about, said, OPEN, advice);
     }
-    if let Some(address) = seen.mistakes {
+    if let Some(address) = shown.mistakes {
         let said = format!("it takes every client for {address}");
         let advice =
             "let it believe what client_address says, from source_address (Exim: hosts_proxy)";
         return Finding::new(Outcome::Fault, about, said, MISTAKES, advice);
     }
-    match seen.relays {
+    match shown.relays {
         Some(_) => Finding::good(
             about,
             "it knows clients by their addresses and refuses to relay for strangers",
@@ -68,7 +68,7 @@ fn judge(tested: &Tested) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::world::Seen;
+    use crate::doctor::world::Shown;
 
     #[test]
     fn what_the_self_test_shows() {
@@ -79,7 +79,7 @@ mod tests {
         };
         let seen = |relays, mistakes: Option<&str>| {
             let mistakes = mistakes.map(|address| address.parse().unwrap());
-            tested(Ok(Seen { relays, mistakes }))
+            tested(Ok(Shown { relays, mistakes }))
         };
         for (tested, outcome) in [
             (seen(Some(false), None), Outcome::Good),

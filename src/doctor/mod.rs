@@ -55,7 +55,7 @@ use crate::facts::DnsAnswer;
 pub use finding::{Finding, Outcome};
 pub use send::Parcel;
 pub use subject::Subject;
-pub use world::{Hands, Seen, Settings, Tested, World};
+pub use world::{Hands, Settings, Shown, Tested, World};
 
 /// The longest a probe may take, whatever its own deadlines add up to.
 pub const PROBE: Duration = Duration::from_secs(10 * 60);

@@ -75,12 +75,12 @@ pub struct Tested {
     /// The server.
     pub server: SocketAddr,
     /// What it has shown, or why it has come to no end.
-    pub outcome: Result<Seen, String>,
+    pub outcome: Result<Shown, String>,
 }
 
 /// What a self-test has shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct Shown {
     /// Whether it relays for strangers; `None`: that did not show.
     pub relays: Option<bool>,
     /// Whom it takes every client for, if for another than the client itself.

@@ -4,7 +4,7 @@ use gatepost::cli::demo::dns::Zone;
 
 use crate::domains::{self, HEALTHY, MX1, MX2, NS1, NS2, WEB};
 use crate::exchanger::{Exchanger, Role, Setup};
-use crate::servers;
+use crate::servers::{self, Refusing};
 use crate::world::World;
 
 const POLICY: &str = "version: STSv1\r\nmode: enforce\r\nmx: mx1.healthy.example\r\nmx: mx2.healthy.example\r\n\
@@ -15,6 +15,8 @@ pub(crate) struct Healthy {
     pub(crate) world: World,
     pub(crate) primary: Exchanger,
     pub(crate) _backup: Exchanger,
+    /// What stands for all ports where nobody listens.
+    pub(crate) refusing: Refusing,
 }
 
 impl Healthy {
@@ -42,14 +44,15 @@ impl Healthy {
             ..setup
         });
         let web = servers::web(&world.authority.vouch("mta-sts.healthy.example"), POLICY);
+        let refusing = Refusing::start();
         for (to, port, by) in [
             (MX1, 25, primary.address),
             (MX2, 25, backup.address),
             (WEB, 443, web),
             (NS1, 53, world.dns.address()),
             (NS2, 53, world.name_server(second)),
-            (MX1, 113, servers::refusing()),
-            (MX2, 113, servers::refusing()),
+            (MX1, 113, refusing.address),
+            (MX2, 113, refusing.address),
         ] {
             world.way(to, port, by);
         }
@@ -60,6 +63,7 @@ impl Healthy {
             world,
             primary,
             _backup: backup,
+            refusing,
         }
     }
 }

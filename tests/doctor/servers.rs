@@ -42,9 +42,24 @@ impl Dropping {
     }
 }
 
-/// A port where nobody listens: connections are refused at once.
-pub(crate) fn refusing() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], crate::support::process::free_tcp_port()))
+/// A port that refuses connections at once: it is taken, and nobody listens.
+#[derive(Debug)]
+pub(crate) struct Refusing {
+    pub(crate) address: SocketAddr,
+    _held: Socket,
+}
+
+impl Refusing {
+    pub(crate) fn start() -> Self {
+        let held = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        held.bind(&any.into()).unwrap();
+        let address = held.local_addr().unwrap().as_socket().unwrap();
+        Self {
+            address,
+            _held: held,
+        }
+    }
 }
 
 /// Serves connections one after the other, each as `serve` says, as long as the test runs.

@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use crate::domains::{HEALTHY, MX1, MX2};
 use crate::healthy::Healthy;
-use crate::servers;
 use crate::support::{process, wait};
 use crate::world::World;
 
@@ -74,7 +73,7 @@ fn outcomes_stand_in_status_metrics_and_log() {
     );
 
     // A section that has changed begins a new round; a backup has gone meanwhile.
-    world.way(MX2, 25, servers::refusing());
+    world.way(MX2, 25, healthy.refusing.address);
     world.doctor(&format!(
         "domains = [\"{HEALTHY}\"]\noutgoing = [\"{MX1}\"]\nwithout = [\"ident\"]\ntimeout = \"5s\""
     ));

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::io::Read;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 
 use crate::app::{clock, tasks};
-use crate::doctor::{Hands, Seen, Tested};
+use crate::doctor::{Hands, Shown, Tested};
 use crate::journal::{self, Bounds, Wanted};
 use crate::session::upstream::{Server, Upstream};
 use crate::session::{Relaying, self_test};
@@ -115,13 +114,13 @@ impl Hands for Errands {
 
 async fn test(upstream: &Upstream, server: &Arc<Server>) -> Tested {
     let outcome = match self_test(upstream, server).await {
-        Ok(tested) => Ok(Seen {
+        Ok(tested) => Ok(Shown {
             relays: match tested.relaying {
                 Relaying::Open => Some(true),
                 Relaying::Refused => Some(false),
                 Relaying::Unknown => None,
             },
-            mistakes: mistakes(upstream, tested),
+            mistakes: upstream.mistakes_clients(tested),
         }),
         Err(trouble) => Err(trouble.to_string()),
     };
@@ -130,10 +129,6 @@ async fn test(upstream: &Upstream, server: &Arc<Server>) -> Tested {
         server: server.address,
         outcome,
     }
-}
-
-fn mistakes(upstream: &Upstream, tested: crate::session::Tested) -> Option<IpAddr> {
-    upstream.mistakes_clients(tested)
 }
 
 fn settings(program: &str, arguments: &[String], options: &[&str]) -> Result<String, String> {
