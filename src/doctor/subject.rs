@@ -96,11 +96,11 @@ impl Subject {
         self.calls_to(self.hosts.iter()).await
     }
 
-    /// Those that have greeted us. Where none has, all of them: each probe then says why it could not look. What becomes of
-    /// the others is told once, by probe `greeting`.
+    /// Those that have taken our EHLO. Where none has, all of them: each probe then says why it could not look. What becomes
+    /// of the others is told once, by probe `greeting`.
     pub(in crate::doctor) async fn heard(&self) -> Vec<(&Host, &Call)> {
         let calls = self.calls().await;
-        let is_heard = |(_, call): &&(&Host, &Call)| call.greeting.is_some();
+        let is_heard = |(_, call): &&(&Host, &Call)| call.extensions().is_some();
         let heard: Vec<(&Host, &Call)> = calls.iter().filter(is_heard).copied().collect();
         match heard.is_empty() {
             true => calls,
@@ -108,7 +108,7 @@ impl Subject {
         }
     }
 
-    /// The same for some exchangers.
+    /// What the addresses of some exchangers have said, all called side by side.
     pub(in crate::doctor) async fn calls_to<'s>(
         &'s self,
         hosts: impl Iterator<Item = &'s Host>,
