@@ -56,7 +56,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration, requires = "send")]
     wait: Duration,
     /// The longest wait for a connection, a greeting or a reply; by default that of [doctor], 30s
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = patience)]
     timeout: Option<Duration>,
     /// Connect to the second address where the first is meant, such as 203.0.113.5:25=10.0.0.5:25; may be given several times
     #[arg(long, value_name = "ADDRESS=ADDRESS")]
@@ -87,6 +87,16 @@ fn probes() -> String {
     };
     let all: Vec<String> = ALL.iter().map(one).collect();
     format!("Probes:\n{}", all.join("\n"))
+}
+
+/// As `[doctor] timeout` takes it.
+fn patience(text: &str) -> Result<Duration, String> {
+    let patience = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let range = Duration::from_secs(1)..=Duration::from_secs(300);
+    match range.contains(&patience) {
+        true => Ok(patience),
+        false => Err("write 1s to 5m".to_owned()),
+    }
 }
 
 fn known(name: &str) -> Result<String, String> {
@@ -199,7 +209,7 @@ impl<'p> Plan<'p> {
         let progress = progress(probes);
         let mut reports = Vec::new();
         for (domain, doctor, chosen) in chosen {
-            let errands = self.errands(&doctor)?;
+            let errands = self.errands(&doctor, chosen.own)?;
             let world = site.world(&gather, &doctor, self.parcel.clone(), errands)?;
             progress.set_prefix(domain.clone());
             let done = |probe: &'static str| {
@@ -239,8 +249,12 @@ impl<'p> Plan<'p> {
         (domain, doctor, Chosen { without, own })
     }
 
-    fn errands(&self, doctor: &Doctor) -> anyhow::Result<Errands> {
-        let upstreams = upstreams::all(self.snapshot, &BTreeMap::new());
+    /// Backends are asked for our own domains only.
+    fn errands(&self, doctor: &Doctor, own: bool) -> anyhow::Result<Errands> {
+        let upstreams = match own {
+            true => upstreams::all(self.snapshot, &BTreeMap::new()),
+            false => Ok(BTreeMap::new()),
+        };
         let upstreams = upstreams.map_err(|problem| anyhow!("{problem}"))?;
         let errands = Errands::new(upstreams.into_values().collect(), doctor.exim.clone());
         let journal = &self.snapshot.config.journal;

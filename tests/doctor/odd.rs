@@ -67,7 +67,11 @@ fn where_the_dns_is_silent_nothing_can_be_told() {
 #[test]
 fn a_domain_must_be_one() {
     let world = World::new(Zone::new(), "");
-    for arguments in [&["doctor"][..], &["doctor", "not a domain"]] {
+    for arguments in [
+        &["doctor"][..],
+        &["doctor", "not a domain"],
+        &["doctor", "a.example", "--timeout", "0s"],
+    ] {
         let refused = world.run(arguments);
         assert_eq!(refused.code, Some(2), "{}", refused.transcript);
     }
