@@ -10,8 +10,8 @@
 mod admin;
 mod backend;
 mod defaults;
-mod document;
 mod doctor;
+mod document;
 mod effective;
 mod found;
 mod ident;
@@ -40,8 +40,8 @@ use serde::Serialize;
 
 pub use admin::Admin;
 pub use backend::{Backend, BackendTls, ClientAddress, Verify};
-pub use document::{Fault, document, read_document};
 pub use doctor::{Detour, Doctor};
+pub use document::{Fault, document, read_document};
 pub use effective::Setting;
 pub use ident::Ident;
 pub use journal::Journal;

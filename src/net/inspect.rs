@@ -13,10 +13,10 @@ use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_na
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{ClientConfig, ProtocolVersion, RootCertStore};
+use rustls::{ProtocolVersion, RootCertStore};
 use tokio_rustls::TlsConnector;
 
-use crate::net::backend::{Anyone, TrustProblem, roots};
+use crate::net::backend::{TrustProblem, roots, tls_with_anyone};
 use crate::net::stream::Stream;
 use crate::net::tls::pair::{Term, term};
 
@@ -57,15 +57,10 @@ impl Inspector {
     /// # Errors
     /// [`TrustProblem`].
     pub fn new(file: Option<&Path>) -> Result<Self, TrustProblem> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()?;
-        let anyone = Arc::new(Anyone(Arc::clone(&provider)));
-        let config = config.dangerous().with_custom_certificate_verifier(anyone);
         Ok(Self {
-            connector: TlsConnector::from(Arc::new(config.with_no_client_auth())),
+            connector: tls_with_anyone()?,
             roots: Arc::new(roots(file)?),
-            provider,
+            provider: Arc::new(aws_lc_rs::default_provider()),
         })
     }
 

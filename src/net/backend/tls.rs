@@ -189,7 +189,7 @@ pub fn tls_with_anyone() -> Result<TlsConnector, TrustProblem> {
 
 /// Takes every certificate whose key the server has.
 #[derive(Debug)]
-pub(in crate::net) struct Anyone(pub(in crate::net) Arc<CryptoProvider>);
+struct Anyone(Arc<CryptoProvider>);
 
 impl ServerCertVerifier for Anyone {
     fn verify_server_cert(
