@@ -10,6 +10,7 @@
 //! | 9 | [`cli`] | one file per subcommand; the only place that prints and exits |
 //! | 8 | [`app`] | start, accept, drain; the only place that spawns and reads the clock |
 //! | 7 | [`session`] | one SMTP session from accept to record: the walk |
+//! | 7 | [`doctor`] | probes of a domain's mail from outside: DNS, exchangers, policies, backend |
 //! | 6 | [`gather`] | answers questions: DNS, through a cache; memory; counts |
 //! | 6 | [`measure`] | made traffic and its score, tallies over records: plain data and arithmetic |
 //! | 5 | [`store`], [`journal`], [`net`] | memory on disk; session records on disk; sockets, TLS, PROXY header, admission (neighbours, strangers) |
@@ -39,6 +40,7 @@ pub mod app;
 pub mod checks;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod facts;
 pub mod gather;
 pub mod journal;

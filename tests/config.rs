@@ -56,8 +56,8 @@ fn each_mistake_behind_a_good_file_gets_its_one_line() {
         // keys, in every kind of table
         (
             "[limts]\n",
-            "g.toml:7:2: limts: unknown key, did you mean \"limits\"? allowed here: admin, backend, hostname, journal, \
-                       limits, listen, log, mail_data, policy, resolver, store, tls, user",
+            "g.toml:7:2: limts: unknown key, did you mean \"limits\"? allowed here: admin, backend, doctor, hostname, \
+                       ident, journal, limits, listen, log, mail_data, policy, resolver, store, tls, user",
         ),
         (
             "[resolver]\ntimout = \"3s\"\n",
@@ -298,6 +298,20 @@ fn each_mistake_behind_a_good_file_gets_its_one_line() {
         (
             "[store]\ndirectory = \"state\"\n",
             "g.toml:8:1: store.directory: \"state\" is not a whole path; write it from / on, such as \"/var/lib/gatepost\"",
+        ),
+        // doctor
+        (
+            "[doctor]\ndomains = [\"example.com\", \"a b\"]\n",
+            "g.toml:8:27: doctor.domains[1]: \"a b\" is no name of the DNS; write one in ASCII, such as \"example.com\"",
+        ),
+        (
+            "[doctor]\nevery = \"1m\"\n",
+            "g.toml:8:1: doctor.every: found 1m; allowed: 5m to 30d",
+        ),
+        (
+            "[doctor]\nreach = [\"192.0.2.1:25\"]\n",
+            "g.toml:8:10: doctor.reach[0]: \"192.0.2.1:25\" is no detour; write two addresses with ports, such as \
+          \"203.0.113.5:25=10.0.0.5:25\"",
         ),
         // policies
         (

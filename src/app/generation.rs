@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::accept::Post;
 use crate::app::certificates::keeper::Keeper;
+use crate::app::doctor::Clinic;
 use crate::app::tasks::Tasks;
 use crate::app::{primary, probe, zones};
 use crate::config::{Config, Snapshot, TlsMode};
@@ -79,10 +80,12 @@ impl Generation {
         snapshot: &Snapshot,
         tasks: &Tasks,
         gather: &Arc<Gather>,
+        clinic: &Arc<Clinic>,
     ) {
         primary::begin(tasks, snapshot, gather, &self.over);
         zones::begin(tasks, snapshot, gather, &self.over).await;
         probe::begin(tasks, &self.doors, &self.over);
+        clinic.begin(tasks, snapshot, gather, &self.upstreams, &self.over);
     }
 
     /// What the clients of `listener` are served with.

@@ -12,7 +12,9 @@ mod clock;
 pub mod control;
 mod descriptors;
 pub mod directories;
+pub mod doctor;
 mod generation;
+mod ident;
 mod log_limit;
 mod memory;
 pub mod notify;
@@ -97,6 +99,7 @@ pub struct Running {
     listening: Vec<Listening>,
     passed: Passed,
     gather: Arc<Gather>,
+    clinic: Arc<doctor::Clinic>,
     heart: Arc<Heart>,
     desk: Arc<control::Desk>,
     tasks: Tasks,
@@ -127,11 +130,8 @@ pub async fn start_on(snapshot: &Snapshot, sockets: Sockets) -> Result<Running, 
     let config = &snapshot.config;
     let listeners = sockets.listeners.into_iter().map(Open::register);
     let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
-    let admin_sockets = sockets.admin.into_iter().map(|(address, socket)| {
-        let socket = tokio::net::TcpListener::from_std(socket).map_err(StartProblem::Socket)?;
-        Ok((address, socket))
-    });
-    let admin_sockets = admin_sockets.collect::<Result<Vec<_>, StartProblem>>()?;
+    let admin_sockets = registered(sockets.admin)?;
+    let ident_sockets = registered(sockets.ident)?;
     let tasks = Tasks::default();
     let gather = Gather::new(&gather_settings(&config.resolver), tasks.spawner())?;
     let configured = certificates::configured(snapshot)?;
@@ -140,7 +140,10 @@ pub async fn start_on(snapshot: &Snapshot, sockets: Sockets) -> Result<Running, 
         .await
         .map_err(|problem| StartProblem::OpenBackend(Box::new(problem)))?;
     // The addresses are ours, so no other gatepost runs on them: from here on files are written and tasks are started.
-    for problem in directories::problems(snapshot) {
+    for problem in directories::problems(snapshot)
+        .iter()
+        .chain(&doctor::problems(snapshot))
+    {
         tracing::error!("{problem}");
     }
     // Where the directory can not be made, that has been said now.
@@ -174,7 +177,8 @@ pub async fn start_on(snapshot: &Snapshot, sockets: Sockets) -> Result<Running, 
         tally: Tally::default(),
     });
     let now = Generation::new(snapshot, upstreams, secure, shared);
-    now.watch(snapshot, &tasks, &gather).await;
+    let clinic = Arc::new(doctor::Clinic::default());
+    now.watch(snapshot, &tasks, &gather, &clinic).await;
     let heart = Heart::from_environment();
     let mut listening = Vec::new();
     for open in listeners {
@@ -187,7 +191,7 @@ pub async fn start_on(snapshot: &Snapshot, sockets: Sockets) -> Result<Running, 
     heart.begin(&tasks, &draining);
     complain_of_unused(&sockets.passed, config);
     let scene = Scene::new(&now, &addresses);
-    let desk = Arc::new(control::Desk::new(Arc::clone(&gather), scene));
+    let desk = Arc::new(control::Desk::new(Arc::clone(&gather), &clinic, scene));
     control::begin(&tasks, &control::path(&config.store), Arc::clone(&desk)).await;
     notify::begin(&tasks, &desk);
     let gate = admin::Gate {
@@ -196,11 +200,13 @@ pub async fn start_on(snapshot: &Snapshot, sockets: Sockets) -> Result<Running, 
     };
     let admin_addresses = admin_sockets.iter().map(|(address, _)| *address).collect();
     admin::begin(&tasks, admin_sockets, gate, &desk);
+    ident::begin(&tasks, ident_sockets, &draining);
     Ok(Running {
         now,
         listening,
         passed: sockets.passed,
         gather,
+        clinic,
         heart,
         desk,
         tasks,
@@ -234,6 +240,7 @@ impl Running {
             listening,
             passed,
             gather,
+            clinic,
             heart,
             desk,
             tasks,
@@ -244,7 +251,7 @@ impl Running {
         } = self;
         let shared = Arc::clone(&now.shared);
         // Whoever still had the memory or the journal would keep their threads from ending.
-        drop((now, gather, desk, heart));
+        drop((now, gather, clinic, desk, heart));
         let sessions = shared.tally.open();
         let within = humantime::format_duration(deadline);
         tracing::info!(sessions, %within, "stopping: no more is accepted, messages under way are finished");
@@ -275,6 +282,17 @@ impl Running {
         }
         cut
     }
+}
+
+/// Sockets of the standard library as tokio's.
+fn registered(
+    sockets: Vec<(SocketAddr, std::net::TcpListener)>,
+) -> Result<Vec<(SocketAddr, tokio::net::TcpListener)>, StartProblem> {
+    let one = |(address, socket)| {
+        let socket = tokio::net::TcpListener::from_std(socket).map_err(StartProblem::Socket)?;
+        Ok((address, socket))
+    };
+    sockets.into_iter().map(one).collect()
 }
 
 fn addresses(listening: &[Listening]) -> Vec<(String, SocketAddr)> {

@@ -177,7 +177,13 @@ impl Running {
             );
         }
         tracing::info!("the configuration is taken up: it holds for sessions that begin now");
-        self.now.watch(&snapshot, &self.tasks, &self.gather).await;
+        let Self {
+            tasks,
+            gather,
+            clinic,
+            ..
+        } = &*self;
+        self.now.watch(&snapshot, tasks, gather, clinic).await;
     }
 
     /// What sessions share: as before, but for what the configuration says.
@@ -261,6 +267,7 @@ fn keep(config: &mut Config, before: &Config) -> Vec<&'static str> {
     one("store", &mut config.store, &before.store, &mut kept);
     one("journal", &mut config.journal, &before.journal, &mut kept);
     one("admin", &mut config.admin, &before.admin, &mut kept);
+    one("ident", &mut config.ident, &before.ident, &mut kept);
     one("log", &mut config.log, &before.log, &mut kept);
     kept
 }

@@ -84,6 +84,7 @@ pub(in crate::app) enum Origin {
 pub struct Sockets {
     pub(in crate::app) listeners: Vec<Open>,
     pub(in crate::app) admin: Vec<(SocketAddr, TcpListener)>,
+    pub(in crate::app) ident: Vec<(SocketAddr, TcpListener)>,
     pub(in crate::app) passed: Passed,
 }
 
@@ -155,14 +156,11 @@ impl Sockets {
     /// An address that can not be had; nothing stays open then.
     pub fn open(snapshot: &Snapshot, passed: Passed) -> Result<Self, StartProblem> {
         let listeners = listeners(snapshot, &passed, &[])?;
-        let admin = snapshot.config.admin.address.iter().map(|address| {
-            let socket = bind(snapshot, "admin.address", *address)?;
-            let address = socket.local_addr().map_err(StartProblem::Socket)?;
-            Ok((address, socket))
-        });
+        let config = &snapshot.config;
         Ok(Self {
             listeners,
-            admin: admin.collect::<Result<_, StartProblem>>()?,
+            admin: bind_all(snapshot, "admin.address", &config.admin.address)?,
+            ident: bind_all(snapshot, "ident.address", &config.ident.address)?,
             passed,
         })
     }
@@ -251,6 +249,20 @@ pub(in crate::app) fn listeners(
         }
     }
     Ok(opened)
+}
+
+/// Takes addresses of another service than mail, with where they listen in truth.
+fn bind_all(
+    snapshot: &Snapshot,
+    key: &str,
+    addresses: &[SocketAddr],
+) -> Result<Vec<(SocketAddr, TcpListener)>, StartProblem> {
+    let one = |address: &SocketAddr| {
+        let socket = bind(snapshot, key, *address)?;
+        let address = socket.local_addr().map_err(StartProblem::Socket)?;
+        Ok((address, socket))
+    };
+    addresses.iter().map(one).collect()
 }
 
 /// Takes an address; `key` is where it stands in the configuration.

@@ -19,7 +19,11 @@ pub fn problems(snapshot: &Snapshot) -> Vec<Problem> {
 }
 
 /// All backends by name. One that was there `before` with the same settings is the same still: its health, its places.
-pub(in crate::app) fn all(
+///
+/// # Errors
+///
+/// What can not be used for TLS.
+pub fn all(
     snapshot: &Snapshot,
     before: &BTreeMap<String, Arc<Upstream>>,
 ) -> Result<BTreeMap<String, Arc<Upstream>>, StartProblem> {

@@ -2,10 +2,22 @@
 //!
 //! Not a judgement: that is `rdns`. A name counts when it leads back to the address (RFC 8601 §2.7.3, iprev).
 
+use std::net::IpAddr;
+
 use crate::checks::examination::InZone;
 use crate::checks::names;
 use crate::facts::{Answer, DnsAnswer, Facts, Question, RecordType};
 use crate::smtp::xclient::HostName;
+
+pub use crate::checks::rdns::looks_dynamic;
+
+/// The name under which the reverse names of `address` stand (RFC 1035 §3.5, RFC 3596 §2.5).
+#[must_use]
+pub fn reverse_name(address: IpAddr) -> String {
+    let reversed = names::reversed(address);
+    let name = names::reverse_name(address, &reversed).name();
+    name.asked().to_owned()
+}
 
 /// The first name that leads back; `Unavailable` where there is none or nobody has asked.
 #[must_use]

@@ -6,6 +6,8 @@
 
 mod dynamic;
 
+pub use dynamic::looks_dynamic;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -196,7 +198,7 @@ impl<'n> Names<'n> {
     /// Whether the names that count look dynamic: those that lead back, or all if none does. Not yet known while it
     /// depends on which of them do. One that could not be looked up counts too: no name is called dynamic by accident.
     fn look_dynamic(&self) -> Option<bool> {
-        let looks = |name: &str| dynamic::looks_dynamic(name, self.client);
+        let looks = |name: &str| looks_dynamic(name, self.client);
         if self.all.iter().all(|name| looks(name)) {
             return Some(true);
         }

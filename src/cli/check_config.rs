@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::app::{certificates, directories, probe, remarks, upstreams};
+use crate::app::{certificates, directories, doctor, probe, remarks, upstreams};
 use crate::config::{self, Problem, Snapshot};
 
 /// Arguments of `gatepost check-config`.
@@ -64,6 +64,7 @@ fn with_files(mut snapshot: Snapshot) -> Loaded {
     let mut problems = certificates::problems(&snapshot);
     problems.extend(upstreams::problems(&snapshot));
     problems.extend(directories::problems(&snapshot));
+    problems.extend(doctor::problems(&snapshot));
     let notes = remarks::notes(&snapshot);
     snapshot.notes.extend(notes);
     unless(problems, snapshot)

@@ -6,6 +6,7 @@ mod ask;
 mod bench;
 mod check_config;
 pub mod demo;
+mod doctor;
 mod explain;
 mod forget;
 mod generate;
@@ -48,6 +49,8 @@ enum Command {
     Report(report::Arguments),
     /// Judge recorded sessions again, under another policy or under the same
     Replay(replay::Arguments),
+    /// Say whether the mail of a domain is in good health: DNS, mail exchangers, policies, backend
+    Doctor(doctor::Arguments),
     /// Show how the running gatepost is doing
     Status(status::Arguments),
     /// Let a client in, whatever the checks say; counts at once, and after a restart
@@ -80,6 +83,7 @@ pub fn main() -> ExitCode {
         Command::History(arguments) => history::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Allow(arguments) => lists::run(true, &arguments),
         Command::Deny(arguments) => lists::run(false, &arguments),

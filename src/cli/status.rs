@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use crate::app::control::message::{
-    Answer, Backend, Certificate, Reload, Request, Server, Status, Zone,
+    Answer, Backend, Certificate, Examined, Reload, Request, Server, Status, Zone,
 };
 use crate::cli::ask::{Where, amiss, ask};
 use crate::cli::output::{self, Paint};
+use crate::doctor::Outcome;
 
 /// In seconds.
 const DAY: u64 = 24 * 60 * 60;
@@ -89,6 +90,7 @@ fn show(out: &mut impl Write, status: &Status, paint: Paint) -> std::io::Result<
     for zone in std::iter::once(&status.resolver).chain(&status.zones) {
         writeln!(out, "  {:<30} {}", zone.name, health(zone, paint))?;
     }
+    doctor(out, status, paint)?;
     let sessions = &status.sessions;
     writeln!(out, "\n{}", paint.dim("sessions"))?;
     writeln!(
@@ -216,6 +218,41 @@ fn health(zone: &Zone, paint: Paint) -> String {
     };
     let (answered, failed) = (zone.answered, zone.failed);
     format!("{state}, {answered} lookups answered, {failed} failed{trouble}{test}")
+}
+
+/// Each domain, and what is not good about it.
+fn doctor(out: &mut impl Write, status: &Status, paint: Paint) -> std::io::Result<()> {
+    if status.doctor.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}", paint.dim("doctor"))?;
+    let now = status.started + status.uptime;
+    for Examined { at, report } in &status.doctor {
+        let ago = Duration::from_secs(now.saturating_sub(*at));
+        let ago = humantime::format_duration(ago);
+        writeln!(
+            out,
+            "  {:<30} {} ({ago} ago)",
+            report.domain,
+            report.counted()
+        )?;
+        let probes = report.probes.iter();
+        for probed in probes.filter(|probed| probed.outcome > Outcome::CouldNotTell) {
+            let outcome = match probed.outcome {
+                Outcome::Notice => probed.outcome.label().to_owned(),
+                outcome => paint.bad(outcome.label()),
+            };
+            let first = probed.findings.first();
+            let seen = first.map(|one| format!("{}: {}", one.about, one.seen));
+            writeln!(
+                out,
+                "    {:<14} {outcome}: {}",
+                probed.probe,
+                seen.unwrap_or_default()
+            )?;
+        }
+    }
+    Ok(())
 }
 
 fn memory(out: &mut impl Write, status: &Status, paint: Paint) -> std::io::Result<()> {

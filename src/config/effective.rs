@@ -25,7 +25,7 @@ pub struct Setting {
 }
 
 /// The sections in the order of the reference file.
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 15] = [
     "hostname",
     "user",
     "listen",
@@ -38,6 +38,8 @@ const SECTIONS: [&str; 13] = [
     "store",
     "journal",
     "admin",
+    "doctor",
+    "ident",
     "log",
 ];
 

@@ -17,8 +17,8 @@ use crate::config::place::{Key, Place, Places, key, key_from_text, position};
 use crate::config::problem::Problem;
 use crate::config::report::Report;
 use crate::config::{
-    Config, Snapshot, admin, backend, effective, journal, limits, listen, log, mail_data, policy,
-    raw, resolver, store, tls,
+    Config, Snapshot, admin, backend, doctor, effective, journal, limits, listen, log, mail_data,
+    policy, raw, resolver, store, tls,
 };
 use crate::smtp::domain::Domain;
 
@@ -221,6 +221,8 @@ fn assemble(
         limits: raw.limits,
         store: raw.store,
         admin: raw.admin,
+        doctor: raw.doctor,
+        ident: raw.ident,
         journal: raw.journal,
         log: raw.log,
     };
@@ -243,6 +245,7 @@ fn assemble(
     store::check(&config.store, &mut report);
     mail_data::check(&config.mail_data, &mut report);
     admin::check(&config.admin, &mut report);
+    doctor::check(&config.doctor, &mut report);
     journal::check(&config.journal, &mut report);
     log::check(&config.log, &mut report);
     let (problems, notes) = report.finish();

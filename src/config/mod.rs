@@ -10,9 +10,11 @@
 mod admin;
 mod backend;
 mod defaults;
+mod doctor;
 mod document;
 mod effective;
 mod found;
+mod ident;
 mod journal;
 mod limits;
 mod listen;
@@ -38,8 +40,10 @@ use serde::Serialize;
 
 pub use admin::Admin;
 pub use backend::{Backend, BackendTls, ClientAddress, Verify};
+pub use doctor::{Detour, Doctor};
 pub use document::{Fault, document, read_document};
 pub use effective::Setting;
+pub use ident::Ident;
 pub use journal::Journal;
 pub use limits::Limits;
 pub use listen::{Listen, Role, TlsMode};
@@ -121,6 +125,10 @@ pub struct Config {
     pub journal: Journal,
     /// Metrics and state over HTTP.
     pub admin: Admin,
+    /// Looking after the mail of one's own domains.
+    pub doctor: Doctor,
+    /// The ident responder.
+    pub ident: Ident,
     /// The log.
     pub log: Log,
 }

@@ -11,7 +11,9 @@ use serde::Deserialize;
 use crate::config::policy::PolicyTable;
 use crate::config::problem::Complaint;
 use crate::config::report::Report;
-use crate::config::{Admin, Backend, Journal, Limits, Listen, Log, MailData, Resolver, Store, Tls};
+use crate::config::{
+    Admin, Backend, Doctor, Ident, Journal, Limits, Listen, Log, MailData, Resolver, Store, Tls,
+};
 
 /// The configuration as it is written.
 #[derive(Debug, Default, Deserialize)]
@@ -28,6 +30,8 @@ pub(in crate::config) struct Raw {
     pub(in crate::config) limits: Limits,
     pub(in crate::config) store: Store,
     pub(in crate::config) admin: Admin,
+    pub(in crate::config) doctor: Doctor,
+    pub(in crate::config) ident: Ident,
     pub(in crate::config) journal: Journal,
     pub(in crate::config) log: Log,
 }

@@ -6,7 +6,8 @@
 
 use crate::checks::{ALL, Kind};
 use crate::config::{
-    admin, backend, journal, limits, listen, log, mail_data, policy, resolver, store, tls,
+    admin, backend, doctor, ident, journal, limits, listen, log, mail_data, policy, resolver,
+    store, tls,
 };
 
 const HEAD: &str = r#"# gatepost: every key with its default and what it means.
@@ -40,6 +41,8 @@ pub fn text() -> String {
         store::SAMPLE,
         journal::SAMPLE,
         admin::SAMPLE,
+        doctor::SAMPLE,
+        ident::SAMPLE,
         log::SAMPLE,
     ];
     sections.extend(rest.map(str::to_owned));

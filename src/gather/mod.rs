@@ -13,6 +13,7 @@
 
 mod breaker;
 mod cache;
+pub mod direct;
 mod dns;
 mod fitness;
 mod flight;

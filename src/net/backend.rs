@@ -9,6 +9,7 @@
 
 mod tls;
 
+pub(in crate::net) use tls::roots;
 pub use tls::{Connector, Trust, TrustProblem, tls_with_anyone};
 
 use std::io;

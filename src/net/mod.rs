@@ -11,6 +11,7 @@
 pub mod admission;
 pub mod backend;
 pub mod handshakes;
+pub mod inspect;
 pub mod listen;
 pub mod logins;
 pub mod pace;

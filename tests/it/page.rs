@@ -209,3 +209,23 @@ fn a_browser_shows_a_refusal_and_what_the_client_said_as_text() {
     }
     assert!(dom.contains(">all well<"), "{dom}");
 }
+
+#[test]
+fn a_browser_shows_what_the_doctor_has_found() {
+    let world = World::start("[doctor]\ndomains = [\"elsewhere.example\"]\ntimeout = \"1s\"");
+    world.once("/api/status", |told| !told["doctor"][0].is_null());
+    let dom = world.dom("/");
+    // The only name server here is one of block lists.
+    for shown in [
+        "Our own domains",
+        "elsewhere.example",
+        "could not tell",
+        "no answer about its MX",
+    ] {
+        assert!(dom.contains(shown), "no {shown} in\n{dom}");
+    }
+    assert!(
+        dom.contains("<section id=\"doctor\">"),
+        "it is not hidden:\n{dom}"
+    );
+}

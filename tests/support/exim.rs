@@ -87,6 +87,12 @@ impl Exim {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
 
+    /// The file with its configuration.
+    #[allow(dead_code, reason = "for the doctor")]
+    pub(crate) fn configuration(&self) -> PathBuf {
+        self.path("exim.conf")
+    }
+
     /// Its main log so far.
     pub(crate) fn log(&self) -> String {
         read(&self.path("log/mainlog"))

@@ -12,6 +12,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("cli", 9),
     ("app", 8),
     ("session", 7),
+    ("doctor", 7),
     ("gather", 6),
     ("measure", 6),
     ("store", 5),

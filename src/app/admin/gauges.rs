@@ -64,6 +64,7 @@ impl Collector for Gauges {
         zones(&mut out, status)?;
         records(&mut out, status)?;
         lookups(&mut out, status)?;
+        doctor(&mut out, status)?;
         memory(&mut out, status)
     }
 }
@@ -171,6 +172,25 @@ fn lookups(out: &mut Writer<'_, '_>, status: &Status) -> std::fmt::Result {
         "dns_overloaded",
         "Questions that failed because too many lookups were under way",
         [(Vec::new(), lookups.overloaded)],
+    )
+}
+
+fn doctor(out: &mut Writer<'_, '_>, status: &Status) -> std::fmt::Result {
+    let domains = || status.doctor.iter();
+    let probes = domains().flat_map(|it| it.report.probes.iter().map(move |one| (it, one)));
+    out.gauge(
+        "doctor_outcome",
+        "What a probe of one of our domains found: 0 good, 1 could not tell, 2 notice, 3 warning, 4 fault",
+        probes.map(|(it, probed)| {
+            let probe = Cow::from(&probed.probe);
+            let labels = vec![("probe", probe), ("domain", Cow::from(&it.report.domain))];
+            (labels, probed.outcome.weight())
+        }),
+    )?;
+    out.gauge(
+        "doctor_timestamp_seconds",
+        "When a domain was probed last, seconds since 1970 UTC",
+        domains().map(|it| (name("domain", &it.report.domain), it.at)),
     )
 }
 

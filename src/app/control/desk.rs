@@ -12,6 +12,7 @@ use crate::app::control::message::{
     Answer, Backend, Certificate, Entries, Listener, Lookups, Memory, Policy, Reload, Request,
     Server, Sessions, Status, Zone,
 };
+use crate::app::doctor::Clinic;
 use crate::app::generation::Generation;
 use crate::checks::access;
 use crate::checks::policy::Mode;
@@ -31,6 +32,7 @@ pub const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 /// What requests are answered from.
 pub struct Desk {
     gather: Arc<Gather>,
+    clinic: Arc<Clinic>,
     scene: Mutex<Arc<Scene>>,
     reload: Mutex<Option<Reload>>,
     draining: CancellationToken,
@@ -63,9 +65,14 @@ impl Scene {
 
 impl Desk {
     /// A process that begins now.
-    pub(in crate::app) fn new(gather: Arc<Gather>, scene: Arc<Scene>) -> Self {
+    pub(in crate::app) fn new(
+        gather: Arc<Gather>,
+        clinic: &Arc<Clinic>,
+        scene: Arc<Scene>,
+    ) -> Self {
         Self {
             gather,
+            clinic: Arc::clone(clinic),
             draining: scene.shared.draining.clone(),
             scene: Mutex::new(scene),
             reload: Mutex::default(),
@@ -231,6 +238,7 @@ impl Desk {
             log: about::log(),
             memory: memory.map(|memory| remembered(&memory.standing())),
             entries: memory.map(entries).unwrap_or_default(),
+            doctor: self.clinic.examined(),
             reload: reload.unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::doctor::Report;
 use crate::facts::{self, Question};
 use crate::store::Entry;
 
@@ -118,6 +119,18 @@ pub struct Status {
     /// How the last reload went; nothing before the first.
     #[serde(default)]
     pub reload: Option<Reload>,
+    /// The mail of our own domains, as it was found last.
+    #[serde(default)]
+    pub doctor: Vec<Examined>,
+}
+
+/// What the doctor has found about a domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Examined {
+    /// When, in seconds since 1970 UTC.
+    pub at: u64,
+    /// What.
+    pub report: Report,
 }
 
 /// A reload of the configuration.

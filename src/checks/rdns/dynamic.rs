@@ -13,7 +13,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use words::{ACCESS, AGAINST, AGAINST_FROM, ANY, CUSTOMER, HOSTING, PLAIN, SECOND_LEVEL};
 
 /// Whether `name`, in lower case, looks like the dynamic name of the address `client`.
-pub(super) fn looks_dynamic(name: &str, client: IpAddr) -> bool {
+#[must_use]
+pub fn looks_dynamic(name: &str, client: IpAddr) -> bool {
     let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).count();
     // Most names of mail servers end here.
     if digits(name) < 2 {

@@ -84,11 +84,10 @@ impl Connector {
             Trust::Full { name, roots } => {
                 let parsed = ServerName::try_from(name.to_owned());
                 let name = parsed.map_err(|_| TrustProblem::Name(name.to_owned()))?;
-                let roots = match roots {
-                    Some(file) => read_roots(file)?,
-                    None => system_roots()?,
-                };
-                (config.with_root_certificates(roots), Some(name))
+                (
+                    config.with_root_certificates(self::roots(roots)?),
+                    Some(name),
+                )
             }
             Trust::LoopbackOnly => {
                 let anyone = Arc::new(Anyone(provider));
@@ -118,6 +117,14 @@ impl Connector {
             }
         };
         self.inner.connect(name, tcp).await
+    }
+}
+
+/// Whom to trust: the roots in a file, or those of the system.
+pub(in crate::net) fn roots(file: Option<&Path>) -> Result<RootCertStore, TrustProblem> {
+    match file {
+        Some(file) => read_roots(file),
+        None => system_roots(),
     }
 }
 

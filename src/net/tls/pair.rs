@@ -171,7 +171,8 @@ fn names(certified: &CertifiedKey) -> Box<[Box<str>]> {
     )
 }
 
-fn term(chain: &[CertificateDer<'_>]) -> Term {
+/// From when to when a chain holds.
+pub(in crate::net) fn term(chain: &[CertificateDer<'_>]) -> Term {
     let mut whole = Term {
         begins: SystemTime::UNIX_EPOCH,
         ends: at(FOREVER),

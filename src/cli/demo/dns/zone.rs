@@ -18,6 +18,7 @@ const MOST_CNAMES: usize = 8;
 pub struct Zone {
     records: BTreeMap<String, Vec<(u32, RData)>>,
     negative_ttl: u32,
+    authentic: Vec<String>,
 }
 
 impl Default for Zone {
@@ -33,6 +34,7 @@ impl Zone {
         Self {
             records: BTreeMap::new(),
             negative_ttl: 600,
+            authentic: Vec::new(),
         }
     }
 
@@ -83,6 +85,17 @@ impl Zone {
         Ok(())
     }
 
+    /// Adds a record of any type.
+    pub fn add_data(&mut self, name: &str, ttl: u32, data: RData) {
+        self.push(name, ttl, data);
+    }
+
+    /// Has answers about `name` and everything below it say that they were validated (AD, RFC 4035 §3.2.3), as a
+    /// validating resolver does.
+    pub fn set_authentic(&mut self, name: &str) {
+        self.authentic.push(folded(name));
+    }
+
     /// Takes every record of `name` away.
     pub fn remove(&mut self, name: &str) {
         self.records.remove(&folded(name));
@@ -108,6 +121,9 @@ impl Zone {
         let kind = query.query_type();
         let mut name = query.name().clone();
         answer.metadata.authoritative = true;
+        let asked = folded(&name.to_ascii());
+        let is_in = |zone: &String| asked.strip_suffix(zone.as_str()).is_some_and(is_above);
+        answer.metadata.authentic_data = self.authentic.iter().any(is_in);
         for _ in 0..=MOST_CNAMES {
             let found = self
                 .records
@@ -173,6 +189,11 @@ fn target(name: &str) -> Result<Name, BadName> {
     let mut target = Name::from_ascii(name).map_err(|_| BadName(name.into()))?;
     target.set_fqdn(true);
     Ok(target)
+}
+
+/// Whether what stands before a zone's name leaves it whole: nothing, or whole labels.
+fn is_above(rest: &str) -> bool {
+    rest.is_empty() || rest.ends_with('.')
 }
 
 /// A name as the zone's key: lower case, without the final dot.

@@ -1,0 +1,163 @@
+//! Probe `backup_mx`: would the backup exchangers take the domain's mail on the day the primary is down, and hand it on?
+//!
+//! Most backups fail in silence: nobody needs them for years, and then every message bounces. Asked is by RCPT. Only a message
+//! that arrives shows that what was taken is handed on: that is sent where it was asked for ([`Parcel`](super::Parcel)).
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::time::{Instant, sleep};
+
+use crate::doctor::call::Call;
+use crate::doctor::finding::{Finding, Outcome};
+use crate::doctor::send::{Letter, Parcel};
+use crate::doctor::subject::Host;
+use crate::doctor::{Kind, Of, Subject, text};
+use crate::smtp::reply::ReplyClass;
+
+pub(in crate::doctor) const KIND: Kind = Kind {
+    name: "backup_mx",
+    summary: "each MX of lower preference accepts mail for the domain; with --send a message through it arrives",
+    standard: "RFC 5321 §5.1 and §3.6.2",
+    of: Of::Domain,
+    look: |subject| look(subject).boxed(),
+};
+
+const REFUSES: &str = "RFC 5321 §5.1: the first day the primary is down, all mail that comes here is given back to its senders";
+const LOSES: &str = "RFC 5321 §3.6.2: a host that takes mail must deliver it or hand it on; what it has taken may be lost";
+/// Between two looks for the message.
+const LOOK: Duration = Duration::from_millis(500);
+
+async fn look(subject: &Subject) -> Vec<Finding> {
+    if subject.backups().next().is_none() {
+        let seen = "no MX of lower preference";
+        return match subject.hosts.is_empty() {
+            true => Vec::new(),
+            false => vec![Finding::good(&subject.domain, seen)],
+        };
+    }
+    let mut findings = Vec::new();
+    for (index, (host, call)) in subject
+        .calls_to(subject.backups())
+        .await
+        .into_iter()
+        .enumerate()
+    {
+        let about = call.place(&host.name);
+        let accepted = judge(&about, &subject.domain, call);
+        let send = subject.world.settings.parcel.as_ref();
+        findings.push(match send {
+            Some(parcel) if accepted.outcome == Outcome::Good => {
+                let token = parcel.token(index);
+                send_through(subject, host, call, parcel, &token).await
+            }
+            _ => accepted,
+        });
+    }
+    findings
+}
+
+fn judge(about: &str, domain: &str, call: &Call) -> Finding {
+    let Some(reply) = &call.postmaster else {
+        let advice = "see probe greeting: a backup that is down is none";
+        return Finding::could_not_tell(about, call.why_not(), advice);
+    };
+    let said = text::shown(&reply.to_string());
+    match reply.class() {
+        ReplyClass::Positive => Finding::good(about, format!("postmaster@{domain} is accepted")),
+        ReplyClass::Permanent => {
+            let seen = format!("it refuses mail for postmaster@{domain}: {said}");
+            let advice =
+                "let it relay for the domain (Exim: relay_to_domains), or take its MX record out";
+            Finding::new(Outcome::Fault, about, seen, REFUSES, advice)
+        }
+        _ => {
+            let seen = format!("it puts mail for postmaster@{domain} off: {said}");
+            let advice = "that is as it should be where it only serves while the primary is down (shield), or greylists";
+            Finding::could_not_tell(about, seen, advice)
+        }
+    }
+}
+
+async fn send_through(
+    subject: &Subject,
+    host: &Host,
+    call: &Call,
+    parcel: &Parcel,
+    token: &str,
+) -> Finding {
+    let about = call.place(&host.name);
+    let world = &*subject.world;
+    let Some(address) = call.address else {
+        return Finding::could_not_tell(about, "it has no address", "");
+    };
+    let to = parcel.recipient(&subject.domain);
+    let from = format!("gatepost-doctor-{token}@{}", subject.domain);
+    let letter = Letter {
+        from: &from,
+        to: &to,
+        token,
+        now: world.settings.now,
+    };
+    let begun = Instant::now();
+    let way = world.way_to(SocketAddr::new(address, 25));
+    let reply = match letter.hand_over(world, way).await {
+        Ok(reply) => reply,
+        Err(why) => return Finding::could_not_tell(about, why, "ask again; see its log"),
+    };
+    let said = text::shown(&reply.to_string());
+    match reply.class() {
+        ReplyClass::Positive => {}
+        ReplyClass::Permanent => {
+            let seen = format!("it refuses a message for {to}: {said}");
+            let advice = "see its log";
+            return Finding::new(Outcome::Fault, about, seen, REFUSES, advice);
+        }
+        _ => {
+            let seen = format!("it puts a message for {to} off: {said}");
+            return Finding::could_not_tell(about, seen, "ask again in some minutes");
+        }
+    }
+    while begun.elapsed() < parcel.wait {
+        if let Some(place) = world.hands.arrived(token).await {
+            let seconds = begun.elapsed().as_secs_f64();
+            let place = text::shown(&place);
+            return Finding::good(
+                about,
+                format!("a message for {to} arrived after {seconds:.1} s: {place}"),
+            );
+        }
+        sleep(LOOK).await;
+    }
+    let wait = humantime::format_duration(parcel.wait);
+    let seen = format!("it took a message for {to} ({said}), which has not arrived within {wait}");
+    let advice =
+        "look for it in its queue (exim -bp) and log; greylisting by the primary delays it too";
+    Finding::new(Outcome::Fault, about, seen, LOSES, advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::tests::reply;
+
+    #[test]
+    fn a_backup_is_good_when_it_takes_the_mail() {
+        for (code, outcome) in [
+            (250, Outcome::Good),
+            (550, Outcome::Fault),
+            (450, Outcome::CouldNotTell),
+        ] {
+            let call = Call {
+                postmaster: Some(reply(code, "said")),
+                ..Call::default()
+            };
+            assert_eq!(judge("mx2", "d.example", &call).outcome, outcome, "{code}");
+        }
+        assert_eq!(
+            judge("mx2", "d.example", &Call::default()).outcome,
+            Outcome::CouldNotTell
+        );
+    }
+}

@@ -1,0 +1,240 @@
+//! Probe `dane`: where the DNS vouches for the certificates of the exchangers, do they show those?
+//!
+//! DNSSEC is not validated here: the resolver does that, and says so (AD, RFC 6840 §5.8). It is believed where it stands on
+//! loopback, so that nobody is between; elsewhere nothing can be told.
+
+use aws_lc_rs::digest::{SHA256, SHA512, digest};
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use hickory_resolver::proto::op::Message;
+use hickory_resolver::proto::rr::rdata::TLSA;
+use hickory_resolver::proto::rr::rdata::tlsa::{CertUsage, Matching, Selector};
+use hickory_resolver::proto::rr::{RData, RecordType};
+use rustls::pki_types::CertificateDer;
+
+use crate::doctor::call::Call;
+use crate::doctor::finding::{Finding, Outcome};
+use crate::doctor::subject::Host;
+use crate::doctor::world::World;
+use crate::doctor::{Kind, Of, Subject, text};
+use crate::net::inspect::public_key;
+
+pub(in crate::doctor) const KIND: Kind = Kind {
+    name: "dane",
+    summary: "where DNSSEC vouches for MX, address and TLSA record, the MX shows a certificate that the TLSA record is for",
+    standard: "RFC 7672 §2 and §3, RFC 6698 §2.1",
+    of: Of::Domain,
+    look: |subject| look(subject).boxed(),
+};
+
+const WRONG: &str = "RFC 7672 §2.2: senders with DANE deliver nothing to this MX";
+const UNSIGNED: &str = "RFC 7672 §2.2.1: a TLSA record without DNSSEC is ignored";
+
+/// What the DNS says about an exchanger's certificate.
+#[derive(Debug)]
+struct Anchored {
+    /// Whether MX, address and TLSA record are all vouched for.
+    authentic: bool,
+    records: Vec<TLSA>,
+}
+
+async fn look(subject: &Subject) -> Vec<Finding> {
+    let world = &*subject.world;
+    let mx = world.resolve(&subject.domain, RecordType::MX).await;
+    let mx_is_authentic = mx.is_ok_and(|message| message.metadata.authentic_data);
+    let calls = subject.calls().await;
+    let near = world.resolver_is_near();
+    let each = subject.hosts.iter().map(|host| {
+        let calls = calls.iter().filter(|(other, _)| other.name == host.name);
+        let calls: Vec<&Call> = calls.map(|(_, call)| *call).collect();
+        async move {
+            match anchored(world, host, mx_is_authentic).await {
+                Ok(anchored) => judge(&host.name, &anchored, near, &calls),
+                Err(why) => vec![Finding::could_not_tell(
+                    &host.name,
+                    text::shown(&why),
+                    "ask again",
+                )],
+            }
+        }
+    });
+    join_all(each).await.into_iter().flatten().collect()
+}
+
+async fn anchored(world: &World, host: &Host, mx: bool) -> Result<Anchored, String> {
+    let name = format!("_25._tcp.{}", host.name);
+    let (address, tlsa) = tokio::join!(
+        world.resolve(&host.name, RecordType::A),
+        world.resolve(&name, RecordType::TLSA)
+    );
+    let tlsa = tlsa.map_err(|error| format!("no answer about {name}: {error}"))?;
+    let is_vouched_for = |message: &Message| message.metadata.authentic_data;
+    let records = tlsa.answers.iter().filter_map(|record| match &record.data {
+        RData::TLSA(tlsa) => Some(tlsa.clone()),
+        _ => None,
+    });
+    Ok(Anchored {
+        authentic: mx
+            && address.is_ok_and(|answer| is_vouched_for(&answer))
+            && is_vouched_for(&tlsa),
+        records: records.collect(),
+    })
+}
+
+fn judge(host: &str, anchored: &Anchored, near: bool, calls: &[&Call]) -> Vec<Finding> {
+    if anchored.records.is_empty() {
+        return vec![Finding::good(host, "no TLSA record: DANE is not used")];
+    }
+    if !near {
+        let seen =
+            "a TLSA record; whether DNSSEC vouches for it only a resolver of our own could say";
+        let advice = "run a validating resolver on this machine, and name it in [resolver] servers";
+        return vec![Finding::could_not_tell(host, seen, advice)];
+    }
+    if !anchored.authentic {
+        let seen = "a TLSA record, and DNSSEC does not vouch for all of MX, address and TLSA";
+        let advice =
+            "sign the zones of the domain and of the MX; see whether the resolver validates";
+        return vec![Finding::new(Outcome::Warning, host, seen, UNSIGNED, advice)];
+    }
+    let one = |call: &&Call| {
+        let about = call.place(host);
+        match &call.tls {
+            Some(Ok(seen)) => matching(&about, &anchored.records, &seen.chain),
+            Some(Err(_)) => {
+                let seen = "a TLSA record, and the handshake fails";
+                Finding::new(Outcome::Fault, about, seen, WRONG, "see probe tls")
+            }
+            None if call.extensions().is_some_and(|offered| !offered.starttls) => {
+                let seen = "a TLSA record, and no STARTTLS";
+                Finding::new(Outcome::Fault, about, seen, WRONG, "see probe tls")
+            }
+            None => Finding::could_not_tell(about, call.why_not(), "see probe greeting"),
+        }
+    };
+    calls.iter().map(one).collect()
+}
+
+fn matching(about: &str, records: &[TLSA], chain: &[CertificateDer<'static>]) -> Finding {
+    // The usages for web PKI (0, 1) are none for mail (RFC 7672 §3.1.3).
+    let usable = records
+        .iter()
+        .filter(|record| matches!(record.cert_usage, CertUsage::DaneTa | CertUsage::DaneEe));
+    let usable: Vec<&TLSA> = usable.collect();
+    if usable.is_empty() {
+        let seen = "TLSA records of usages 0 or 1 only, which mail does not use";
+        let why = "RFC 7672 §3.1.3: senders treat them as unusable, and TLS as merely wanted";
+        return Finding::new(
+            Outcome::Warning,
+            about,
+            seen,
+            why,
+            "publish one of usage 3 (3 1 1)",
+        );
+    }
+    match usable.iter().any(|record| is_for(record, chain)) {
+        true => Finding::good(about, "DNSSEC vouches for the certificate it shows"),
+        false => {
+            let seen = "no TLSA record is for the certificate it shows";
+            let advice = "publish the record of the new key a day before it is used (3 1 1), and take the old one out after";
+            Finding::new(Outcome::Fault, about, seen, WRONG, advice)
+        }
+    }
+}
+
+fn is_for(record: &TLSA, chain: &[CertificateDer<'static>]) -> bool {
+    let of = match record.cert_usage {
+        CertUsage::DaneEe => chain.get(..1),
+        _ => chain.get(..),
+    };
+    of.unwrap_or_default().iter().any(|certificate| {
+        let selected = match record.selector {
+            Selector::Full => Some(certificate.to_vec()),
+            Selector::Spki => public_key(certificate),
+            _ => None,
+        };
+        let matched = selected.and_then(|octets| match record.matching {
+            Matching::Raw => Some(octets),
+            Matching::Sha256 => Some(digest(&SHA256, &octets).as_ref().to_vec()),
+            Matching::Sha512 => Some(digest(&SHA512, &octets).as_ref().to_vec()),
+            _ => None,
+        });
+        matched.is_some_and(|octets| octets == record.cert_data)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::certificate::tests::seen;
+    use crate::doctor::tests::outcomes;
+
+    fn chain() -> Vec<CertificateDer<'static>> {
+        let made = rcgen::generate_simple_self_signed(vec!["mx.d.example".to_owned()]).unwrap();
+        vec![made.cert.der().clone()]
+    }
+
+    fn call(chain: &[CertificateDer<'static>]) -> Call {
+        let mut seen = seen();
+        seen.chain = chain.to_vec();
+        Call {
+            tls: Some(Ok(seen)),
+            ..Call::default()
+        }
+    }
+
+    fn record(usage: CertUsage, selector: Selector, matching: Matching, data: Vec<u8>) -> TLSA {
+        TLSA::new(usage, selector, matching, data)
+    }
+
+    #[test]
+    fn the_record_must_be_for_the_certificate() {
+        let chain = chain();
+        let key = public_key(&chain[0]).unwrap();
+        let sha256 = |octets: &[u8]| digest(&SHA256, octets).as_ref().to_vec();
+        let sha512 = |octets: &[u8]| digest(&SHA512, octets).as_ref().to_vec();
+        use CertUsage::{DaneEe, DaneTa, PkixEe};
+        use Matching::{Raw, Sha256, Sha512};
+        use Selector::{Full, Spki};
+        for (tlsa, outcome) in [
+            (record(DaneEe, Spki, Sha256, sha256(&key)), Outcome::Good),
+            (record(DaneEe, Spki, Sha512, sha512(&key)), Outcome::Good),
+            (
+                record(DaneEe, Full, Sha256, sha256(&chain[0])),
+                Outcome::Good,
+            ),
+            (record(DaneTa, Full, Raw, chain[0].to_vec()), Outcome::Good),
+            (record(DaneEe, Spki, Sha256, sha256(b"old")), Outcome::Fault),
+            (record(PkixEe, Spki, Sha256, sha256(&key)), Outcome::Warning),
+        ] {
+            let anchored = Anchored {
+                authentic: true,
+                records: vec![tlsa],
+            };
+            let findings = judge("mx.d.example", &anchored, true, &[&call(&chain)]);
+            assert_eq!(outcomes(&findings), [outcome], "{anchored:?}");
+        }
+    }
+
+    #[test]
+    fn who_vouches_for_the_record_counts() {
+        let chain = chain();
+        let some = || {
+            vec![record(
+                CertUsage::DaneEe,
+                Selector::Spki,
+                Matching::Sha256,
+                vec![0; 32],
+            )]
+        };
+        for (authentic, near, records, outcome) in [
+            (true, true, Vec::new(), Outcome::Good),
+            (true, false, some(), Outcome::CouldNotTell),
+            (false, true, some(), Outcome::Warning),
+        ] {
+            let anchored = Anchored { authentic, records };
+            let findings = judge("mx.d.example", &anchored, near, &[&call(&chain)]);
+            assert_eq!(outcomes(&findings), [outcome]);
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Probe `mta_sts`: where the domain has an MTA-STS policy, can it be fetched, and do the exchangers keep it?
+
+mod fetch;
+
+use std::net::SocketAddr;
+
+use futures_util::FutureExt;
+
+use crate::doctor::finding::{Finding, Outcome};
+use crate::doctor::{Kind, Of, Subject, text};
+use crate::facts::{DnsAnswer, RecordType};
+
+pub(in crate::doctor) const KIND: Kind = Kind {
+    name: "mta_sts",
+    summary: "MTA-STS: record of right syntax, policy fetched by HTTPS, every MX in it",
+    standard: "RFC 8461 §3.1, §3.2, §3.3 and §4.1",
+    of: Of::Domain,
+    look: |subject| look(subject).boxed(),
+};
+
+/// A policy that is kept for less protects little (RFC 8461 §3.2 expects weeks), seconds.
+const SHORT: u64 = 86_400;
+/// The longest that one may be kept (RFC 8461 §3.2), seconds.
+const LONGEST: u64 = 31_557_600;
+
+const NONE: &str =
+    "RFC 8461 §2: without it (or DANE) whoever sits between can switch TLS off unseen";
+const BROKEN: &str =
+    "RFC 8461 §3.1, §3.2: senders take the domain for one without a policy, or keep to an old one";
+const MX: &str = "RFC 8461 §4.1: senders that keep the policy deliver nothing to this MX";
+const WEAK: &str =
+    "RFC 8461 §5: in this mode failures are reported, and mail goes out all the same";
+
+/// What a policy says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Policy {
+    mode: String,
+    mx: Vec<String>,
+    max_age: Option<u64>,
+}
+
+async fn look(subject: &Subject) -> Vec<Finding> {
+    if subject.takes_no_mail() {
+        return Vec::new();
+    }
+    let (world, domain) = (&*subject.world, &*subject.domain);
+    let answer = world
+        .dns(&format!("_mta-sts.{domain}"), RecordType::Txt)
+        .await;
+    if let Err(finding) = record(domain, &answer) {
+        return vec![finding];
+    }
+    let host = format!("mta-sts.{domain}");
+    let addresses = world.addresses(&host).await.found;
+    let Some(address) = addresses.first() else {
+        let seen = format!("there is a record, and {host} has no address to fetch the policy from");
+        return vec![Finding::new(
+            Outcome::Fault,
+            domain,
+            seen,
+            BROKEN,
+            "give it one, and the policy",
+        )];
+    };
+    let way = world.way_to(SocketAddr::new(*address, 443));
+    let names: Vec<&str> = subject
+        .hosts
+        .iter()
+        .map(|host| host.name.as_str())
+        .collect();
+    match fetch::policy(world, way, &host).await {
+        Ok(text) => judge(domain, &text, &names),
+        Err(fetch::Failure::NoWay(why)) => {
+            let seen = format!(
+                "the policy can not be fetched from here: {}",
+                text::shown(&why)
+            );
+            vec![Finding::could_not_tell(
+                domain,
+                seen,
+                "ask from a network that can reach it",
+            )]
+        }
+        Err(fetch::Failure::Bad(why)) => {
+            let seen = format!("the policy can not be fetched: {}", text::shown(&why));
+            let advice = "serve https://mta-sts.DOMAIN/.well-known/mta-sts.txt with a certificate for that name";
+            vec![Finding::new(Outcome::Fault, domain, seen, BROKEN, advice)]
+        }
+    }
+}
+
+/// Whether there is one good record; if not, what is to be said about it.
+fn record(domain: &str, answer: &DnsAnswer) -> Result<(), Finding> {
+    if let DnsAnswer::Failed(failure) = answer {
+        let seen = format!("no answer about _mta-sts.{domain}: {}", failure.label());
+        return Err(Finding::could_not_tell(domain, seen, "ask again"));
+    }
+    let is_record = |record: &&str| record.split(';').next().map(str::trim) == Some("v=STSv1");
+    let records: Vec<&str> = answer.txt().filter(is_record).collect();
+    let fault = |seen: String, advice: &'static str| {
+        Err(Finding::new(Outcome::Fault, domain, seen, BROKEN, advice))
+    };
+    match records.as_slice() {
+        [] => {
+            let advice = "publish a policy, in mode testing first (RFC 8461)";
+            Err(Finding::new(
+                Outcome::Notice,
+                domain,
+                "no MTA-STS policy",
+                NONE,
+                advice,
+            ))
+        }
+        [one] => match text::tag(one, "id") {
+            Some(id)
+                if (1..=32).contains(&id.len())
+                    && id.bytes().all(|c| c.is_ascii_alphanumeric()) =>
+            {
+                Ok(())
+            }
+            _ => fault(
+                format!("no id in the record: {}", text::shown(one)),
+                "write v=STSv1; id=...; with letters and digits, at most 32, new with each policy",
+            ),
+        },
+        more => fault(format!("{} MTA-STS records", more.len()), "leave one"),
+    }
+}
+
+/// Reads a policy; the first thing that is wrong with it is the error.
+fn read(text: &str) -> Result<Policy, String> {
+    let mut policy = Policy::default();
+    let mut version = None;
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        let pair = line.split_once(':');
+        let (key, value) =
+            pair.ok_or_else(|| format!("no \"key: value\": {}", text::shown(line)))?;
+        let value = value.trim();
+        match key.trim() {
+            "version" => version = Some(value),
+            "mode" => policy.mode = value.to_owned(),
+            "mx" => policy.mx.push(value.to_ascii_lowercase()),
+            "max_age" => policy.max_age = value.parse().ok().filter(|age| *age <= LONGEST),
+            // Not known, and ignored (RFC 8461 §3.2).
+            _ => {}
+        }
+    }
+    if version != Some("STSv1") {
+        return Err("no version: STSv1".to_owned());
+    }
+    if !matches!(policy.mode.as_str(), "enforce" | "testing" | "none") {
+        return Err(format!(
+            "no mode that is known: {:?}",
+            text::shown(&policy.mode)
+        ));
+    }
+    if policy.max_age.is_none() {
+        return Err("no max_age".to_owned());
+    }
+    if policy.mx.is_empty() && policy.mode != "none" {
+        return Err("no mx".to_owned());
+    }
+    Ok(policy)
+}
+
+fn judge(domain: &str, text: &str, hosts: &[&str]) -> Vec<Finding> {
+    let policy = match read(text) {
+        Ok(policy) => policy,
+        Err(why) => {
+            let seen = format!("the policy is broken: {why}");
+            let advice = "write version, mode, mx and max_age (RFC 8461 §3.2), and change the id of the record";
+            return vec![Finding::new(Outcome::Fault, domain, seen, BROKEN, advice)];
+        }
+    };
+    let mut findings = Vec::new();
+    let missing = hosts
+        .iter()
+        .filter(|host| !policy.mx.iter().any(|mx| fits(mx, host)));
+    let missing: Vec<String> = missing.map(|host| text::shown(host)).collect();
+    if !missing.is_empty() && policy.mode != "none" {
+        let outcome = match policy.mode.as_str() {
+            "enforce" => Outcome::Fault,
+            _ => Outcome::Warning,
+        };
+        let seen = format!("not in the policy: {}", text::list(missing));
+        let advice = "add an mx line for it, and change the id of the record";
+        findings.push(Finding::new(outcome, domain, seen, MX, advice));
+    }
+    if policy.mode != "enforce" {
+        let seen = format!("mode: {}", policy.mode);
+        let advice = "when the reports (tls_rpt) are clean, write enforce";
+        findings.push(Finding::new(Outcome::Notice, domain, seen, WEAK, advice));
+    }
+    let max_age = policy.max_age.unwrap_or_default();
+    if max_age < SHORT {
+        let seen = format!("max_age: {max_age}");
+        let why = "RFC 8461 §3.2: the policy protects as long as senders keep it";
+        findings.push(Finding::new(
+            Outcome::Notice,
+            domain,
+            seen,
+            why,
+            "weeks are usual: 604800 or more",
+        ));
+    }
+    if findings.is_empty() {
+        let seen = format!("mode: enforce, every MX is in it, kept for {max_age} seconds");
+        findings.push(Finding::good(domain, seen));
+    }
+    findings
+}
+
+/// Whether a pattern of the policy is for this host; a wild card stands for one label (RFC 8461 §4.1).
+fn fits(pattern: &str, host: &str) -> bool {
+    match pattern.strip_prefix("*.") {
+        Some(parent) => host
+            .split_once('.')
+            .is_some_and(|(_, rest)| text::same_name(parent, rest)),
+        None => text::same_name(pattern, host),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::tests::{outcomes, texts};
+
+    const GOOD: &str = "version: STSv1\r\nmode: enforce\r\nmx: mx1.d.example\r\nmx: *.back.example\r\nmax_age: 604800\r\n";
+
+    #[test]
+    fn a_policy_that_names_every_exchanger_is_good() {
+        let hosts = ["mx1.d.example", "a.back.example"];
+        assert_eq!(outcomes(&judge("d.example", GOOD, &hosts)), [Outcome::Good]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_policy_is_told() {
+        let of = |old: &str, new: &str| {
+            outcomes(&judge(
+                "d.example",
+                &GOOD.replace(old, new),
+                &["mx1.d.example"],
+            ))
+        };
+        assert_eq!(of("mx1.d", "mx2.d"), [Outcome::Fault]);
+        assert_eq!(of("enforce", "testing"), [Outcome::Notice]);
+        assert_eq!(of("604800", "3600"), [Outcome::Notice]);
+        for (old, new) in [
+            ("STSv1", "STSv2"),
+            ("enforce", "force"),
+            ("max_age: 604800", ""),
+            ("mode:", "mode"),
+            ("604800", "31557601"),
+        ] {
+            assert_eq!(of(old, new), [Outcome::Fault], "{new}");
+        }
+        let deep = judge("d.example", GOOD, &["a.b.back.example"]);
+        assert_eq!(outcomes(&deep), [Outcome::Fault]);
+    }
+
+    #[test]
+    fn the_record_must_have_an_id() {
+        for (records, good) in [
+            (&["v=STSv1; id=20260101;"][..], true),
+            (&["v=STSv1;"], false),
+            (&["v=STSv1; id=a-b"], false),
+            (&["v=STSv1; id=1", "v=STSv1; id=2"], false),
+        ] {
+            assert_eq!(
+                record("d.example", &texts(records)).is_ok(),
+                good,
+                "{records:?}"
+            );
+        }
+        let none = record("d.example", &DnsAnswer::NoName).unwrap_err();
+        assert_eq!(none.outcome, Outcome::Notice);
+    }
+}
