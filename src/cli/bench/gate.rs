@@ -66,7 +66,7 @@ impl Gate {
         let text = configuration(plan, &doors, free_port()?, &mut scaled)?;
         let file = plan.directory.join("gatepost.toml");
         std::fs::write(&file, text)?;
-        config::load(Some(&file), &[]).map_err(told)?;
+        config::load(Some(&file), &[]).map_err(|problems| told(&problems))?;
         let log = plan.directory.join("gatepost.log");
         let mut command = Command::new(std::env::current_exe().context("where is gatepost?")?);
         command.args(["run", "--pace", &plan.clock.to_string(), "--config"]);
@@ -106,7 +106,7 @@ pub(super) fn lists(policies: Option<&Path>, policy: &str) -> anyhow::Result<Vec
         file: Some((policies.unwrap_or(Path::new("gatepost.toml")), &text)),
         ..config::Layers::default()
     };
-    let snapshot = config::from_layers(&layers).map_err(told)?;
+    let snapshot = config::from_layers(&layers).map_err(|problems| told(&problems))?;
     let policy = snapshot
         .policies
         .get(policy)
@@ -116,7 +116,7 @@ pub(super) fn lists(policies: Option<&Path>, policy: &str) -> anyhow::Result<Vec
     Ok(zones.map(|(zone, _)| zone.asked().to_owned()).collect())
 }
 
-fn told(problems: Vec<config::Problem>) -> anyhow::Error {
+fn told(problems: &[config::Problem]) -> anyhow::Error {
     let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
     anyhow::anyhow!("the gate can not be configured so: {}", problems.join("; "))
 }
