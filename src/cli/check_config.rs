@@ -5,23 +5,18 @@
 //! nothing is written, so it can be used beside a gatepost that serves.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::app::{certificates, directories, doctor, probe, remarks, upstreams};
+use crate::cli::config_file::ConfigFile;
 use crate::config::{self, Problem, Snapshot};
 
 /// Arguments of `gatepost check-config`.
 #[derive(Clone, Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The configuration file
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "GATEPOST_CONFIG",
-        default_value = "/etc/gatepost/gatepost.toml"
-    )]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub config: ConfigFile,
     /// Show every value that holds, and where it comes from.
     #[arg(long)]
     pub print: bool,
@@ -152,7 +147,7 @@ fn write_json(args: &Arguments, result: &Loaded, out: &mut dyn Write) -> io::Res
         Err(problems) => (problems.as_slice(), &[][..]),
     };
     let mut object =
-        serde_json::json!({ "file": args.config, "problems": problems, "notes": notes });
+        serde_json::json!({ "file": &*args.config, "problems": problems, "notes": notes });
     if let (true, Ok(snapshot), Some(object)) = (args.print, result, object.as_object_mut()) {
         object.insert(
             "settings".to_owned(),
@@ -179,7 +174,7 @@ address = \"127.0.0.1:10025\"
 
     /// What goes to stdout and to stderr for `text`.
     fn shown(text: &str, print: bool, json: bool) -> (String, String) {
-        let path = PathBuf::from("g.toml");
+        let path = std::path::PathBuf::from("g.toml");
         let result = config::from_layers(&config::Layers {
             file: Some((&path, text)),
             ..config::Layers::default()

@@ -13,7 +13,6 @@ mod world;
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -23,6 +22,7 @@ use crate::app::{self, tasks::Tasks};
 use crate::checks::policy::Policy;
 use crate::checks::verdict::{Action, Verdict};
 use crate::checks::{Judgement, judge};
+use crate::cli::config_file::ConfigFile;
 use crate::cli::output;
 use crate::config::{Backend, ClientAddress};
 use crate::facts::{Fact, Facts, Helo, Listed, Mail, Millis, Rcpt, Stage};
@@ -56,14 +56,8 @@ pub(in crate::cli) struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// The configuration file
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "/etc/gatepost/gatepost.toml",
-        env = "GATEPOST_CONFIG"
-    )]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 #[derive(Serialize)]

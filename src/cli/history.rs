@@ -9,6 +9,7 @@ use anyhow::Context;
 use ipnet::IpNet;
 
 use crate::checks::ALL;
+use crate::cli::config_file::ConfigFile;
 use crate::cli::output::{self, Paint};
 use crate::cli::report::no_records;
 use crate::cli::when;
@@ -56,14 +57,8 @@ pub(in crate::cli) struct Arguments {
     /// The directory of the records; the configuration's by default
     #[arg(long, value_name = "DIRECTORY")]
     journal: Option<PathBuf>,
-    /// The configuration file
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "/etc/gatepost/gatepost.toml",
-        env = "GATEPOST_CONFIG"
-    )]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 fn network(text: &str) -> Result<IpNet, String> {

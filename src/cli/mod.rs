@@ -5,6 +5,7 @@
 mod ask;
 mod bench;
 mod check_config;
+mod config_file;
 pub mod demo;
 mod doctor;
 mod explain;

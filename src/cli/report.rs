@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+use crate::cli::config_file::ConfigFile;
 use crate::cli::output::{self, Usage};
 use crate::cli::progress::Progress;
 use crate::cli::when;
@@ -52,14 +53,8 @@ pub(in crate::cli) struct Which {
     /// The directory of the records; the configuration's by default
     #[arg(long, value_name = "DIRECTORY")]
     journal: Option<PathBuf>,
-    /// The configuration file
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "/etc/gatepost/gatepost.toml",
-        env = "GATEPOST_CONFIG"
-    )]
-    pub(in crate::cli) config: PathBuf,
+    #[command(flatten)]
+    pub(in crate::cli) config: ConfigFile,
 }
 
 impl Which {

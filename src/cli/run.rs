@@ -3,7 +3,7 @@
 //! SIGTERM and SIGINT drain: no more is accepted, messages under way are finished, the rest hears 421. SIGHUP has the
 //! configuration read anew, and the files of the certificates looked at. systemd is told of all of it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::app::sockets::{Passed, Sockets};
 use crate::app::{Running, notify, user};
+use crate::cli::config_file::ConfigFile;
 use crate::cli::output;
 use crate::config::Snapshot;
 use crate::net::pace;
@@ -26,14 +27,8 @@ const SIGNALS: usize = 10;
 /// Arguments of `gatepost run`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The configuration file
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "/etc/gatepost/gatepost.toml",
-        env = "GATEPOST_CONFIG"
-    )]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
     /// Take each second for so many in all that is remembered: for measurements
     #[arg(long, hide = true, value_name = "TIMES", default_value_t = 1)]
     pace: u32,
