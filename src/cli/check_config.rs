@@ -180,7 +180,7 @@ address = \"127.0.0.1:10025\"
             ..config::Layers::default()
         });
         let args = Arguments {
-            config: path,
+            config: path.into(),
             print,
             connect: false,
             json,

@@ -23,3 +23,9 @@ impl Deref for ConfigFile {
         &self.config
     }
 }
+
+impl From<PathBuf> for ConfigFile {
+    fn from(config: PathBuf) -> Self {
+        Self { config }
+    }
+}
