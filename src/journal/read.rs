@@ -106,12 +106,32 @@ impl Records {
                     return true;
                 }
                 // A torn last line, or one that is longer than any that was written.
-                Ok(_) | Err(_) => {
+                Ok(_) => {
+                    lines.truncate(begin);
+                    self.skipped += 1;
+                    if skip_line(open).is_err() {
+                        self.open = None;
+                    }
+                }
+                Err(_) => {
                     lines.truncate(begin);
                     self.skipped += 1;
                     self.open = None;
                 }
             }
+        }
+    }
+}
+
+/// Reads on to behind the next line's end, and keeps nothing.
+fn skip_line(file: &mut BufReader<File>) -> io::Result<()> {
+    loop {
+        let octets = file.fill_buf()?;
+        let end = memchr::memchr(b'\n', octets);
+        let read = end.map_or(octets.len(), |end| end + 1);
+        file.consume(read);
+        if end.is_some() || read == 0 {
+            return Ok(());
         }
     }
 }

@@ -176,6 +176,22 @@ fn bad_lines_are_skipped_and_counted() {
 }
 
 #[test]
+fn a_line_without_end_hides_none_behind_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let line = |id: usize| serde_json::to_string(&record(id, DAY, 0)).unwrap();
+    let torn = "\0".repeat(read::LONGEST_LINE + 1000);
+    let text = format!("{}\n{torn}\n{}\n{torn}", line(0), line(1));
+    fs::write(
+        directory.path().join("sessions-20260101T000000.000Z.jsonl"),
+        text,
+    )
+    .unwrap();
+    let mut records = read(directory.path()).unwrap();
+    let ids: Vec<String> = records.by_ref().map(|record| record.id).collect();
+    assert_eq!((ids.len(), records.skipped()), (2, 2));
+}
+
+#[test]
 fn too_many_waiting_records_are_let_fall_and_counted() {
     let directory = tempfile::tempdir().unwrap();
     let (writer, keeper) = open(directory.path(), MIB, DAY);

@@ -14,6 +14,7 @@ use crate::session::{Session, replies};
 use crate::smtp::command::Command;
 use crate::smtp::extension::Extensions;
 use crate::smtp::fault::Fault;
+use crate::smtp::reply::Reply;
 use crate::smtp::server::Event;
 use crate::smtp::verb::Verb;
 
@@ -356,6 +357,11 @@ impl Session {
     pub(in crate::session) async fn dismiss(&mut self, verdict: &Verdict) -> Ended {
         self.decide(verdict);
         let reply = self.sign(verdict.farewell(self.client().ip()));
+        self.show_out(reply).await
+    }
+
+    /// The last words of a session that is dropped.
+    pub(in crate::session) async fn show_out(&mut self, reply: Reply) -> Ended {
         self.part(reply).await;
         Ended::Dropped
     }

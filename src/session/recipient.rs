@@ -34,7 +34,9 @@ impl Session {
                 .for_each(|triplet| memory.has_waited(triplet));
         }
         if verdict.enforced() == Action::Drop {
-            return Err(self.dismiss(&verdict).await);
+            let reply = self.sign(verdict.farewell(self.client().ip()));
+            self.keep_recipient(&path, &verdict, &reply);
+            return Err(self.show_out(reply).await);
         }
         let reply = match verdict.cleared() {
             Some(cleared) => {

@@ -6,6 +6,11 @@ use gatepost::facts::{Ended, Limit};
 use gatepost::journal::{self, SessionRecord};
 use gatepost::smtp::fault::Fault;
 
+use crate::support::client::Client;
+use crate::support::exim::Exim;
+use crate::support::gatepost::{Gatepost, Setup};
+use crate::support::rbldnsd::Rbldnsd;
+
 fn golden() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/records/v1.jsonl")
 }
@@ -45,4 +50,25 @@ fn records_of_version_1_say_what_they_said() {
     assert_eq!(refused.ended, Ended::Refused(Limit::PerNetwork));
     let found = journal::find(directory.path(), &foreign.id).unwrap();
     assert_eq!(found.as_ref(), Some(foreign));
+}
+
+#[test]
+fn a_recipient_at_which_the_session_is_dropped_is_judged_once_and_has_its_outcome() {
+    let (exim, rbldnsd) = (Exim::start(), Rbldnsd::start());
+    let mut setup = Setup::new(exim.address(), rbldnsd.address());
+    setup.checks =
+        "[policy.default.checks.harvest]\nallowance = 1\npoints = 50\nat_most = 50\n".to_owned();
+    let gatepost = Gatepost::start(&setup);
+    let mut client = Client::greeted(gatepost.proxied(), "192.0.2.77");
+    client.command("HELO client.example.net").expect(250);
+    client.command("MAIL FROM:<ada@example.net>").expect(250);
+    for code in [550, 550, 521] {
+        client.command("RCPT TO:<nobody@example.com>").expect(code);
+    }
+    let record = gatepost.recorded(&["\"ended\":\"dropped\""]);
+    assert_eq!(record["decisions"].as_array().unwrap().len(), 3, "{record}");
+    let recipients = record["recipients"].as_array().unwrap();
+    assert_eq!(recipients.len(), 3, "{record}");
+    assert_eq!(recipients[2]["action"], "drop");
+    assert_eq!(recipients[2]["reply"]["code"], 521);
 }
