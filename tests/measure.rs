@@ -7,10 +7,14 @@ mod journal;
 
 use std::collections::BTreeMap;
 
+use gatepost::checks::judge;
+use gatepost::checks::replay::Decision;
+use gatepost::facts::{Ended, Fact, Millis, Stage};
 use gatepost::journal::{SessionRecord, read};
 use gatepost::measure::replay::{Change, Options, replay, verify};
 use gatepost::measure::report::{Report, report};
 use gatepost::measure::tally::Wanted;
+use gatepost::smtp::{Protocol, fault::Fault};
 
 const SESSIONS: u64 = 1500;
 
@@ -20,6 +24,45 @@ fn made() -> (tempfile::TempDir, Vec<SessionRecord>) {
     journal::write(directory.path(), &journal::policy(5), 7, SESSIONS);
     let records = read(directory.path()).unwrap().collect();
     (directory, records)
+}
+
+/// A journal of these records.
+fn holding(records: &[SessionRecord]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let lines = records
+        .iter()
+        .map(|record| serde_json::to_string(record).unwrap() + "\n");
+    let file = directory.path().join("sessions-20261121T000000.000Z.jsonl");
+    std::fs::write(file, lines.collect::<String>()).unwrap();
+    directory
+}
+
+/// The first made record of which this is true.
+fn first(is_it: impl Fn(&SessionRecord) -> bool) -> SessionRecord {
+    let policy = journal::policy(5);
+    let mut maker = journal::Maker::new(&policy, 3);
+    let mut all = std::iter::repeat_with(|| maker.session()).take(1000);
+    all.find(|record| is_it(record)).unwrap()
+}
+
+fn is_denied(record: &SessionRecord) -> bool {
+    !record.recipients.is_empty() && record.recipients.iter().all(|one| one.reply.code == 550)
+}
+
+/// The record, as if the client had said something else than SMTP behind its last recipient and was dropped for it.
+fn then_dropped(mut record: SessionRecord) -> SessionRecord {
+    let fault = Fact::Fault(Fault::Foreign(Protocol::Http));
+    for fact in [Fact::Reset, fault] {
+        record.facts.push(Stage::Rcpt, Millis(90_000), fact);
+    }
+    let verdict = judge(&journal::policy(5), &record.facts).verdict().clone();
+    assert_eq!(verdict.enforced(), gatepost::checks::verdict::Action::Drop);
+    record.decisions.push(Decision {
+        seen: record.facts.entries().len(),
+        verdict,
+    });
+    record.ended = Ended::Dropped;
+    record
 }
 
 fn told(directory: &tempfile::TempDir) -> Report {
@@ -232,4 +275,17 @@ fn who_may_have_been_refused_wrongly_is_named() {
     );
     assert!(suspects.came_again >= 1, "{suspects:?}");
     assert_eq!(suspects.came_again_first[0].times, 7);
+}
+
+#[test]
+fn a_drop_behind_the_recipients_takes_nothing_from_what_refused_them() {
+    let record = first(|record| is_denied(record) && record.recipients.len() == 1);
+    let report = told(&holding(&[then_dropped(record)]));
+    let [policy] = &report.policies[..] else {
+        panic!("{:?}", report.policies)
+    };
+    assert_eq!((policy.judged_otherwise, policy.connections.kept_out), (0, 1));
+    for check in &policy.checks {
+        assert_eq!(check.connections, check.recipients, "{}", check.check);
+    }
 }

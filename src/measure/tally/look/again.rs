@@ -94,6 +94,8 @@ pub(in crate::measure::tally) struct Again<'b> {
     used: Vec<u32>,
     /// By the number of the transaction.
     transactions: BTreeMap<u64, Stopped>,
+    /// What would have dropped the connection where no recipient was judged.
+    dropped: Option<Stopped>,
     is_begun: bool,
     judged: Judged,
 }
@@ -107,6 +109,7 @@ impl<'b> Again<'b> {
             later: Vec::new(),
             used: Vec::new(),
             transactions: BTreeMap::new(),
+            dropped: None,
             is_begun: false,
             judged: Judged::default(),
         }
@@ -137,6 +140,8 @@ impl<'b> Again<'b> {
             self.note(known, &survey);
             findings = survey.verdict.findings;
         }
+        // A drop where no recipient is judged tells of the connection, and only if nothing else does.
+        self.judged.connection = self.judged.connection.or(self.dropped);
         self.judged.transactions = self.transactions.into_values().collect();
         self.judged.costs = costs(&self.facts, &self.used, known.policy.checks.len());
         (Some(self.judged), findings)
@@ -144,12 +149,11 @@ impl<'b> Again<'b> {
 
     /// Adds what would have kept out whom the decision was about.
     fn add(&mut self, stopped: Stopped) {
-        let connection = &mut self.judged.connection;
         if self.facts.stage() != Stage::Rcpt || self.facts.rcpt().is_none() {
-            // A drop where no recipient is judged tells of the connection, and only if nothing else does.
-            connection.get_or_insert(stopped);
+            self.dropped.get_or_insert(stopped);
             return;
         }
+        let connection = &mut self.judged.connection;
         let and = |other: &Stopped| other.and(&stopped);
         *connection = Some(connection.as_ref().map_or_else(|| stopped.clone(), and));
         let number = count(&self.facts, |fact| matches!(fact, Fact::Mail(_)));
