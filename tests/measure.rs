@@ -289,3 +289,22 @@ fn a_drop_behind_the_recipients_takes_nothing_from_what_refused_them() {
         assert_eq!(check.connections, check.recipients, "{}", check.check);
     }
 }
+
+#[test]
+fn who_is_dropped_before_a_recipient_is_refused() {
+    let dropped = first(|record| record.ended == Ended::Dropped && record.recipients.is_empty());
+    let report = told(&holding(std::slice::from_ref(&dropped)));
+    assert_eq!(report.networks.first[0].refused, 1);
+    assert_eq!(report.shares.dropped.part, 1);
+    assert!(report.text().contains("connections dropped"));
+    let heads = report.text().lines().any(|line| line.contains("connections kept out"));
+    assert!(heads, "{}", report.text());
+    // The client comes again and gets through.
+    let mut later = first(|record| !record.messages.is_empty());
+    let client = |record: &SessionRecord| record.facts.client().unwrap().address.to_string();
+    later.id = "later".to_owned();
+    let text = serde_json::to_string(&later).unwrap();
+    let later = serde_json::from_str(&text.replace(&client(&later), &client(&dropped))).unwrap();
+    let suspects = told(&holding(&[dropped, later])).suspects;
+    assert_eq!(suspects.denied_then_passed, 1, "{suspects:?}");
+}

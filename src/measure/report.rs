@@ -127,6 +127,8 @@ pub struct Part {
 pub struct Shares {
     /// Sessions that the backend never saw.
     pub kept_from_backend: Part,
+    /// Sessions whose connection gatepost dropped.
+    pub dropped: Part,
     /// Recipients that were refused for good.
     pub refused: Part,
     /// Recipients that were put off.

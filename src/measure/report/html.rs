@@ -58,6 +58,7 @@ fn summary(report: &Report) -> Section {
     let shares = report.shares;
     let figures = [
         figure(shares.kept_from_backend, "sessions kept from the backend"),
+        figure(shares.dropped, "connections dropped"),
         figure(shares.refused, "recipients refused"),
         figure(shares.put_off, "recipients put off"),
         (

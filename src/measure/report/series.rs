@@ -36,7 +36,7 @@ pub struct TopRow {
     pub what: String,
     /// Sessions.
     pub sessions: u64,
-    /// Of these, those in which something was refused or put off.
+    /// Of these, those in which something was refused or put off, or that were dropped.
     pub refused: u64,
 }
 

@@ -62,6 +62,7 @@ pub(super) struct Sum<'b> {
 struct Cluster {
     sessions: u64,
     kept: u64,
+    dropped: u64,
     recipients: u64,
     refused: u64,
     put_off: u64,
@@ -104,7 +105,7 @@ impl<'b> Sum<'b> {
         self.last = self.last.max(looked.at);
         self.count(looked);
         self.reach(looked);
-        let refused = looked.recipients.iter().skip(3).any(|count| *count > 0);
+        let refused = looked.dropped || looked.recipients.iter().skip(3).any(|count| *count > 0);
         if let Some(client) = looked.client {
             let network = one_site(client);
             self.cluster(network, looked);
@@ -195,6 +196,7 @@ impl<'b> Sum<'b> {
         let [.., put_off, denied, dropped] = looked.recipients;
         cluster.sessions += 1;
         cluster.kept += u64::from(looked.kept != Kept::HandedOn);
+        cluster.dropped += u64::from(looked.dropped);
         cluster.recipients += looked.recipients.iter().sum::<u64>();
         cluster.refused += denied + dropped;
         cluster.put_off += put_off;
@@ -212,6 +214,7 @@ impl<'b> Sum<'b> {
         };
         Shares {
             kept_from_backend: part(|one| (one.kept, one.sessions)),
+            dropped: part(|one| (one.dropped, one.sessions)),
             refused: part(|one| (one.refused, one.recipients)),
             put_off: part(|one| (one.put_off, one.recipients)),
         }

@@ -21,7 +21,7 @@ const LONG: u64 = 4 * 3600 * 1000;
 /// Sessions that should be looked at.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Suspects {
-    /// Clients that were denied and later delivered mail.
+    /// Clients that were denied, or dropped, and later delivered mail.
     pub denied_then_passed: u64,
     /// The first of them.
     pub denied_then_passed_first: Vec<Suspect>,

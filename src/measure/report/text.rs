@@ -114,6 +114,7 @@ fn kept(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(out)?;
     for (what, part) in [
         ("sessions kept from the backend", shares.kept_from_backend),
+        ("connections dropped", shares.dropped),
         ("recipients refused", shares.refused),
         ("recipients put off", shares.put_off),
     ] {
@@ -192,13 +193,23 @@ fn checks(out: &mut String, policy: &PolicyPart) -> std::fmt::Result {
     )?;
     writeln!(
         out,
-        "  {:<14}{:>9}{:>9}{:>8}{:>9} |{:>8}{:>8}{:>10}",
-        "check", "looked", "against", "share", "not", "alone", "unique", "Shapley"
+        "  {:<14}{:>8}{:>8}{:>7}{:>8} |{:>7}{:>7}{:>9} |{:>7}{:>7}{:>9}",
+        "check",
+        "looked",
+        "against",
+        "share",
+        "not",
+        "alone",
+        "unique",
+        "Shapley",
+        "alone",
+        "unique",
+        "Shapley"
     )?;
     writeln!(
         out,
-        "  {:<14}{:>9}{:>9}{:>8}{:>9} | {:>25}",
-        "", "sessions", "sessions", "", "looked", "recipients kept out"
+        "  {:<14}{:>8}{:>8}{:>7}{:>8} |{:>23} |{:>23}",
+        "", "sessions", "", "", "looked", "recipients kept out", "connections kept out"
     )?;
     for check in policy
         .checks
@@ -221,18 +232,23 @@ fn units(policy: &PolicyPart) -> String {
 }
 
 fn check_row(out: &mut String, check: &CheckRow) -> std::fmt::Result {
-    writeln!(
+    write!(
         out,
-        "  {:<14}{:>9}{:>9}{:>8}{:>9} |{:>8}{:>8}{:>10.1}",
+        "  {:<14}{:>8}{:>8}{:>7}{:>8}",
         check.check,
         check.looked,
         check.against,
         percent(check.against_share),
-        check.not_looked,
-        check.recipients.alone,
-        check.recipients.unique,
-        check.recipients.shapley
-    )
+        check.not_looked
+    )?;
+    for brought in [check.recipients, check.connections] {
+        write!(
+            out,
+            " |{:>7}{:>7}{:>9.1}",
+            brought.alone, brought.unique, brought.shapley
+        )?;
+    }
+    writeln!(out)
 }
 
 fn cost(out: &mut String, report: &Report) -> std::fmt::Result {

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use crate::checks::greylist;
 use crate::checks::replay::Decision;
-use crate::facts::{Client, Fact, Facts};
+use crate::facts::{Client, Ended, Fact, Facts};
 use crate::journal::SessionRecord;
 use again::Again;
 
@@ -75,6 +75,8 @@ pub(in crate::measure) struct Looked {
     pub(in crate::measure) client: Option<IpAddr>,
     pub(in crate::measure) helo: Option<Box<str>>,
     pub(in crate::measure) ended: &'static str,
+    /// Whether gatepost dropped the connection.
+    pub(in crate::measure) dropped: bool,
     pub(in crate::measure) verdict: &'static str,
     pub(in crate::measure) recipients: [u64; 6],
     pub(in crate::measure) messages: [u64; 3],
@@ -98,7 +100,7 @@ pub(in crate::measure) struct Looked {
     pub(in crate::measure) waited: Vec<Vec<u64>>,
     /// Recipients that were refused or put off, each with who wanted it, so that who comes again is known.
     pub(in crate::measure) refusals: Vec<u64>,
-    /// Whether something was denied in fact.
+    /// Whether a recipient was denied, or the connection dropped, in fact.
     pub(in crate::measure) denied: bool,
     /// Whether, of these, SPF and a confirmed reverse name vouched for the client.
     pub(in crate::measure) denied_though_vouched_for: bool,
@@ -111,9 +113,11 @@ impl Looked {
     pub(in crate::measure) fn at(record: SessionRecord, book: &Book) -> Self {
         let observed = record.decisions.iter().any(|one| one.verdict.observed);
         let recipients = recorded::recipients(&record, observed);
-        let denied = recipients
-            .get(4..)
-            .is_some_and(|counts| counts.iter().any(|count| *count > 0));
+        let dropped = record.ended == Ended::Dropped;
+        let denied = dropped
+            || recipients
+                .get(4..)
+                .is_some_and(|counts| counts.iter().any(|count| *count > 0));
         let vouched_for = record
             .decisions
             .iter()
@@ -130,6 +134,7 @@ impl Looked {
             client: facts.client().map(Client::ip),
             helo: facts.helo().map(|helo| helo.name.as_str().into()),
             ended: record.ended.label(),
+            dropped,
             verdict: recorded::gravest(&record),
             recipients,
             messages: recorded::messages(&record),
