@@ -6,8 +6,10 @@
 mod journal;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use gatepost::checks::judge;
+use gatepost::checks::policy::ShieldMode;
 use gatepost::checks::replay::Decision;
 use gatepost::facts::{Ended, Fact, Millis, Stage};
 use gatepost::journal::{SessionRecord, read};
@@ -307,4 +309,28 @@ fn who_is_dropped_before_a_recipient_is_refused() {
     let later = serde_json::from_str(&text.replace(&client(&later), &client(&dropped))).unwrap();
     let suspects = told(&holding(&[dropped, later])).suspects;
     assert_eq!(suspects.denied_then_passed, 1, "{suspects:?}");
+}
+
+#[test]
+fn what_a_shield_keeps_out_is_no_checks() {
+    let mut policy = journal::policy(5);
+    policy.shield.mode = ShieldMode::Tempfail;
+    let directory = tempfile::tempdir().unwrap();
+    journal::write(directory.path(), &policy, 7, 300);
+    let policies = BTreeMap::from([("default".to_owned(), Arc::new(policy))]);
+    let report = report(directory.path(), &Wanted::default(), &policies, |_, _| {}).unwrap();
+    let [policy] = &report.policies[..] else {
+        panic!("{:?}", report.policies)
+    };
+    let unit = policy.recipients;
+    assert!(unit.without_checks > 0, "{unit:?}");
+    let anyway = unit.kept_out - unit.without_checks;
+    for check in &policy.checks {
+        assert!(check.recipients.alone <= anyway, "{check:?}");
+    }
+    let said = format!("{} recipients", unit.without_checks);
+    for told in [report.text(), report.html().unwrap()] {
+        let shield = told.lines().find(|line| line.contains("by the shield"));
+        assert!(shield.is_some_and(|line| line.contains(&said)), "{told}");
+    }
 }

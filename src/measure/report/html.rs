@@ -2,7 +2,7 @@
 
 use crate::measure::page::{Cell, Page, Section};
 use crate::measure::plot::{Bar, Line, PlotError, Stack, Unit, bars, lines, stacked};
-use crate::measure::report::text::{part_text, percent, size, span};
+use crate::measure::report::text::{part_text, percent, shield, size, span};
 use crate::measure::report::{Part, PolicyPart, Report, Suspect, TopList};
 use crate::measure::stats::share;
 
@@ -242,17 +242,19 @@ fn brought(policy: &PolicyPart) -> Result<Section, PlotError> {
         policy.connections.all
     );
     let note = "Alone: with this check only. Unique: what would come in without it. Shapley: what it adds on average over all \
-                orders; these add up to all that is kept out.";
-    Ok(
-        Section::new(&format!("Policy {}: what each check brings", policy.name))
-            .text(&kept)
-            .plot(
-                &bars(Unit::Count, &all)?,
-                "Recipients kept out, by Shapley share",
-            )
-            .table(&head, &rows)
-            .note(note),
-    )
+                orders; these add up to all that is kept out, without what a shield keeps out anyway.";
+    let mut section =
+        Section::new(&format!("Policy {}: what each check brings", policy.name)).text(&kept);
+    if let Some(shield) = shield(policy) {
+        section = section.text(&format!("{shield}."));
+    }
+    Ok(section
+        .plot(
+            &bars(Unit::Count, &all)?,
+            "Recipients kept out, by Shapley share",
+        )
+        .table(&head, &rows)
+        .note(note))
 }
 
 fn cost(policy: &PolicyPart) -> Section {

@@ -74,7 +74,7 @@ pub struct CheckRow {
 /// What a check has brought; see [`crate::measure::shares`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Brought {
-    /// What it would keep out alone.
+    /// What it would keep out alone, beyond what is kept out without any check.
     pub alone: u64,
     /// What would come in without it.
     pub unique: i64,
@@ -178,9 +178,14 @@ impl PolicySum {
         ];
         tables.into_iter().for_each(Table::settle);
         let [connections, transactions, recipients] =
-            [&self.connections, &self.transactions, &self.recipients].map(Table::shares);
-        let at = |shares: &[Share], number: usize| {
-            shares.get(number).copied().unwrap_or_default().into()
+            [&self.connections, &self.transactions, &self.recipients]
+                .map(|table| (table.shares(), table.stopped_anyway()));
+        let at = |(shares, anyway): &(Vec<Share>, u64), number: usize| {
+            let share = shares.get(number).copied().unwrap_or_default();
+            Brought::from(Share {
+                alone: share.alone.saturating_sub(*anyway),
+                ..share
+            })
         };
         let of = |counts: &[u64], number: usize| counts.get(number).copied().unwrap_or_default();
         let checks = self.names.iter().enumerate().map(|(number, check)| {

@@ -191,6 +191,9 @@ fn checks(out: &mut String, policy: &PolicyPart) -> std::fmt::Result {
         "  kept out (refused or put off), judged again: {}",
         units(policy)
     )?;
+    if let Some(shield) = shield(policy) {
+        writeln!(out, "  {shield}")?;
+    }
     writeln!(
         out,
         "  {:<14}{:>8}{:>8}{:>7}{:>8} |{:>7}{:>7}{:>9} |{:>7}{:>7}{:>9}",
@@ -229,6 +232,19 @@ fn units(policy: &PolicyPart) -> String {
         unit(policy.transactions, "transactions"),
         unit(policy.recipients, "recipients")
     )
+}
+
+/// What a secondary keeps out whatever its checks say, if it keeps out any.
+pub(super) fn shield(policy: &PolicyPart) -> Option<String> {
+    let [connections, transactions, recipients] =
+        [policy.connections, policy.transactions, policy.recipients]
+            .map(|unit| unit.without_checks);
+    (connections + transactions + recipients > 0).then(|| {
+        format!(
+            "of these by the shield, whatever the checks say: {connections} connections, {transactions} transactions, \
+             {recipients} recipients"
+        )
+    })
 }
 
 fn check_row(out: &mut String, check: &CheckRow) -> std::fmt::Result {
