@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gatepost::checks::judge;
-use gatepost::checks::policy::ShieldMode;
+use gatepost::checks::policy::{Mode, ShieldMode};
 use gatepost::checks::replay::Decision;
 use gatepost::facts::{Ended, Fact, Millis, Stage};
 use gatepost::journal::{SessionRecord, read};
@@ -333,4 +333,15 @@ fn what_a_shield_keeps_out_is_no_checks() {
         let shield = told.lines().find(|line| line.contains("by the shield"));
         assert!(shield.is_some_and(|line| line.contains(&said)), "{told}");
     }
+}
+
+#[test]
+fn a_policy_that_no_longer_observes_reproduces_what_it_observed() {
+    let mut observing = journal::policy(5);
+    observing.mode = Mode::Observe;
+    let directory = tempfile::tempdir().unwrap();
+    journal::write(directory.path(), &observing, 7, 300);
+    let policies = journal::policies(5);
+    let verified = verify(directory.path(), &policies, &Wanted::default(), |_, _| {}).unwrap();
+    assert_eq!((verified.sessions, verified.differences), (300, 0), "{:?}", verified.first);
 }

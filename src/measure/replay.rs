@@ -341,7 +341,8 @@ fn differences(policy: &Policy, brief: Brief) -> Vec<Difference> {
         facts.wind(*seen, &mut later);
         let judgement = judge(policy, &facts);
         let is = judgement.verdict();
-        if told(was) != told(is) {
+        // Whether the policy observes is no part of it: a journal of the weeks before is reproduced when it denies.
+        if (was.action, was.points) != (is.action, is.points) {
             differences.push(Difference {
                 id: id.clone(),
                 decision: number + 1,
@@ -356,9 +357,8 @@ fn differences(policy: &Policy, brief: Brief) -> Vec<Difference> {
 
 fn told(verdict: &Verdict) -> String {
     let exempt = if verdict.exempt { ", exempt" } else { "" };
-    let observed = if verdict.observed { ", observed" } else { "" };
     format!(
-        "{} with {} points{exempt}{observed}",
+        "{} with {} points{exempt}",
         verdict.action.label(),
         verdict.points
     )
