@@ -21,7 +21,7 @@ pub(in crate::cli) struct Arguments {
     /// The policy in that file; by default the one that has the name under which a session was judged
     #[arg(long, value_name = "NAME", requires = "policy")]
     name: Option<String>,
-    /// Judge by the same policies instead, and say which verdicts are not reproduced; exit code 1 if there are some
+    /// Judge by the same policies instead, and say which verdicts are not reproduced; exit code 1 if there are some, or if sessions could not be judged
     #[arg(long, conflicts_with = "policy")]
     verify: bool,
     /// List the sessions that would have gone this way: same, harsher, milder, went-on or undecided
@@ -209,7 +209,8 @@ fn line(row: &Row) -> String {
 
 fn show_verified(verified: &Verified, json: bool) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
-    let is_good = verified.differences == 0;
+    let left_some_out = verified.read.damaged > 0 || verified.no_such_policy > 0;
+    let is_good = verified.differences == 0 && verified.sessions > 0 && !left_some_out;
     let code = if is_good {
         ExitCode::SUCCESS
     } else {
@@ -236,8 +237,13 @@ fn show_verified(verified: &Verified, json: bool) -> anyhow::Result<ExitCode> {
         verified.no_such_policy,
         &verified.policies_missing,
     )?;
-    if is_good {
-        writeln!(out, "every verdict is reproduced")?;
+    if *differences == 0 {
+        let says = match (sessions, left_some_out) {
+            (0, _) => "nothing was judged, so nothing is verified",
+            (_, true) => "every verdict that could be judged is reproduced, but some sessions are left out",
+            (_, false) => "every verdict is reproduced",
+        };
+        writeln!(out, "{says}")?;
         return Ok(code);
     }
     writeln!(

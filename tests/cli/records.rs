@@ -243,8 +243,10 @@ fn damaged_lines_are_counted_and_left_out() {
     assert_eq!(report["read"]["damaged"], 4);
     let text = house.ok(&["report"]);
     assert!(text.contains("4 lines could not be understood"), "{text}");
-    let said = house.ok(&["replay", "--verify"]);
+    let (code, said) = house.says(&["replay", "--verify"]);
+    assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("4 lines could not be understood"), "{said}");
+    assert!(said.contains("some sessions are left out"), "{said}");
 }
 
 #[test]
@@ -256,6 +258,10 @@ fn replay_reproduces_every_verdict_until_the_policy_changes() {
         "{said}"
     );
     assert!(said.ends_with("every verdict is reproduced\n"), "{said}");
+    // Of a time without sessions nothing is shown.
+    let (code, said) = house.says(&["replay", "--verify", "--until", "2020-01-01"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.ends_with("nothing was judged, so nothing is verified\n"), "{said}");
     house.world.change(
         "answers = \"127.0.0.[2..11]\", points = 5",
         "answers = \"127.0.0.[2..11]\", points = 4",
