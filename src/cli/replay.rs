@@ -200,7 +200,7 @@ const fn about(change: Change) -> &'static str {
 fn line(row: &Row) -> String {
     format!(
         "{}  {}  {} → {}",
-        row.id,
+        row.id.escape_debug(),
         row.time,
         row.was.label(),
         row.would_be.label()
@@ -254,7 +254,10 @@ fn show_verified(verified: &Verified, json: bool) -> anyhow::Result<ExitCode> {
         writeln!(
             out,
             "  {}  decision {}: {}, now {}",
-            one.id, one.decision, one.was, one.is
+            one.id.escape_debug(),
+            one.decision,
+            one.was,
+            one.is
         )?;
     }
     Ok(code)

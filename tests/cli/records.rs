@@ -445,3 +445,31 @@ fn a_scenario_is_fitted_to_the_log_and_the_rest_is_that_of_another() {
         "{said}"
     );
 }
+
+#[test]
+fn a_terminal_obeys_no_session_id() {
+    let mut house = house();
+    let journal = house.world.path("journal");
+    for file in fs::read_dir(&journal).unwrap() {
+        let file = file.unwrap().path();
+        let text = fs::read_to_string(&file).unwrap();
+        let text = text.replace("\"id\":\"", "\"id\":\"\\u001b[31m");
+        fs::write(&file, text).unwrap();
+    }
+    house.world.change(
+        "answers = \"127.0.0.[2..11]\", points = 5",
+        "answers = \"127.0.0.[2..11]\", points = 50",
+    );
+    let before = fs::read_to_string(house.world.path("g.toml")).unwrap();
+    fs::write(house.world.path("other.toml"), before).unwrap();
+    for command in [
+        &["replay", "--verify"][..],
+        &["replay", "--policy", "other.toml", "--list", "harsher"],
+        &["report"],
+        &["history"],
+    ] {
+        let (_, said) = house.says(command);
+        assert!(said.lines().count() > 1, "{command:?}: {said}");
+        assert!(!said.contains('\u{1b}'), "{command:?}: {said:?}");
+    }
+}

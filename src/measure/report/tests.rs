@@ -66,3 +66,20 @@ fn no_sessions_are_a_report_too() {
     assert!(report.html().unwrap().ends_with("</html>"));
     assert_eq!(report.shares.refused.share, 0.0);
 }
+
+#[test]
+fn a_terminal_obeys_no_session_id() {
+    let suspect = Suspect {
+        client: "192.0.2.1".to_owned(),
+        times: 1,
+        first: Timestamp::try_from("2026-11-21T00:00:00Z".to_owned()).unwrap(),
+        last: Timestamp::try_from("2026-11-21T00:00:00Z".to_owned()).unwrap(),
+        refused: "\u{1b}[2J".into(),
+        then: Some("\u{1b}[31m".into()),
+    };
+    let mut report = told("");
+    report.suspects.came_again_first = vec![suspect];
+    let text = report.text();
+    assert!(text.contains("192.0.2.1 in \\u{1b}[2J, then"), "{text}");
+    assert!(!text.contains('\u{1b}'), "{text:?}");
+}

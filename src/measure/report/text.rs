@@ -422,8 +422,8 @@ fn suspect_text(suspect: &Suspect) -> String {
     let then = suspect
         .then
         .as_ref()
-        .map_or_else(String::new, |then| format!(", then {then}"));
-    format!("{} in {}{then}", suspect.client, suspect.refused)
+        .map_or_else(String::new, |then| format!(", then {}", printable(then)));
+    format!("{} in {}{then}", suspect.client, printable(&suspect.refused))
 }
 
 pub(super) fn percent(share: f64) -> String {
