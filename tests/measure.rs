@@ -345,3 +345,29 @@ fn a_policy_that_no_longer_observes_reproduces_what_it_observed() {
     let verified = verify(directory.path(), &policies, &Wanted::default(), |_, _| {}).unwrap();
     assert_eq!((verified.sessions, verified.differences), (300, 0), "{:?}", verified.first);
 }
+
+#[test]
+fn a_policy_that_observes_is_told_and_so_is_who_it_would_have_denied() {
+    let observed = |mut record: SessionRecord| {
+        for one in &mut record.decisions {
+            one.verdict.observed = true;
+        }
+        record
+    };
+    let denied = observed(first(is_denied));
+    let mut later = observed(first(|record| !record.messages.is_empty()));
+    let client = |record: &SessionRecord| record.facts.client().unwrap().address.to_string();
+    later.id = "later".to_owned();
+    let text = serde_json::to_string(&later).unwrap();
+    let later = serde_json::from_str(&text.replace(&client(&later), &client(&denied))).unwrap();
+    let report = told(&holding(&[denied, later]));
+    assert_eq!((report.sessions.observed, report.policies[0].observed), (2, 2));
+    let suspects = &report.suspects;
+    assert_eq!(suspects.denied_then_passed, 1, "{suspects:?}");
+    assert_eq!(suspects.denied_then_passed_observed, 1);
+    assert!(suspects.denied_then_passed_first[0].observed);
+    let text = report.text();
+    assert!(text.contains("In 2 sessions the policy only observed"), "{text}");
+    assert!(text.contains("(only observed, would have been: 1)"), "{text}");
+    assert!(report.html().unwrap().contains("In 2 sessions the policy only observed"));
+}

@@ -31,7 +31,7 @@ pub use delay::Delay;
 pub use fit::{FitError, Sorts};
 pub use policy::{Brought, CheckRow, PolicyPart, Unit};
 pub use series::{Hour, Overlap, TopList, TopRow};
-pub use suspects::{Suspect, Suspects};
+pub use suspects::{Suspect, SuspectKind, Suspects};
 
 /// Everything that is told. Field names are a promise.
 #[derive(Clone, Debug, Serialize)]
@@ -99,6 +99,8 @@ pub struct Report {
 pub struct Sessions {
     /// All.
     pub all: u64,
+    /// Of these, those in which the policy only observed: nothing was refused or put off in fact.
+    pub observed: u64,
     /// By how they ended.
     pub ended: BTreeMap<&'static str, u64>,
     /// By their gravest verdict.

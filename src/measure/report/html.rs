@@ -2,7 +2,7 @@
 
 use crate::measure::page::{Cell, Page, Section};
 use crate::measure::plot::{Bar, Line, PlotError, Stack, Unit, bars, lines, stacked};
-use crate::measure::report::text::{part_text, percent, shield, size, span};
+use crate::measure::report::text::{observed, part_text, percent, shield, size, span};
 use crate::measure::report::{Part, PolicyPart, Report, Suspect, TopList};
 use crate::measure::stats::share;
 
@@ -40,6 +40,7 @@ fn about(report: &Report) -> Vec<String> {
             report.sessions.all
         ));
     }
+    about.extend(observed(report));
     let only = [("Listener", &report.listener), ("Policy", &report.policy)];
     about.extend(
         only.iter()
@@ -373,10 +374,10 @@ fn zones(report: &Report) -> Section {
 fn suspects(report: &Report) -> Section {
     let suspects = &report.suspects;
     let mut section = Section::new("Perhaps refused wrongly");
-    for (what, count, first) in suspects.kinds() {
-        section = section.text(&format!("{count} {what}"));
-        if !first.is_empty() {
-            let rows: Vec<Vec<Cell>> = first.iter().map(suspect).collect();
+    for kind in suspects.kinds() {
+        section = section.text(&format!("{} {}", kind.count, kind.says()));
+        if !kind.first.is_empty() {
+            let rows: Vec<Vec<Cell>> = kind.first.iter().map(suspect).collect();
             let head = ["Client", "Times", "First", "Last", "Session", "Then"];
             section = section.table(&head, &rows);
         }

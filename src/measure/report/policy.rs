@@ -15,6 +15,8 @@ pub struct PolicyPart {
     pub known: bool,
     /// Its sessions.
     pub sessions: u64,
+    /// Of these, those in which it only observed.
+    pub observed: u64,
     /// Sessions that it would judge otherwise as it is now.
     pub judged_otherwise: u64,
     /// Connections that asked for something: a recipient was judged, or the connection dropped.
@@ -102,6 +104,7 @@ pub(super) struct PolicySum {
     names: Vec<&'static str>,
     known: bool,
     sessions: u64,
+    observed: u64,
     otherwise: u64,
     looked: Vec<u64>,
     against: Vec<u64>,
@@ -121,6 +124,7 @@ impl PolicySum {
             names,
             known: known.is_some(),
             sessions: 0,
+            observed: 0,
             otherwise: 0,
             looked: vec![0; count],
             against: vec![0; count],
@@ -134,6 +138,7 @@ impl PolicySum {
 
     pub(super) fn add(&mut self, looked: &Looked) {
         self.sessions += 1;
+        self.observed += u64::from(looked.observed);
         let Some(judged) = &looked.judged else {
             return;
         };
@@ -212,6 +217,7 @@ impl PolicySum {
             name,
             known: self.known,
             sessions: self.sessions,
+            observed: self.observed,
             judged_otherwise: self.otherwise,
             connections: unit(&self.connections),
             transactions: unit(&self.transactions),

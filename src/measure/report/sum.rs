@@ -130,11 +130,13 @@ impl<'b> Sum<'b> {
     fn count(&mut self, looked: &Looked) {
         let Sessions {
             all,
+            observed,
             ended,
             verdicts,
             listeners,
         } = &mut self.sessions;
         *all += 1;
+        *observed += u64::from(looked.observed);
         *ended.entry(looked.ended).or_default() += 1;
         *verdicts.entry(looked.verdict).or_default() += 1;
         if listeners.len() < TOLD_APART || listeners.contains_key(&looked.listener) {

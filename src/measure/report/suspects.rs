@@ -23,10 +23,14 @@ const LONG: u64 = 4 * 3600 * 1000;
 pub struct Suspects {
     /// Clients that were denied, or dropped, and later delivered mail.
     pub denied_then_passed: u64,
+    /// Of these, those that would have been denied, had the policy not only observed.
+    pub denied_then_passed_observed: u64,
     /// The first of them.
     pub denied_then_passed_first: Vec<Suspect>,
     /// Sessions that were denied though SPF passes and the reverse name is confirmed.
     pub denied_though_vouched_for: u64,
+    /// Of these, those that would have been denied, had the policy not only observed.
+    pub denied_though_vouched_for_observed: u64,
     /// The first of them.
     pub denied_though_vouched_for_first: Vec<Suspect>,
     /// Who was refused or put off and came again more than 5 times over more than 4 hours, for the same recipient.
@@ -38,26 +42,53 @@ pub struct Suspects {
 }
 
 impl Suspects {
-    /// What is suspicious, in words; how often it was seen, and the first of them.
+    /// Each kind.
     #[must_use]
-    pub fn kinds(&self) -> [(&'static str, u64, &[Suspect]); 3] {
+    pub fn kinds(&self) -> [SuspectKind<'_>; 3] {
         [
-            (
-                "denied, and delivered mail later",
-                self.denied_then_passed,
-                &self.denied_then_passed_first,
-            ),
-            (
-                "denied though SPF passes and the reverse name is confirmed",
-                self.denied_though_vouched_for,
-                &self.denied_though_vouched_for_first,
-            ),
-            (
-                "refused more than 5 times over more than 4 hours",
-                self.came_again,
-                &self.came_again_first,
-            ),
+            SuspectKind {
+                what: "denied, and delivered mail later",
+                count: self.denied_then_passed,
+                observed: self.denied_then_passed_observed,
+                first: &self.denied_then_passed_first,
+            },
+            SuspectKind {
+                what: "denied though SPF passes and the reverse name is confirmed",
+                count: self.denied_though_vouched_for,
+                observed: self.denied_though_vouched_for_observed,
+                first: &self.denied_though_vouched_for_first,
+            },
+            SuspectKind {
+                what: "refused more than 5 times over more than 4 hours",
+                count: self.came_again,
+                observed: 0,
+                first: &self.came_again_first,
+            },
         ]
+    }
+}
+
+/// A kind of what is suspicious.
+#[derive(Clone, Copy, Debug)]
+pub struct SuspectKind<'a> {
+    /// It, in words.
+    pub what: &'static str,
+    /// How often it was seen.
+    pub count: u64,
+    /// How often of these the policy only observed.
+    pub observed: u64,
+    /// The first of them.
+    pub first: &'a [Suspect],
+}
+
+impl SuspectKind<'_> {
+    /// It in words, with how often it would only have been.
+    #[must_use]
+    pub fn says(&self) -> String {
+        match self.observed {
+            0 => self.what.to_owned(),
+            observed => format!("{} (only observed, would have been: {observed})", self.what),
+        }
     }
 }
 
@@ -76,6 +107,8 @@ pub struct Suspect {
     pub refused: Box<str>,
     /// The session in which it came last, if that is another.
     pub then: Option<Box<str>>,
+    /// Whether the policy only observed: it would have been refused.
+    pub observed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -93,19 +126,22 @@ struct Watched {
     first: u64,
     last: u64,
     refused: Box<str>,
+    observed: bool,
 }
 
 #[derive(Debug, Default)]
 struct Found {
     count: u64,
+    observed: u64,
     first: Vec<Suspect>,
 }
 
 impl Found {
-    fn add(&mut self, suspect: impl FnOnce() -> Suspect) {
+    fn add(&mut self, suspect: Suspect) {
         self.count += 1;
+        self.observed += u64::from(suspect.observed);
         if self.first.len() < LISTED {
-            self.first.push(suspect());
+            self.first.push(suspect);
         }
     }
 }
@@ -117,6 +153,7 @@ impl Watched {
             first: looked.at,
             last: looked.at,
             refused: looked.id.clone(),
+            observed: looked.observed,
         }
     }
 
@@ -133,6 +170,7 @@ impl Watched {
             last: time(self.last),
             refused: self.refused.clone(),
             then,
+            observed: self.observed,
         }
     }
 }
@@ -154,7 +192,7 @@ impl Suspicion {
         {
             watched.last = looked.at;
             self.passed
-                .add(|| watched.suspect(&client, Some(looked.id.clone())));
+                .add(watched.suspect(&client, Some(looked.id.clone())));
         }
         if looked.denied {
             self.not_watched += watch(
@@ -169,7 +207,7 @@ impl Suspicion {
             let mut watched = Watched::new(looked);
             watched.times = 1;
             self.vouched
-                .add(|| watched.suspect(&network_of(address, 32, 128), None));
+                .add(watched.suspect(&network_of(address, 32, 128), None));
         }
         for who in &looked.refusals {
             let new = || (client, Watched::new(looked));
@@ -192,8 +230,10 @@ impl Suspicion {
         often.truncate(LISTED);
         Suspects {
             denied_then_passed: self.passed.count,
+            denied_then_passed_observed: self.passed.observed,
             denied_then_passed_first: self.passed.first,
             denied_though_vouched_for: self.vouched.count,
+            denied_though_vouched_for_observed: self.vouched.observed,
             denied_though_vouched_for_first: self.vouched.first,
             came_again,
             came_again_first: often

@@ -76,6 +76,7 @@ fn a_terminal_obeys_no_session_id() {
         last: Timestamp::try_from("2026-11-21T00:00:00Z".to_owned()).unwrap(),
         refused: "\u{1b}[2J".into(),
         then: Some("\u{1b}[31m".into()),
+        observed: false,
     };
     let mut report = told("");
     report.suspects.came_again_first = vec![suspect];

@@ -51,10 +51,21 @@ fn head(out: &mut String, report: &Report) -> std::fmt::Result {
             report.read.damaged
         )?;
     }
+    if let Some(observed) = observed(report) {
+        writeln!(out, "{observed}")?;
+    }
     writeln!(
         out,
         "No record says what was spam: this tells what was refused, put off and handed on."
     )
+}
+
+/// In how many sessions nothing was done in fact, if there are any.
+pub(super) fn observed(report: &Report) -> Option<String> {
+    let observed = report.sessions.observed;
+    (observed > 0).then(|| {
+        format!("In {observed} sessions the policy only observed: verdicts tell what would have been, outcomes what was.")
+    })
 }
 
 fn outcomes(out: &mut String, report: &Report) -> std::fmt::Result {
@@ -167,12 +178,16 @@ pub(super) fn part_text(part: Part) -> String {
 }
 
 fn checks(out: &mut String, policy: &PolicyPart) -> std::fmt::Result {
-    writeln!(
+    write!(
         out,
         "\npolicy {}, {} sessions",
         printable(&policy.name),
         policy.sessions
     )?;
+    match policy.observed {
+        0 => writeln!(out)?,
+        observed => writeln!(out, "; only observed in {observed} of them")?,
+    }
     if !policy.known {
         return writeln!(
             out,
@@ -406,9 +421,9 @@ fn suspects(out: &mut String, report: &Report) -> std::fmt::Result {
         out,
         "\nperhaps refused wrongly (gatepost explain ID shows a session)"
     )?;
-    for (what, count, first) in suspects.kinds() {
-        writeln!(out, "  {count:>6}  {what}")?;
-        for suspect in first.iter().take(5) {
+    for kind in suspects.kinds() {
+        writeln!(out, "  {:>6}  {}", kind.count, kind.says())?;
+        for suspect in kind.first.iter().take(5) {
             writeln!(out, "          {}", suspect_text(suspect))?;
         }
     }

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use crate::checks::greylist;
 use crate::checks::replay::Decision;
+use crate::checks::verdict::Action;
 use crate::facts::{Client, Ended, Fact, Facts};
 use crate::journal::SessionRecord;
 use again::Again;
@@ -100,11 +101,13 @@ pub(in crate::measure) struct Looked {
     pub(in crate::measure) waited: Vec<Vec<u64>>,
     /// Recipients that were refused or put off, each with who wanted it, so that who comes again is known.
     pub(in crate::measure) refusals: Vec<u64>,
-    /// Whether a recipient was denied, or the connection dropped, in fact.
+    /// Whether a verdict was only recorded, because the policy observes.
+    pub(in crate::measure) observed: bool,
+    /// Whether a recipient was denied, or the connection dropped; where the policy observes, whether it would have been.
     pub(in crate::measure) denied: bool,
     /// Whether, of these, SPF and a confirmed reverse name vouched for the client.
     pub(in crate::measure) denied_though_vouched_for: bool,
-    /// Whether a message was delivered for a recipient that is not exempt.
+    /// Whether a message was delivered for a recipient that is not exempt and was cleared.
     pub(in crate::measure) passed: bool,
 }
 
@@ -114,10 +117,14 @@ impl Looked {
         let observed = record.decisions.iter().any(|one| one.verdict.observed);
         let recipients = recorded::recipients(&record, observed);
         let dropped = record.ended == Ended::Dropped;
-        let denied = dropped
-            || recipients
-                .get(4..)
-                .is_some_and(|counts| counts.iter().any(|count| *count > 0));
+        let mut actions = record.decisions.iter().map(|one| one.verdict.action);
+        let denied = match observed {
+            true => actions.any(|action| action >= Action::Deny),
+            false => {
+                let counts = recipients.get(4..);
+                dropped || counts.is_some_and(|counts| counts.iter().any(|count| *count > 0))
+            }
+        };
         let vouched_for = record
             .decisions
             .iter()
@@ -153,6 +160,7 @@ impl Looked {
             put_off: Vec::new(),
             waited: Vec::new(),
             refusals: recorded::refusals(&record, observed),
+            observed,
             denied,
             denied_though_vouched_for: denied && vouched_for,
             passed: recorded::passed(&record),

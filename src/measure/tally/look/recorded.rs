@@ -240,11 +240,11 @@ pub(super) fn found(findings: &[Finding]) -> Vec<(Box<str>, &'static str, Box<st
     findings.iter().map(found).collect()
 }
 
-/// Denied, though SPF passes and the reverse name is confirmed: nothing is forged here.
+/// Denied, or to be denied if the policy did not observe, though SPF passes and the reverse name is confirmed: nothing is forged here.
 pub(super) fn is_denied_though_vouched_for(verdict: &Verdict) -> bool {
     let mut known_as = verdict.known_as.iter();
     let named = known_as.clone().any(|one| matches!(one, Identity::Name(_)));
-    verdict.enforced() >= Action::Deny
+    verdict.action >= Action::Deny
         && named
         && known_as.any(|one| matches!(one, Identity::Spf(_)))
 }
@@ -253,7 +253,7 @@ pub(super) fn passed(record: &SessionRecord) -> bool {
     let taken = record
         .recipients
         .iter()
-        .any(|one| one.accepted() && !one.exempt);
+        .any(|one| one.accepted() && !one.exempt && one.action == Action::Clear);
     taken && record.messages.iter().any(MessageOutcome::accepted)
 }
 
