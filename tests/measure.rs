@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gatepost::checks::judge;
+use gatepost::checks::points::Points;
 use gatepost::checks::policy::{Mode, ShieldMode};
 use gatepost::checks::replay::Decision;
 use gatepost::facts::{Ended, Fact, Millis, Stage};
@@ -370,4 +371,26 @@ fn a_policy_that_observes_is_told_and_so_is_who_it_would_have_denied() {
     assert!(text.contains("In 2 sessions the policy only observed"), "{text}");
     assert!(text.contains("(only observed, would have been: 1)"), "{text}");
     assert!(report.html().unwrap().contains("In 2 sessions the policy only observed"));
+}
+
+#[test]
+fn who_is_on_a_list_of_good_clients_alone_is_not_listed() {
+    let policy = journal::policy(5);
+    let mut maker = journal::Maker::new(&policy, 3);
+    let is_listed = |record: &SessionRecord| {
+        let findings = record.decisions.iter().flat_map(|one| &one.verdict.findings);
+        let mut of_lists = findings.filter(|one| one.check == "dnsbl");
+        of_lists.any(|one| one.points > Points::ZERO)
+    };
+    let mut all = std::iter::repeat_with(|| maker.session()).take(5000);
+    let listed = all.find(|one| !one.messages.is_empty() && !is_denied(one) && is_listed(one) && one.recipients.len() == 1);
+    let mut record = listed.unwrap();
+    let sorts = |record: &SessionRecord| told(&holding(std::slice::from_ref(record))).sorts.sessions;
+    assert_eq!(sorts(&record), [0, 0, 0, 1, 0, 0]);
+    for finding in record.decisions.iter_mut().flat_map(|one| &mut one.verdict.findings) {
+        if finding.check == "dnsbl" {
+            finding.points = Points::new(-3);
+        }
+    }
+    assert_eq!(sorts(&record), [0, 0, 0, 0, 1, 0]);
 }

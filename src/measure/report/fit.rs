@@ -90,8 +90,8 @@ impl Sorts {
         let bad_helo =
             |reason: &str| reason != "unresolvable" && reason != "plausible" && reason != "failed";
         let names = of("rdns").next().is_some();
-        let (asked, listing) = looked.zones;
-        note(&mut traits.listed, listing != 0, asked != 0);
+        let (asked, _) = looked.zones;
+        note(&mut traits.listed, looked.listed, asked != 0);
         note(
             &mut traits.early,
             says("pregreet", "spoke"),

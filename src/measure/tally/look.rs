@@ -94,6 +94,8 @@ pub(in crate::measure) struct Looked {
     pub(in crate::measure) judged: Option<Judged>,
     /// Zones that were asked, and of these that list something.
     pub(in crate::measure) zones: (u32, u32),
+    /// Whether a list counted against it; those of good clients do not.
+    pub(in crate::measure) listed: bool,
     pub(in crate::measure) dns: (u32, u32),
     pub(in crate::measure) greet_wait_ms: u32,
     /// Triplets that were put off, and that had waited.
@@ -132,6 +134,8 @@ impl Looked {
         let last = record.decisions.last().map(|one| &one.verdict);
         let facts = &record.facts;
         let zones = recorded::zones(facts, &book.zones);
+        let mut verdicts = record.decisions.iter().map(|one| &one.verdict);
+        let listed = verdicts.any(|verdict| recorded::is_listed(&verdict.findings));
         let mut looked = Self {
             at: recorded::millis(&record),
             listener: facts
@@ -150,7 +154,8 @@ impl Looked {
             duration_ms: record.duration_ms.0.into(),
             reached: recorded::reached(&record),
             kept: recorded::kept(&record, &recipients),
-            sort: recorded::sort(&record, &recipients, zones.1 != 0),
+            sort: recorded::sort(&record, &recipients, listed),
+            listed,
             announced: recorded::announced(facts),
             found: last.map_or_else(Vec::new, |verdict| recorded::found(&verdict.findings)),
             judged: None,
@@ -173,6 +178,10 @@ impl Looked {
         let (judged, findings) = again.finish();
         if record.decisions.is_empty() {
             looked.found = recorded::found(&findings);
+            looked.listed = recorded::is_listed(&findings);
+            if looked.listed && looked.sort == Sort::Mail {
+                looked.sort = Sort::Refused;
+            }
         }
         looked.judged = judged;
         looked

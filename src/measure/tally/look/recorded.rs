@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::checks::finding::Finding;
+use crate::checks::points::Points;
 use crate::checks::verdict::{Action, Verdict};
 use crate::facts::{
     Answer, DnsAnswer, Ended, Fact, Facts, Identity, Question, RecordType, Silence, Source,
@@ -172,7 +173,7 @@ pub(super) fn kept(record: &SessionRecord, recipients: &[u64; 6]) -> Kept {
     }
 }
 
-/// Who a client may have been, by what it did; `listed`: a zone lists it.
+/// Who a client may have been, by what it did; `listed`: a list counts against it.
 pub(super) fn sort(record: &SessionRecord, recipients: &[u64; 6], listed: bool) -> Sort {
     let facts = &record.facts;
     let [.., denied, dropped] = *recipients;
@@ -227,6 +228,14 @@ pub(super) fn count(facts: &Facts, is_it: impl Fn(&Fact) -> bool) -> u64 {
         .filter(|entry| is_it(&entry.fact))
         .count();
     u64::try_from(all).unwrap_or(u64::MAX)
+}
+
+/// Whether a list counts against the client, by the points that it brought.
+pub(super) fn is_listed(findings: &[Finding]) -> bool {
+    let mut of_lists = findings
+        .iter()
+        .filter(|one| matches!(&*one.check, "dnsbl" | "rhsbl"));
+    of_lists.any(|one| one.points > Points::ZERO)
 }
 
 pub(super) fn found(findings: &[Finding]) -> Vec<(Box<str>, &'static str, Box<str>)> {
