@@ -43,6 +43,7 @@ pub(super) struct Sum<'b> {
     bytes: (u64, u64),
     reached: [ReachedRow; 5],
     spared: Spared,
+    spared_ms: u64,
     dns: (u64, u64),
     greeting: (u64, u64, u64),
     findings: BTreeMap<(Box<str>, &'static str, Box<str>), u64>,
@@ -85,6 +86,7 @@ impl<'b> Sum<'b> {
             bytes: (0, 0),
             reached: ["connect", "helo", "mail", "rcpt", "data"].map(row),
             spared: Spared::default(),
+            spared_ms: 0,
             dns: (0, 0),
             greeting: (0, 0, 0),
             findings: BTreeMap::new(),
@@ -185,7 +187,7 @@ impl<'b> Sum<'b> {
             self.spared.received_bytes += looked.bytes.0;
             self.spared.announced_bytes =
                 self.spared.announced_bytes.saturating_add(looked.announced);
-            self.spared.seconds += looked.duration_ms / 1000;
+            self.spared_ms = self.spared_ms.saturating_add(looked.duration_ms);
         }
     }
 
@@ -250,7 +252,10 @@ impl<'b> Sum<'b> {
             sent_bytes: self.bytes.1,
             shares,
             reached: self.reached.into(),
-            spared: self.spared,
+            spared: Spared {
+                seconds: self.spared_ms / 1000,
+                ..self.spared
+            },
             dns: Dns {
                 live: self.dns.0,
                 cached: self.dns.1,
