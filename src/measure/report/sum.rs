@@ -15,7 +15,7 @@ use crate::measure::report::suspects::Suspicion;
 use crate::measure::report::{
     Dns, FindingRow, Greeting, Part, ReachedRow, Report, Sessions, Shares, Sorts, Spared,
 };
-use crate::measure::stats::{bootstrap_share, share, wilson};
+use crate::measure::stats::{Interval, bootstrap_share, rule_of_three, share, wilson};
 use crate::measure::tally::look::{Book, Kept, Looked, MESSAGES, RECIPIENTS, Reached};
 use crate::measure::tally::top::Top;
 use crate::measure::tally::{Read, Wanted};
@@ -286,12 +286,24 @@ fn add(sums: &mut [u64], counts: &[u64]) {
     }
 }
 
-/// A share over clusters, each its hits and its size.
-fn part(clusters: &[(u64, u64)]) -> Part {
+/// A share over clusters, each its hits and its size. Where none or all are hits no sample of clusters differs from another:
+/// there the rule of three says how far clusters that did not come may.
+pub(super) fn part(clusters: &[(u64, u64)]) -> Part {
     let sums = clusters
         .iter()
         .fold((0, 0), |sums, one| (sums.0 + one.0, sums.1 + one.1));
-    let by_networks = bootstrap_share(clusters, SEED);
+    let reach = rule_of_three(u64::try_from(clusters.len()).unwrap_or(u64::MAX));
+    let by_networks = bootstrap_share(clusters, SEED).map(|interval| match sums.0 {
+        0 => Interval {
+            low: 0.0,
+            high: reach,
+        },
+        all if all == sums.1 => Interval {
+            low: 1.0 - reach,
+            high: 1.0,
+        },
+        _ => interval,
+    });
     Part {
         part: sums.0,
         whole: sums.1,

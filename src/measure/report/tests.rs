@@ -84,3 +84,28 @@ fn a_terminal_obeys_no_session_id() {
     assert!(text.contains("192.0.2.1 in \\u{1b}[2J, then"), "{text}");
     assert!(!text.contains('\u{1b}'), "{text:?}");
 }
+
+#[test]
+fn none_and_all_of_ten_networks_are_not_sure() {
+    for (hits, low, high) in [(0, 0.0, 0.3), (500, 0.7, 1.0)] {
+        let part = sum::part(&[(hits, 500); 10]);
+        assert!(part.networks);
+        let Interval { low: is_low, high: is_high } = part.interval;
+        assert!((is_low - low).abs() < 1e-9 && (is_high - high).abs() < 1e-9, "{part:?}");
+    }
+    let text = text::part_text(sum::part(&[(500, 500); 10]));
+    assert_eq!(text, "5000 of 5000 are 100.0% (70.0% to 100.0%)");
+    // Of one network nothing can be said.
+    assert_eq!(sum::part(&[(5, 5)]).networks, false);
+}
+
+#[test]
+fn short_sessions_last_a_while_together() {
+    let line = RECORDS.lines().next().unwrap();
+    let mut record: serde_json::Value = serde_json::from_str(line).unwrap();
+    record["duration_ms"] = 700.into();
+    record["recipients"] = serde_json::json!([]);
+    record["ended"] = "quit".into();
+    let report = told(&format!("{record}\n").repeat(10));
+    assert_eq!((report.spared.sessions, report.spared.seconds), (10, 7));
+}

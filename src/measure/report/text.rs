@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::measure::report::{CheckRow, Part, PolicyPart, Report, Suspect, TopList, Unit};
-use crate::measure::stats::{rule_of_three, share};
+use crate::measure::stats::share;
 
 /// The longest name in a list.
 const NAME: usize = 44;
@@ -164,16 +164,12 @@ pub(super) fn part_text(part: Part) -> String {
     if whole == 0 {
         return "none".to_owned();
     }
-    let upper = match hits {
-        0 => rule_of_three(whole),
-        _ => interval.high,
-    };
     format!(
         "{} of {whole} are {} ({} to {})",
         hits,
         percent(share),
         percent(interval.low),
-        percent(upper)
+        percent(interval.high)
     )
 }
 
