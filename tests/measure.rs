@@ -394,3 +394,23 @@ fn who_is_on_a_list_of_good_clients_alone_is_not_listed() {
     }
     assert_eq!(sorts(&record), [0, 0, 0, 0, 1, 0]);
 }
+
+#[test]
+fn each_suspect_is_named_once() {
+    let client = |record: &SessionRecord| record.facts.client().unwrap().address.to_string();
+    let denied = first(|record| is_denied(record) && record.recipients.len() > 1);
+    let passed = first(|record| !record.messages.is_empty());
+    let at = |hour: u8, record: &SessionRecord| {
+        let text = serde_json::to_string(record).unwrap();
+        let text = text.replace(&client(record), &client(&denied));
+        let mut record: SessionRecord = serde_json::from_str(&text).unwrap();
+        record.started = format!("2026-11-21T{hour:02}:00:00Z").try_into().unwrap();
+        record.id = format!("hour{hour}");
+        record
+    };
+    let hours = (0..16).map(|hour| at(hour, if hour % 4 == 3 { &passed } else { &denied }));
+    let suspects = told(&holding(&hours.collect::<Vec<_>>())).suspects;
+    assert_eq!(suspects.denied_then_passed, 1, "{suspects:?}");
+    assert_eq!(suspects.came_again, 1, "{suspects:?}");
+    assert_eq!(suspects.came_again_first.len(), 1);
+}

@@ -1,6 +1,6 @@
 //! Who may have been refused wrongly. No proof, but worth a look: each with session ids for `gatepost explain ID`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ipnet::IpNet;
 use serde::Serialize;
@@ -33,7 +33,7 @@ pub struct Suspects {
     pub denied_though_vouched_for_observed: u64,
     /// The first of them.
     pub denied_though_vouched_for_first: Vec<Suspect>,
-    /// Who was refused or put off and came again more than 5 times over more than 4 hours, for the same recipient.
+    /// Clients that were refused or put off and came again more than 5 times over more than 4 hours, for the same recipient.
     pub came_again: u64,
     /// Those who came most often.
     pub came_again_first: Vec<Suspect>,
@@ -114,6 +114,8 @@ pub struct Suspect {
 #[derive(Debug, Default)]
 pub(super) struct Suspicion {
     denied: HashMap<IpNet, Watched>,
+    /// Clients that were denied and have passed: each counts once.
+    known: HashSet<IpNet>,
     again: HashMap<u64, (IpNet, Watched)>,
     passed: Found,
     vouched: Found,
@@ -191,12 +193,14 @@ impl Suspicion {
             && let Some(mut watched) = self.denied.remove(&client)
         {
             watched.last = looked.at;
+            self.known.insert(client);
             self.passed
                 .add(watched.suspect(&client, Some(looked.id.clone())));
         }
-        if looked.denied {
+        if looked.denied && !self.known.contains(&client) {
             self.not_watched += watch(
                 &mut self.denied,
+                self.known.len(),
                 client,
                 looked,
                 || Watched::new(looked),
@@ -211,7 +215,9 @@ impl Suspicion {
         }
         for who in &looked.refusals {
             let new = || (client, Watched::new(looked));
-            self.not_watched += watch(&mut self.again, *who, looked, new, |(_, watched)| watched);
+            self.not_watched += watch(&mut self.again, 0, *who, looked, new, |(_, watched)| {
+                watched
+            });
         }
     }
 
@@ -226,6 +232,9 @@ impl Suspicion {
                 .cmp(&one.times)
                 .then_with(|| one.refused.cmp(&other.refused))
         });
+        // Whoever came for several recipients is one.
+        let mut told = HashSet::new();
+        often.retain(|(client, _)| told.insert(*client));
         let came_again = u64::try_from(often.len()).unwrap_or(u64::MAX);
         often.truncate(LISTED);
         Suspects {
@@ -245,15 +254,16 @@ impl Suspicion {
     }
 }
 
-/// Notes one more refusal; 1 if there is no room to watch it.
+/// Notes one more refusal; 1 if there is no room to watch it, beside so many `others`.
 fn watch<K: std::hash::Hash + Eq, V>(
     watched: &mut HashMap<K, V>,
+    others: usize,
     who: K,
     looked: &Looked,
     new: impl FnOnce() -> V,
     one: impl FnOnce(&mut V) -> &mut Watched,
 ) -> u64 {
-    if watched.len() >= WATCHED && !watched.contains_key(&who) {
+    if watched.len() + others >= WATCHED && !watched.contains_key(&who) {
         return 1;
     }
     one(watched.entry(who).or_insert_with(new)).once_more(looked.at);

@@ -9,7 +9,7 @@ use crate::facts::{
     Answer, DnsAnswer, Ended, Fact, Facts, Identity, Question, RecordType, Silence, Source,
     one_site,
 };
-use crate::journal::{MessageOutcome, SessionRecord};
+use crate::journal::{MessageOutcome, RecipientOutcome, SessionRecord};
 use crate::measure::tally::look::{Kept, MESSAGES, RECIPIENTS, Reached, Sort};
 use crate::smtp::fault::Fault;
 use crate::smtp::reply::{Reply, ReplyClass};
@@ -266,27 +266,33 @@ pub(super) fn passed(record: &SessionRecord) -> bool {
     taken && record.messages.iter().any(MessageOutcome::accepted)
 }
 
+/// Each recipient with the sender that was named before it.
+fn with_senders(
+    record: &SessionRecord,
+) -> impl Iterator<Item = (&RecipientOutcome, Option<String>)> {
+    let mut entries = record.facts.entries().iter();
+    let mut sender = None;
+    record.recipients.iter().map(move |one| {
+        for entry in entries.by_ref() {
+            match &entry.fact {
+                Fact::Mail(mail) => sender = Some(mail.path.to_string().to_lowercase()),
+                Fact::Rcpt(rcpt) if rcpt.path == one.path => break,
+                _ => {}
+            }
+        }
+        (one, sender.clone())
+    })
+}
+
 /// Recipients that were refused or put off, so that whoever comes again for them is known.
 pub(super) fn refusals(record: &SessionRecord, observed: bool) -> Vec<u64> {
     let Some(client) = record.facts.client().filter(|_| !observed) else {
         return Vec::new();
     };
     let site = one_site(client.ip());
-    let sender = record
-        .facts
-        .entries()
-        .iter()
-        .rev()
-        .find_map(|entry| match &entry.fact {
-            Fact::Mail(mail) => Some(mail.path.to_string().to_lowercase()),
-            _ => None,
-        });
-    let refused = record
-        .recipients
-        .iter()
-        .filter(|one| one.action > Action::Clear);
+    let refused = with_senders(record).filter(|(one, _)| one.action > Action::Clear);
     let mut who: Vec<u64> = refused
-        .map(|one| hash(&(site, &sender, one.path.to_string().to_lowercase())))
+        .map(|(one, sender)| hash(&(site, sender, one.path.to_string().to_lowercase())))
         .collect();
     who.sort_unstable();
     who.dedup();
