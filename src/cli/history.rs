@@ -104,11 +104,11 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if arguments.json {
         serde_json::to_writer_pretty(&mut out, &hits.digests)?;
         writeln!(out)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let paint = Paint::stdout();
-    for digest in &hits.digests {
-        writeln!(out, "{}", line(digest, paint))?;
+    } else {
+        let paint = Paint::stdout();
+        for digest in &hits.digests {
+            writeln!(out, "{}", line(digest, paint))?;
+        }
     }
     if hits.cut {
         output::complain(&format!(

@@ -34,7 +34,12 @@ pub(in crate::cli) struct Arguments {
     )]
     list: Option<Listed>,
     /// The most sessions that are listed
-    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 100,
+        requires = "list"
+    )]
     limit: usize,
     /// Write JSON
     #[arg(long)]
@@ -124,9 +129,17 @@ fn show(changes: &Changes, arguments: &Arguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(listed) = arguments.list {
-        let rows = changes.first.get(Change::from(listed).label());
-        for row in rows.into_iter().flatten() {
+        let word = Change::from(listed).label();
+        let rows = changes.first.get(word).map_or(&[][..], Vec::as_slice);
+        for row in rows {
             writeln!(out, "{}", line(row))?;
+        }
+        let all = changes.changes.get(word).copied().unwrap_or_default();
+        if u64::try_from(rows.len()).is_ok_and(|shown| shown < all) {
+            output::complain(&format!(
+                "there are more; these are the first {} of {all} (--limit)",
+                rows.len()
+            ));
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -183,7 +196,7 @@ fn write_changes(out: &mut impl Write, changes: &Changes) -> std::io::Result<()>
     writeln!(
         out,
         "\n{}",
-        paint.dim("--list harsher lists all of them; gatepost explain ID shows one")
+        paint.dim("--list harsher lists the first 100 of them, more with --limit; gatepost explain ID shows one")
     )
 }
 

@@ -312,6 +312,11 @@ fn replay_says_what_another_policy_would_have_done() {
         listed.lines().all(|line| line.ends_with("deny → drop")),
         "{listed}"
     );
+    let list = ["replay", "--policy", "other.toml", "--limit", "1"];
+    let (code, said) = house.says(&list);
+    assert_eq!(code, Some(2), "{said}");
+    let cut = house.ok(&[&list[..], &["--list", "harsher"]].concat());
+    assert!(cut.contains("there are more; these are the first 1 of 2"), "{cut}");
     let text = house.ok(&["replay", "--policy", "other.toml"]);
     assert!(
         text.contains("5 sessions with 5 decisions judged again"),
@@ -368,6 +373,10 @@ fn history_finds_sessions_and_explain_shows_one() {
             .into_iter()
             .filter(|line| !line.starts_with("there are more"));
         assert_eq!(found.count(), count, "{command:?}");
+    }
+    for command in [&["history", "--limit", "1"][..], &["history", "--limit", "1", "--json"]] {
+        let cut = house.ok(command);
+        assert!(cut.contains("there are more; these are the newest 1"), "{cut}");
     }
     let newest = json(&house, &["history", "--json", "--verdict", "deny"]);
     let times: Vec<&str> = newest
