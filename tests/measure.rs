@@ -7,13 +7,14 @@ mod journal;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatepost::checks::judge;
 use gatepost::checks::points::Points;
 use gatepost::checks::policy::{Mode, ShieldMode};
 use gatepost::checks::replay::Decision;
 use gatepost::facts::{Ended, Fact, Millis, Stage};
-use gatepost::journal::{SessionRecord, read};
+use gatepost::journal::{Bounds, Filter, SessionRecord, Wanted as Search, read, search};
 use gatepost::measure::replay::{Change, Options, replay, verify};
 use gatepost::measure::report::{Report, report};
 use gatepost::measure::tally::Wanted;
@@ -413,4 +414,27 @@ fn each_suspect_is_named_once() {
     assert_eq!(suspects.denied_then_passed, 1, "{suspects:?}");
     assert_eq!(suspects.came_again, 1, "{suspects:?}");
     assert_eq!(suspects.came_again_first.len(), 1);
+}
+
+#[test]
+fn history_finds_the_sessions_that_the_report_counts() {
+    let (directory, _) = made();
+    let report = told(&directory);
+    for row in &report.policies[0].checks {
+        let wanted = Filter {
+            check: Some(row.check.to_owned()),
+            policies: journal::policies(5),
+            ..Filter::default()
+        };
+        let bounds = Bounds {
+            octets: u64::MAX,
+            time: Duration::from_hours(1),
+            hits: 10_000,
+            since: None,
+        };
+        let hits = search(directory.path(), &Search::filtered(wanted), bounds).unwrap();
+        let found = u64::try_from(hits.digests.len()).unwrap();
+        let (least, most) = (row.against.max(row.in_favour), row.against + row.in_favour);
+        assert!(least <= found && found <= most, "{row:?} {found}");
+    }
 }

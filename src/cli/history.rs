@@ -36,7 +36,7 @@ pub(in crate::cli) struct Arguments {
     /// Sessions whose gravest verdict was this: clear, greylist, deny, drop, or none where nobody was judged
     #[arg(long, value_name = "VERDICT", hide_possible_values = true, value_parser = ["clear", "greylist", "deny", "drop", "none"])]
     verdict: Option<String>,
-    /// Sessions in which this check spoke for or against the client
+    /// Sessions in which this check spoke for or against the client, or would have where nobody was judged
     #[arg(long, value_name = "NAME", hide_possible_values = true, value_parser = ALL.iter().map(|kind| kind.name).collect::<Vec<_>>())]
     check: Option<String>,
     /// Sessions of this listener
@@ -89,6 +89,7 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         recipient: arguments.rcpt.clone(),
         verdict: arguments.verdict.clone(),
         check: arguments.check.clone(),
+        policies: snapshot.policies.clone(),
         listener: arguments.listener.clone(),
         since: arguments.since,
         until: arguments.until,

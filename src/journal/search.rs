@@ -3,16 +3,19 @@
 //!
 //! The newest files first, within a bound of octets, time and hits: whoever asks is told when it was cut. Blocks.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use memchr::memmem::Finder;
 
-use crate::checks::finding::Outcome;
+use crate::checks::finding::{Finding, Outcome};
+use crate::checks::judge;
 use crate::checks::points::Points;
+use crate::checks::policy::Policy;
 use crate::journal::digest::Digest;
 use crate::journal::files;
 use crate::journal::read::{Records, parse};
@@ -63,8 +66,10 @@ pub struct Filter {
     pub recipient: Option<String>,
     /// The gravest verdict, as a word; `none` where nobody was judged.
     pub verdict: Option<String>,
-    /// A check that spoke for or against the client.
+    /// A check that spoke for or against the client; in a session in which nothing was decided, if it were judged now.
     pub check: Option<String>,
+    /// The policies to judge these by, by name; without, no check has spoken in them.
+    pub policies: BTreeMap<String, Arc<Policy>>,
     /// The listener.
     pub listener: Option<String>,
     /// It began at this time or later.
@@ -92,7 +97,7 @@ impl Filter {
                 &self.verdict,
                 record.gravest().map_or("none", |one| one.action.label()),
             )
-            && self.check.as_ref().is_none_or(|check| spoke(record, check))
+            && self.check.as_ref().is_none_or(|check| spoke(record, check, &self.policies))
             && is_in_any(
                 &self.helo,
                 record
@@ -109,18 +114,27 @@ impl Filter {
 }
 
 /// Whether a check spoke for or against the client.
-fn spoke(record: &SessionRecord, check: &str) -> bool {
-    let findings = record
-        .decisions
-        .iter()
-        .flat_map(|one| &one.verdict.findings);
-    let mut of_it = findings.filter(|finding| finding.check == check);
-    of_it.any(|finding| {
-        finding.points != Points::ZERO
-            || matches!(
-                finding.outcome,
-                Outcome::Allow | Outcome::Deny | Outcome::PutOff
-            )
+fn spoke(
+    record: &SessionRecord,
+    check: &str,
+    policies: &BTreeMap<String, Arc<Policy>>,
+) -> bool {
+    let speaks = |finding: &Finding| {
+        finding.check == check
+            && (finding.points != Points::ZERO
+                || matches!(
+                    finding.outcome,
+                    Outcome::Allow | Outcome::Deny | Outcome::PutOff
+                ))
+    };
+    if !record.decisions.is_empty() {
+        let verdicts = record.decisions.iter().map(|one| &one.verdict);
+        return verdicts.flat_map(|one| &one.findings).any(speaks);
+    }
+    let policy = policies.get(&record.policy);
+    policy.is_some_and(|policy| {
+        let judgement = judge(policy, &record.facts);
+        judgement.verdict().findings.iter().any(speaks)
     })
 }
 
