@@ -13,6 +13,7 @@ mod world;
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -24,6 +25,7 @@ use crate::checks::verdict::{Action, Verdict};
 use crate::checks::{Judgement, judge};
 use crate::cli::config_file::ConfigFile;
 use crate::cli::output;
+use crate::cli::report::Place;
 use crate::config::{Backend, ClientAddress};
 use crate::facts::{Fact, Facts, Helo, Listed, Mail, Millis, Rcpt, Stage};
 use crate::gather::Gather;
@@ -56,6 +58,9 @@ pub(in crate::cli) struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// The directory of the records in which a session is looked for; the configuration's by default
+    #[arg(long, value_name = "DIRECTORY")]
+    journal: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigFile,
 }
@@ -72,13 +77,18 @@ struct Explanation<'a> {
 
 /// Explains.
 pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let asked_for = match &arguments.who {
+        Who::Address(address) => *address,
+        Who::Session(id) => {
+            return match Place::new(&arguments.config, arguments.journal.as_deref()) {
+                Ok(place) => recorded::run(&place.directory, id, arguments.json),
+                Err(code) => Ok(code),
+            };
+        }
+    };
     let snapshot = match output::load(&arguments.config) {
         Ok(snapshot) => snapshot,
         Err(code) => return Ok(code),
-    };
-    let asked_for = match &arguments.who {
-        Who::Address(address) => *address,
-        Who::Session(id) => return recorded::run(&snapshot, id, arguments.json),
     };
     let (name, listen) = listener::choose(&snapshot, arguments.listener.as_deref())?;
     let policy = snapshot

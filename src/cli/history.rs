@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use crate::checks::ALL;
 use crate::cli::config_file::ConfigFile;
 use crate::cli::output::{self, Paint};
-use crate::cli::report::no_records;
+use crate::cli::report::{Place, no_records};
 use crate::cli::when;
 use crate::journal::{Bounds, Digest, Filter, Timestamp, Wanted, search};
 
@@ -54,7 +54,7 @@ pub(in crate::cli) struct Arguments {
     /// Write JSON
     #[arg(long)]
     json: bool,
-    /// The directory of the records; the configuration's by default
+    /// The directory of the records; the configuration's by default, which need not be there if this is given
     #[arg(long, value_name = "DIRECTORY")]
     journal: Option<PathBuf>,
     #[command(flatten)]
@@ -74,14 +74,14 @@ fn network(text: &str) -> Result<IpNet, String> {
 
 /// Lists.
 pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let snapshot = match output::load(&arguments.config) {
-        Ok(snapshot) => snapshot,
+    let Place {
+        directory,
+        policies,
+        ..
+    } = match Place::new(&arguments.config, arguments.journal.as_deref()) {
+        Ok(place) => place,
         Err(code) => return Ok(code),
     };
-    let directory = arguments
-        .journal
-        .as_deref()
-        .unwrap_or(&snapshot.config.journal.directory);
     let wanted = Wanted::filtered(Filter {
         client: arguments.client,
         helo: arguments.helo.clone(),
@@ -89,7 +89,7 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         recipient: arguments.rcpt.clone(),
         verdict: arguments.verdict.clone(),
         check: arguments.check.clone(),
-        policies: snapshot.policies.clone(),
+        policies,
         listener: arguments.listener.clone(),
         since: arguments.since,
         until: arguments.until,
@@ -100,7 +100,7 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         hits: arguments.limit,
         since: arguments.since,
     };
-    let hits = search(directory, &wanted, bounds).with_context(|| no_records(directory))?;
+    let hits = search(&directory, &wanted, bounds).with_context(|| no_records(&directory))?;
     let mut out = std::io::stdout().lock();
     if arguments.json {
         serde_json::to_writer_pretty(&mut out, &hits.digests)?;

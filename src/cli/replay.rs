@@ -77,15 +77,15 @@ impl From<Listed> for Change {
 /// Judges again.
 pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let wanted = arguments.which.wanted()?;
-    let snapshot = match output::load(&arguments.which.config) {
-        Ok(snapshot) => snapshot,
+    let place = match arguments.which.place() {
+        Ok(place) => place,
         Err(code) => return Ok(code),
     };
-    let directory = arguments.which.directory(&snapshot);
+    let directory = &place.directory;
     let progress = Progress::new("judging");
     let tell = |done, all| progress.tell(done, all);
     let Some(file) = &arguments.policy else {
-        let verified = verify(directory, &snapshot.policies, &wanted, tell);
+        let verified = verify(directory, &place.policies, &wanted, tell);
         drop(progress);
         return show_verified(
             &verified.with_context(|| no_records(directory))?,

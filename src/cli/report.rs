@@ -1,8 +1,10 @@
 //! `gatepost report`: what recorded sessions tell.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 
@@ -10,6 +12,7 @@ use crate::cli::config_file::ConfigFile;
 use crate::cli::output::{self, Usage};
 use crate::cli::progress::Progress;
 use crate::cli::when;
+use crate::checks::policy::Policy;
 use crate::config::Snapshot;
 use crate::journal::Timestamp;
 use crate::measure::report::{Report, report};
@@ -50,7 +53,7 @@ pub(in crate::cli) struct Which {
     /// Sessions of this listener
     #[arg(long, value_name = "NAME")]
     listener: Option<String>,
-    /// The directory of the records; the configuration's by default
+    /// The directory of the records; the configuration's by default, which need not be there if this is given
     #[arg(long, value_name = "DIRECTORY")]
     journal: Option<PathBuf>,
     #[command(flatten)]
@@ -77,10 +80,55 @@ impl Which {
     }
 
     /// Where the records are.
-    pub(in crate::cli) fn directory<'a>(&'a self, snapshot: &'a Snapshot) -> &'a Path {
-        self.journal
-            .as_deref()
-            .unwrap_or(&snapshot.config.journal.directory)
+    pub(in crate::cli) fn place(&self) -> Result<Place, ExitCode> {
+        Place::new(&self.config, self.journal.as_deref())
+    }
+}
+
+/// Where records are, and by what they can be judged again.
+pub(in crate::cli) struct Place {
+    pub(in crate::cli) directory: PathBuf,
+    pub(in crate::cli) policies: BTreeMap<String, Arc<Policy>>,
+    listeners: Vec<String>,
+}
+
+impl Place {
+    /// That of the configuration, or `journal`; who names that needs no configuration, but then nothing is judged again.
+    pub(in crate::cli) fn new(config: &Path, journal: Option<&Path>) -> Result<Self, ExitCode> {
+        if let Some(directory) = journal
+            && !config.exists()
+        {
+            return Ok(Self {
+                directory: directory.to_owned(),
+                policies: BTreeMap::new(),
+                listeners: Vec::new(),
+            });
+        }
+        let Snapshot {
+            config, policies, ..
+        } = output::load(config)?;
+        Ok(Self {
+            directory: journal.unwrap_or(&config.journal.directory).to_owned(),
+            policies,
+            listeners: config.listen.keys().cloned().collect(),
+        })
+    }
+
+    /// What was asked for and is not in the configuration.
+    fn unknown(&self, wanted: &Wanted) -> Vec<String> {
+        let policies: Vec<String> = self.policies.keys().cloned().collect();
+        let asked = [
+            ("policy", &wanted.policy, &policies),
+            ("listen", &wanted.listener, &self.listeners),
+        ];
+        let unknown = asked.into_iter().filter_map(|(table, name, names)| {
+            let name = name.as_ref().filter(|name| !names.contains(name))?;
+            (!names.is_empty()).then(|| {
+                let names = names.join(", ");
+                format!("the configuration has no [{table}.{name}]; it has {names}")
+            })
+        });
+        unknown.collect()
     }
 }
 
@@ -96,17 +144,16 @@ pub(in crate::cli) fn no_records(directory: &Path) -> String {
 pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut wanted = arguments.which.wanted()?;
     wanted.policy.clone_from(&arguments.policy);
-    let snapshot = match output::load(&arguments.which.config) {
-        Ok(snapshot) => snapshot,
+    let place = match arguments.which.place() {
+        Ok(place) => place,
         Err(code) => return Ok(code),
     };
-    let directory = arguments.which.directory(&snapshot);
     let progress = Progress::new("reading");
-    let report = report(directory, &wanted, &snapshot.policies, |done, all| {
+    let report = report(&place.directory, &wanted, &place.policies, |done, all| {
         progress.tell(done, all);
     });
     drop(progress);
-    let report = report.with_context(|| no_records(directory))?;
+    let report = report.with_context(|| no_records(&place.directory))?;
     if let Some(file) = &arguments.html {
         let page = report.html()?;
         std::fs::write(file, page)

@@ -8,8 +8,8 @@ use std::net::{SocketAddr, TcpStream};
 use serde_json::Value;
 
 use crate::control::House;
-use crate::support::wait;
-use crate::world::LISTED;
+use crate::support::{process, wait};
+use crate::world::{LISTED, gatepost};
 
 /// A name that a page, a terminal or a shell should not take for more than a name.
 const HOSTILE: &str = "<script>alert(1)</script>";
@@ -482,4 +482,27 @@ fn a_terminal_obeys_no_session_id() {
         assert!(said.lines().count() > 1, "{command:?}: {said}");
         assert!(!said.contains('\u{1b}'), "{command:?}: {said:?}");
     }
+}
+
+#[test]
+fn who_names_the_journal_needs_no_configuration() {
+    let house = house();
+    let says = |command: &[&str]| {
+        let mut gatepost = gatepost(&house.world.path(""));
+        gatepost.args(command).args(["--config", "/nowhere/g.toml"]);
+        process::run(&mut gatepost, &[])
+    };
+    let with = |command: &[&str]| {
+        let finished = says(&[command, &["--journal", "journal"]].concat());
+        assert_eq!(finished.code, Some(0), "{}", finished.transcript);
+        finished.transcript
+    };
+    assert_eq!(with(&["history"]).lines().count(), 5);
+    assert!(with(&["report"]).contains("can not be judged again"));
+    let other = with(&["replay", "--policy", "g.toml"]);
+    assert!(other.starts_with("5 sessions with 5 decisions"), "{other}");
+    let all: Value = serde_json::from_str(&with(&["history", "--json"])).unwrap();
+    let id = all[0]["id"].as_str().unwrap();
+    assert!(with(&["explain", id]).starts_with(&format!("session {id} at ")));
+    assert_eq!(says(&["history"]).code, Some(1));
 }

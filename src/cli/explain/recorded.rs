@@ -1,6 +1,7 @@
 //! A recorded session as it went: what was asked, what was found, what became of each recipient. Nothing is judged again.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -9,13 +10,11 @@ use crate::checks::verdict::Verdict;
 use crate::cli::explain::show;
 use crate::cli::output::{self, Paint};
 use crate::cli::report::no_records;
-use crate::config::Snapshot;
 use crate::facts::Fact;
 use crate::journal::{SessionRecord, find};
 
 /// Shows the session `id`; exit code 1 if there is no record of it.
-pub(super) fn run(snapshot: &Snapshot, id: &str, json: bool) -> anyhow::Result<ExitCode> {
-    let directory = &snapshot.config.journal.directory;
+pub(super) fn run(directory: &Path, id: &str, json: bool) -> anyhow::Result<ExitCode> {
     let record = find(directory, id).with_context(|| no_records(directory))?;
     let Some(record) = record else {
         output::complain(&format!(
