@@ -383,7 +383,7 @@ fn kind(question: &Question, zones: &[String]) -> String {
                     .strip_suffix(zone.as_str())
                     .is_some_and(|front| front.ends_with('.'))
             };
-            match zones.iter().find(front) {
+            match zones.iter().filter(front).max_by_key(|zone| zone.len()) {
                 Some(zone) => format!("{} in {zone}", kind.as_str()),
                 None => format!("{} of a name", kind.as_str()),
             }

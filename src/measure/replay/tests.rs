@@ -17,9 +17,10 @@ fn questions_are_told_without_whom_they_are_about() {
         name: DnsName::new(name),
         kind: RecordType::A,
     };
-    let zones = ["zen.example".to_owned()];
+    let zones = ["zen.example".to_owned(), "own.zen.example".to_owned()];
     for (question, told) in [
         (dns("1.2.0.192.zen.example"), "A in zen.example"),
+        (dns("1.2.0.192.own.zen.example"), "A in own.zen.example"),
         (dns("xzen.example"), "A of a name"),
         (
             Question::Silence {

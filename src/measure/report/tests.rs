@@ -60,6 +60,17 @@ fn recipients_that_were_only_counted_are_counted() {
 }
 
 #[test]
+fn counts_beyond_all_measure_do_not_overflow() {
+    let line = RECORDS.lines().next().unwrap();
+    let beyond =
+        r#","beyond":{"recipients":{"deny":18446744073709551615,"taken":18446744073709551615}}}"#;
+    let more = format!("{}{beyond}\n", line.strip_suffix('}').unwrap());
+    let report = told(&more.repeat(2));
+    assert_eq!(report.recipients["deny"], 2 << 32);
+    assert!(report.text().contains("recipients"));
+}
+
+#[test]
 fn no_sessions_are_a_report_too() {
     let report = told("");
     assert!(report.text().starts_with("no sessions\n"));
@@ -90,8 +101,14 @@ fn none_and_all_of_ten_networks_are_not_sure() {
     for (hits, low, high) in [(0, 0.0, 0.3), (500, 0.7, 1.0)] {
         let part = sum::part(&[(hits, 500); 10]);
         assert!(part.networks);
-        let Interval { low: is_low, high: is_high } = part.interval;
-        assert!((is_low - low).abs() < 1e-9 && (is_high - high).abs() < 1e-9, "{part:?}");
+        let Interval {
+            low: is_low,
+            high: is_high,
+        } = part.interval;
+        assert!(
+            (is_low - low).abs() < 1e-9 && (is_high - high).abs() < 1e-9,
+            "{part:?}"
+        );
     }
     let text = text::part_text(sum::part(&[(500, 500); 10]));
     assert_eq!(text, "5000 of 5000 are 100.0% (70.0% to 100.0%)");

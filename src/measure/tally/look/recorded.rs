@@ -15,6 +15,9 @@ use crate::smtp::fault::Fault;
 use crate::smtp::reply::{Reply, ReplyClass};
 use crate::smtp::verb::Verb;
 
+/// What one session is believed to hold at most: sums over sessions do not overflow, whatever a record says.
+const MOST: u64 = 1 << 32;
+
 /// Answers of the DNS that were asked for then, and that the cache gave.
 pub(super) fn dns(facts: &Facts) -> (u32, u32) {
     let of_dns = facts
@@ -57,7 +60,9 @@ pub(super) fn zones(facts: &Facts, zones: &[String]) -> (u32, u32) {
                 .strip_suffix(zone.as_str())
                 .is_some_and(|front| front.ends_with('.'))
         };
-        if let Some(at) = zones.iter().position(front) {
+        // Of zones below each other the longest is the one that was asked.
+        let zone = zones.iter().enumerate().filter(|(_, zone)| front(zone));
+        if let Some((at, _)) = zone.max_by_key(|(_, zone)| zone.len()) {
             asked |= 1 << at;
             let is_listing = |octets: [u8; 4]| {
                 octets[0] == 127 && octets[..3] != [127, 255, 255] && octets != [127, 0, 0, 1]
@@ -116,7 +121,7 @@ fn tally<'l>(labels: &[&str], counts: &mut [u64], outcomes: impl Iterator<Item =
     for (outcome, times) in outcomes {
         let mut places = labels.iter().zip(counts.iter_mut());
         if let Some((_, count)) = places.find(|(label, _)| **label == outcome) {
-            *count += times;
+            *count = count.saturating_add(times).min(MOST);
         }
     }
 }
@@ -253,9 +258,7 @@ pub(super) fn found(findings: &[Finding]) -> Vec<(Box<str>, &'static str, Box<st
 pub(super) fn is_denied_though_vouched_for(verdict: &Verdict) -> bool {
     let mut known_as = verdict.known_as.iter();
     let named = known_as.clone().any(|one| matches!(one, Identity::Name(_)));
-    verdict.action >= Action::Deny
-        && named
-        && known_as.any(|one| matches!(one, Identity::Spf(_)))
+    verdict.action >= Action::Deny && named && known_as.any(|one| matches!(one, Identity::Spf(_)))
 }
 
 pub(super) fn passed(record: &SessionRecord) -> bool {
