@@ -288,7 +288,10 @@ fn a_drop_behind_the_recipients_takes_nothing_from_what_refused_them() {
     let [policy] = &report.policies[..] else {
         panic!("{:?}", report.policies)
     };
-    assert_eq!((policy.judged_otherwise, policy.connections.kept_out), (0, 1));
+    assert_eq!(
+        (policy.judged_otherwise, policy.connections.kept_out),
+        (0, 1)
+    );
     for check in &policy.checks {
         assert_eq!(check.connections, check.recipients, "{}", check.check);
     }
@@ -301,7 +304,10 @@ fn who_is_dropped_before_a_recipient_is_refused() {
     assert_eq!(report.networks.first[0].refused, 1);
     assert_eq!(report.shares.dropped.part, 1);
     assert!(report.text().contains("connections dropped"));
-    let heads = report.text().lines().any(|line| line.contains("connections kept out"));
+    let heads = report
+        .text()
+        .lines()
+        .any(|line| line.contains("connections kept out"));
     assert!(heads, "{}", report.text());
     // The client comes again and gets through.
     let mut later = first(|record| !record.messages.is_empty());
@@ -345,7 +351,12 @@ fn a_policy_that_no_longer_observes_reproduces_what_it_observed() {
     journal::write(directory.path(), &observing, 7, 300);
     let policies = journal::policies(5);
     let verified = verify(directory.path(), &policies, &Wanted::default(), |_, _| {}).unwrap();
-    assert_eq!((verified.sessions, verified.differences), (300, 0), "{:?}", verified.first);
+    assert_eq!(
+        (verified.sessions, verified.differences),
+        (300, 0),
+        "{:?}",
+        verified.first
+    );
 }
 
 #[test]
@@ -363,15 +374,29 @@ fn a_policy_that_observes_is_told_and_so_is_who_it_would_have_denied() {
     let text = serde_json::to_string(&later).unwrap();
     let later = serde_json::from_str(&text.replace(&client(&later), &client(&denied))).unwrap();
     let report = told(&holding(&[denied, later]));
-    assert_eq!((report.sessions.observed, report.policies[0].observed), (2, 2));
+    assert_eq!(
+        (report.sessions.observed, report.policies[0].observed),
+        (2, 2)
+    );
     let suspects = &report.suspects;
     assert_eq!(suspects.denied_then_passed, 1, "{suspects:?}");
     assert_eq!(suspects.denied_then_passed_observed, 1);
     assert!(suspects.denied_then_passed_first[0].observed);
     let text = report.text();
-    assert!(text.contains("In 2 sessions the policy only observed"), "{text}");
-    assert!(text.contains("(only observed, would have been: 1)"), "{text}");
-    assert!(report.html().unwrap().contains("In 2 sessions the policy only observed"));
+    assert!(
+        text.contains("In 2 sessions the policy only observed"),
+        "{text}"
+    );
+    assert!(
+        text.contains("(only observed, would have been: 1)"),
+        "{text}"
+    );
+    assert!(
+        report
+            .html()
+            .unwrap()
+            .contains("In 2 sessions the policy only observed")
+    );
 }
 
 #[test]
@@ -379,16 +404,26 @@ fn who_is_on_a_list_of_good_clients_alone_is_not_listed() {
     let policy = journal::policy(5);
     let mut maker = journal::Maker::new(&policy, 3);
     let is_listed = |record: &SessionRecord| {
-        let findings = record.decisions.iter().flat_map(|one| &one.verdict.findings);
+        let findings = record
+            .decisions
+            .iter()
+            .flat_map(|one| &one.verdict.findings);
         let mut of_lists = findings.filter(|one| one.check == "dnsbl");
         of_lists.any(|one| one.points > Points::ZERO)
     };
     let mut all = std::iter::repeat_with(|| maker.session()).take(5000);
-    let listed = all.find(|one| !one.messages.is_empty() && !is_denied(one) && is_listed(one) && one.recipients.len() == 1);
+    let listed = all.find(|one| {
+        !one.messages.is_empty() && !is_denied(one) && is_listed(one) && one.recipients.len() == 1
+    });
     let mut record = listed.unwrap();
-    let sorts = |record: &SessionRecord| told(&holding(std::slice::from_ref(record))).sorts.sessions;
+    let sorts =
+        |record: &SessionRecord| told(&holding(std::slice::from_ref(record))).sorts.sessions;
     assert_eq!(sorts(&record), [0, 0, 0, 1, 0, 0]);
-    for finding in record.decisions.iter_mut().flat_map(|one| &mut one.verdict.findings) {
+    for finding in record
+        .decisions
+        .iter_mut()
+        .flat_map(|one| &mut one.verdict.findings)
+    {
         if finding.check == "dnsbl" {
             finding.points = Points::new(-3);
         }

@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::checks::ALL;
 use crate::cli::config_file::ConfigFile;
 use crate::cli::output::{self, Paint};
-use crate::cli::report::{Place, no_records};
+use crate::cli::report::{Place, in_order, no_records};
 use crate::cli::when;
 use crate::journal::{Bounds, Digest, Filter, Timestamp, Wanted, search};
 
@@ -67,13 +67,27 @@ fn network(text: &str) -> Result<IpNet, String> {
             .ok()
             .map(|address: std::net::IpAddr| address.into())
     });
-    network.ok_or_else(|| {
+    network.map(unmapped).ok_or_else(|| {
         "write an address or a network, such as 192.0.2.1 or 2001:db8::/32".to_owned()
     })
 }
 
+/// IPv4 in IPv6's clothes (RFC 4291 §2.5.5.2) as IPv4, as clients are compared.
+fn unmapped(network: IpNet) -> IpNet {
+    let IpNet::V6(six) = network else {
+        return network;
+    };
+    let four = six.addr().to_ipv4_mapped();
+    let prefix = six.prefix_len().checked_sub(96);
+    let four = four
+        .zip(prefix)
+        .and_then(|(four, prefix)| Ipv4Net::new(four, prefix).ok());
+    four.map_or(network, IpNet::V4)
+}
+
 /// Lists.
 pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    in_order(arguments.since, arguments.until)?;
     let Place {
         directory,
         policies,

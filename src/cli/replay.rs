@@ -34,12 +34,7 @@ pub(in crate::cli) struct Arguments {
     )]
     list: Option<Listed>,
     /// The most sessions that are listed
-    #[arg(
-        long,
-        value_name = "NUMBER",
-        default_value_t = 100,
-        requires = "list"
-    )]
+    #[arg(long, value_name = "NUMBER", default_value_t = 100, requires = "list")]
     limit: usize,
     /// Write JSON
     #[arg(long)]
@@ -253,7 +248,9 @@ fn show_verified(verified: &Verified, json: bool) -> anyhow::Result<ExitCode> {
     if *differences == 0 {
         let says = match (sessions, left_some_out) {
             (0, _) => "nothing was judged, so nothing is verified",
-            (_, true) => "every verdict that could be judged is reproduced, but some sessions are left out",
+            (_, true) => {
+                "every verdict that could be judged is reproduced, but some sessions are left out"
+            }
             (_, false) => "every verdict is reproduced",
         };
         writeln!(out, "{says}")?;

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
+use crate::checks::policy::Policy;
 use crate::cli::config_file::ConfigFile;
 use crate::cli::output::{self, Usage};
 use crate::cli::progress::Progress;
 use crate::cli::when;
-use crate::checks::policy::Policy;
 use crate::config::Snapshot;
 use crate::journal::Timestamp;
 use crate::measure::report::{Report, report};
@@ -63,14 +63,7 @@ pub(in crate::cli) struct Which {
 impl Which {
     /// As sessions are chosen by it.
     pub(in crate::cli) fn wanted(&self) -> anyhow::Result<Wanted> {
-        if let (Some(since), Some(until)) = (self.since, self.until)
-            && since >= until
-        {
-            return Err(Usage(format!(
-                "nothing lies between {since} and {until}: --until must be the later one"
-            ))
-            .into());
-        }
+        in_order(self.since, self.until)?;
         Ok(Wanted {
             since: self.since,
             until: self.until,
@@ -132,6 +125,19 @@ impl Place {
     }
 }
 
+/// Refuses a time that ends before it begins.
+pub(in crate::cli) fn in_order(
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+) -> Result<(), Usage> {
+    match (since, until) {
+        (Some(since), Some(until)) if since >= until => Err(Usage(format!(
+            "nothing lies between {since} and {until}: --until must be the later one"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Why there are no records.
 pub(in crate::cli) fn no_records(directory: &Path) -> String {
     format!(
@@ -154,6 +160,19 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     });
     drop(progress);
     let report = report.with_context(|| no_records(&place.directory))?;
+    // First what needs no file: a journal is not read for nothing because one can not be written.
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        serde_json::to_writer_pretty(&mut out, &report)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{}", report.text())?;
+        if report.sessions.all == 0 {
+            for unknown in place.unknown(&wanted) {
+                writeln!(out, "{unknown}")?;
+            }
+        }
+    }
     if let Some(file) = &arguments.html {
         let page = report.html()?;
         std::fs::write(file, page)
@@ -161,13 +180,6 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     if let Some(file) = &arguments.fit_scenario {
         fit(&report, file, &arguments.base_scenario)?;
-    }
-    let mut out = std::io::stdout().lock();
-    if arguments.json {
-        serde_json::to_writer_pretty(&mut out, &report)?;
-        writeln!(out)?;
-    } else {
-        write!(out, "{}", report.text())?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -97,7 +97,10 @@ impl Filter {
                 &self.verdict,
                 record.gravest().map_or("none", |one| one.action.label()),
             )
-            && self.check.as_ref().is_none_or(|check| spoke(record, check, &self.policies))
+            && self
+                .check
+                .as_ref()
+                .is_none_or(|check| spoke(record, check, &self.policies))
             && is_in_any(
                 &self.helo,
                 record
@@ -114,11 +117,7 @@ impl Filter {
 }
 
 /// Whether a check spoke for or against the client.
-fn spoke(
-    record: &SessionRecord,
-    check: &str,
-    policies: &BTreeMap<String, Arc<Policy>>,
-) -> bool {
+fn spoke(record: &SessionRecord, check: &str, policies: &BTreeMap<String, Arc<Policy>>) -> bool {
     let speaks = |finding: &Finding| {
         finding.check == check
             && (finding.points != Points::ZERO
@@ -249,11 +248,11 @@ pub fn search(directory: &Path, wanted: &Wanted, bounds: Bounds) -> io::Result<H
             let Some(record) = wanted.record(&needle, &line) else {
                 continue;
             };
-            if found.len() >= room {
+            found.push_back(record.digest());
+            if found.len() > room {
                 found.pop_front();
                 hits.cut = true;
             }
-            found.push_back(record.digest());
         }
         hits.digests.extend(found.into_iter().rev());
         let old = bounds.since.is_some_and(|since| begins < since);

@@ -219,6 +219,15 @@ fn the_report_is_text_and_a_page_and_neither_obeys_a_client() {
     assert!(none.starts_with("no sessions\n"), "{none}");
     let (code, said) = house.says(&["report", "--since", "2026-01-02", "--until", "2026-01-01"]);
     assert_eq!(code, Some(2), "{said}");
+    let (code, said) = house.says(&["history", "--since", "2026-01-02", "--until", "2026-01-01"]);
+    assert_eq!(code, Some(2), "{said}");
+    let none = house.ok(&["report", "--policy", "nx", "--listener", "ny"]);
+    assert!(none.contains("no [policy.nx]; it has default"), "{none}");
+    assert!(none.contains("no [listen.ny]; it has mx"), "{none}");
+    // What was read is told, whether or not a file can be written.
+    let (code, said) = house.says(&["report", "--html", "/nowhere/r.html"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("5 sessions from "), "{said}");
     let (code, said) = house.says(&["report", "--since", "yesterday"]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("24h"), "{said}");
@@ -261,7 +270,10 @@ fn replay_reproduces_every_verdict_until_the_policy_changes() {
     // Of a time without sessions nothing is shown.
     let (code, said) = house.says(&["replay", "--verify", "--until", "2020-01-01"]);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.ends_with("nothing was judged, so nothing is verified\n"), "{said}");
+    assert!(
+        said.ends_with("nothing was judged, so nothing is verified\n"),
+        "{said}"
+    );
     house.world.change(
         "answers = \"127.0.0.[2..11]\", points = 5",
         "answers = \"127.0.0.[2..11]\", points = 4",
@@ -316,7 +328,10 @@ fn replay_says_what_another_policy_would_have_done() {
     let (code, said) = house.says(&list);
     assert_eq!(code, Some(2), "{said}");
     let cut = house.ok(&[&list[..], &["--list", "harsher"]].concat());
-    assert!(cut.contains("there are more; these are the first 1 of 2"), "{cut}");
+    assert!(
+        cut.contains("there are more; these are the first 1 of 2"),
+        "{cut}"
+    );
     let text = house.ok(&["replay", "--policy", "other.toml"]);
     assert!(
         text.contains("5 sessions with 5 decisions judged again"),
@@ -367,6 +382,8 @@ fn history_finds_sessions_and_explain_shows_one() {
         (&["--until", "2020-01-01"], 0),
         (&["--listener", "nx"], 0),
         (&["--limit", "2"], 2),
+        (&["--limit", "0"], 0),
+        (&["--client", "::ffff:203.0.113.66"], 2),
     ] {
         // What was left out is said on standard error, which is read together with the lines.
         let found = lines(command)
@@ -374,9 +391,15 @@ fn history_finds_sessions_and_explain_shows_one() {
             .filter(|line| !line.starts_with("there are more"));
         assert_eq!(found.count(), count, "{command:?}");
     }
-    for command in [&["history", "--limit", "1"][..], &["history", "--limit", "1", "--json"]] {
+    for command in [
+        &["history", "--limit", "1"][..],
+        &["history", "--limit", "1", "--json"],
+    ] {
         let cut = house.ok(command);
-        assert!(cut.contains("there are more; these are the newest 1"), "{cut}");
+        assert!(
+            cut.contains("there are more; these are the newest 1"),
+            "{cut}"
+        );
     }
     let newest = json(&house, &["history", "--json", "--verdict", "deny"]);
     let times: Vec<&str> = newest

@@ -90,6 +90,8 @@ fn the_newest_are_found_first_and_each_bound_is_told() {
     assert_eq!(found(path, "default", BOUNDS), (Vec::new(), false));
     let two = Bounds { hits: 2, ..BOUNDS };
     assert_eq!(found(path, "a\"b", two), (ids(["s3", "s2"]), true));
+    let none = Bounds { hits: 0, ..BOUNDS };
+    assert_eq!(found(path, "a\"b", none), (Vec::new(), true));
     let size = files::list(path).unwrap()[0].size;
     let octets = size * 2 + size / 2;
     let short = Bounds { octets, ..BOUNDS };

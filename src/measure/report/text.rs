@@ -286,6 +286,7 @@ fn cost(out: &mut String, report: &Report) -> std::fmt::Result {
         dns.live, dns.live_per_session, dns.cached
     )?;
     for policy in report.policies.iter().filter(|policy| policy.known) {
+        writeln!(out, "policy {}", printable(&policy.name))?;
         writeln!(
             out,
             "  {:<14}{:>10}{:>10}{:>14}{:>14}",
@@ -434,7 +435,11 @@ fn suspect_text(suspect: &Suspect) -> String {
         .then
         .as_ref()
         .map_or_else(String::new, |then| format!(", then {}", printable(then)));
-    format!("{} in {}{then}", suspect.client, printable(&suspect.refused))
+    format!(
+        "{} in {}{then}",
+        suspect.client,
+        printable(&suspect.refused)
+    )
 }
 
 pub(super) fn percent(share: f64) -> String {
