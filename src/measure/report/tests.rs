@@ -113,7 +113,7 @@ fn none_and_all_of_ten_networks_are_not_sure() {
     let text = text::part_text(sum::part(&[(500, 500); 10]));
     assert_eq!(text, "5000 of 5000 are 100.0% (70.0% to 100.0%)");
     // Of one network nothing can be said.
-    assert_eq!(sum::part(&[(5, 5)]).networks, false);
+    assert!(!sum::part(&[(5, 5)]).networks);
 }
 
 #[test]
