@@ -237,6 +237,14 @@ fn what_is_written_wrong_is_said_before_anything_starts() {
         "{}",
         nobody.transcript
     );
+    let no_place = bench(folder.path(), &["--html", "nowhere/page.html"]);
+    assert_eq!(no_place.code, Some(1), "{}", no_place.transcript);
+    let said = "--html nowhere/page.html can not be written";
+    assert!(
+        no_place.transcript.contains(said),
+        "{}",
+        no_place.transcript
+    );
     assert_eq!(
         fs::read_dir(folder.path()).unwrap().count(),
         1,

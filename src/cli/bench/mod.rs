@@ -56,6 +56,9 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         without_users(&mut trace);
     }
     let trace = Arc::new(trace);
+    if let Some(file) = &arguments.html {
+        try_file(file)?;
+    }
     let folder = folder(arguments.keep.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -76,16 +79,27 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let servers = servers.collect::<anyhow::Result<Vec<_>>>()?;
     let mut results = Results::new(&trace, &setting, servers, &outcomes);
     results.judge(&arguments.limits);
+    // Before the files: a full disk must not cost the result.
+    tell(&results, arguments.json)?;
     if let Folder::Kept(path) = &folder {
         keep(path, &trace, &outcomes)?;
     }
     if let Some(file) = &arguments.html {
         let page = html::page(&results)?;
-        std::fs::write(file, page)
-            .with_context(|| format!("{} can not be written", file.display()))?;
+        std::fs::write(file, page).with_context(|| no_page(file))?;
     }
-    tell(&results, arguments.json)?;
     Ok(ExitCode::from(u8::from(!results.broken.is_empty())))
+}
+
+/// Whether the page can be written is known before the run, which takes minutes. What stands in the file stays until then.
+fn try_file(file: &Path) -> anyhow::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    options.open(file).map(drop).with_context(|| no_page(file))
+}
+
+fn no_page(file: &Path) -> String {
+    format!("--html {} can not be written", file.display())
 }
 
 /// Plays at one server after the other.
