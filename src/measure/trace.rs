@@ -476,7 +476,7 @@ pub struct Played {
     pub backend_cpu: Option<f64>,
     /// Sessions that the backend had.
     pub backend_sessions: Option<u64>,
-    /// DNS questions that the server asked.
+    /// DNS questions that the server asked, without those with which it tests its lists.
     pub dns_questions: u64,
     /// How long it took, real time.
     pub took: Duration,

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::{Outcome, Target, World, reach, stage};
 use crate::cli::bench::Setting;
@@ -36,13 +35,13 @@ pub(super) async fn at_exim(
     let before = (
         exim.group.cpu(),
         exim.sessions(),
-        asked.load(Ordering::Relaxed),
+        asked.questions(),
     );
     let stage = stage(doors, setting, world)?;
     let mut performance = play(trace, stage, setting.after, "exim").await?;
     let (took, questions) = (
         world.clock.elapsed(),
-        asked.load(Ordering::Relaxed) - before.2,
+        asked.questions() - before.2,
     );
     let mut notes = vec![
         "exim: no kept answers between it and the DNS of the scenario, its waits are not scaled"
@@ -108,7 +107,7 @@ pub(super) async fn there(
         target: address.to_string(),
         ran: std::mem::take(&mut performance.ran),
         arrived: None,
-        dns_questions: asked.load(Ordering::Relaxed),
+        dns_questions: asked.questions(),
         took: world.clock.elapsed(),
         clock: setting.clock.into(),
         ..Played::default()
