@@ -60,6 +60,9 @@ pub struct Score {
     pub spam_stopped: Part,
     /// Spam and hostile connections that did not reach the backend, of those of which it is known.
     pub hostile_stopped: Option<Part>,
+    /// The same, of those that came with mail or asked for a recipient: the others guess passwords, look and scan, and never
+    /// come as far as the mail server behind a gate, whatever its checks say.
+    pub with_mail_stopped: Option<Part>,
     /// Legitimate transactions that were refused, or not delivered by the last try.
     pub legitimate_rejected: Part,
     /// Legitimate transactions that were delivered, though not at the first try.
@@ -104,7 +107,8 @@ impl Score {
             took: played.took.as_secs_f64(),
             classes: by_class(&drawn),
             labels: by_label(&drawn),
-            hostile_stopped: hostile_stopped(&drawn, trace.seed),
+            hostile_stopped: hostile_stopped(&drawn, trace.seed, |_| true),
+            with_mail_stopped: hostile_stopped(&drawn, trace.seed, |one| one.asks()),
             legitimate_rejected: messages(&drawn, trace.seed, Label::Legitimate, |fate| {
                 matches!(fate, Fate::Rejected | Fate::Lost | Fate::Partly)
             }),
@@ -169,11 +173,15 @@ fn delayed(drawn: &[&Outcome<'_>], seed: u64) -> Part {
     Part::of(clusters, seed)
 }
 
-fn hostile_stopped(drawn: &[&Outcome<'_>], seed: u64) -> Option<Part> {
+fn hostile_stopped(
+    drawn: &[&Outcome<'_>],
+    seed: u64,
+    such: impl Fn(&Outcome<'_>) -> bool,
+) -> Option<Part> {
     let unwanted = drawn
         .iter()
         .copied()
-        .filter(|one| one.is_unwanted() && one.trouble().is_none());
+        .filter(|one| one.is_unwanted() && one.trouble().is_none() && such(one));
     let clusters = clustered(unwanted, |outcome| {
         let known = outcome.tries().filter_map(|tried| tried.reached);
         known.fold((0, 0), |(part, whole), reached| {

@@ -66,6 +66,12 @@ fn main_shares(results: &Results) -> Result<Section, PlotError> {
                 .iter()
                 .map(|part| one(server, part, "unwanted connections kept out")),
         );
+        stopped.extend(
+            score
+                .with_mail_stopped
+                .iter()
+                .map(|part| one(server, part, "of them, those with mail")),
+        );
         harmed.push(one(
             server,
             &score.legitimate_rejected,

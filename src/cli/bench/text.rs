@@ -62,6 +62,15 @@ fn one(server: &Server, paint: Paint) -> String {
         let band = bands.and_then(|bands| bands.hostile_stopped);
         line("unwanted kept out", share(part, "connections", band));
     }
+    if let Some(part) = &score.with_mail_stopped {
+        let others = score.hostile_stopped.as_ref();
+        let others = others.map_or(0, |all| all.whole.saturating_sub(part.whole));
+        let text = share(part, "connections", None);
+        line(
+            "  those with mail",
+            format!("{text}; the other {others} guess passwords, look or scan"),
+        );
+    }
     let band = bands.map(|bands| bands.legitimate_rejected);
     line(
         "legitimate refused",

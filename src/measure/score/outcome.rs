@@ -133,6 +133,11 @@ impl<'t> Outcome<'t> {
         matches!(self.errand.class.label(), Label::Spam | Label::Hostile)
     }
 
+    /// Whether it comes with mail, or asks for a recipient.
+    pub(super) const fn asks(&self) -> bool {
+        matches!(self.errand.speech.act, Act::Mail { .. } | Act::Callout { .. })
+    }
+
     /// Whether its messages are in the shares of the label.
     pub(super) fn is_counted(&self, label: Label) -> bool {
         self.errand.class.label() == label && self.trouble().is_none()

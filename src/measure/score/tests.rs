@@ -121,6 +121,16 @@ fn transactions(errand: &Errand, users: &Users<'_>, answer: Answer) -> Vec<(Sent
     (0..).zip(envelopes).map(transaction).collect()
 }
 
+#[test]
+fn who_comes_without_mail_is_told_apart_where_nothing_is_refused() {
+    let trace = trace(2000);
+    let score = Score::of(&trace, &play(&trace, |_, _| Answer::Takes));
+    let all = score.hostile_stopped.expect("it is known");
+    let with_mail = score.with_mail_stopped.expect("it is known");
+    assert!(all.part > 0 && all.part == all.whole - with_mail.whole, "{all:?}");
+    assert_eq!(with_mail.part, 0, "{with_mail:?}");
+}
+
 fn case(score: &Score, case: Case) -> &CaseScore {
     score
         .cases
