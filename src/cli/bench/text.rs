@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 
 use super::result::{Results, Server};
 use crate::cli::output::Paint;
-use crate::measure::score::{Comparison, Paired, Part, Range, Spread};
+use crate::measure::scenario::Group;
+use crate::measure::score::{Bands, Comparison, Paired, Part, Range, Spread};
 pub(super) use tables::word;
 use tables::{cases, checks, classes};
 
@@ -80,6 +81,9 @@ fn one(server: &Server, paint: Paint) -> String {
         "legitimate delayed",
         share(&score.legitimate_delayed, "messages", None),
     );
+    if let Some(bands) = bands {
+        line("band", weighed(bands));
+    }
     line(
         "to postmaster, abuse",
         format!("{} of {} delivered", score.exempt.part, score.exempt.whole),
@@ -122,6 +126,32 @@ fn share(part: &Part, what: &str, band: Option<Range>) -> String {
         percent(interval.low),
         percent(interval.high)
     )
+}
+
+/// What the bands above rest on.
+pub(super) fn weighed(bands: &Bands) -> String {
+    let all = bands.bands.len();
+    let not: Vec<String> = bands
+        .not_weighed()
+        .map(|band| format!("{} among {}", band.of.about(), among(band.among)))
+        .collect();
+    match not.len() {
+        0 => format!("over all {all} assumptions of the scenario, one moved at a time"),
+        count => format!(
+            "over {} of {all} assumptions; {count} could not be weighed, since none or all had the trait: {}",
+            all - count,
+            not.join(", ")
+        ),
+    }
+}
+
+/// A group, in words.
+pub(super) const fn among(group: Group) -> &'static str {
+    match group {
+        Group::Unwanted => "unwanted connections",
+        Group::Spam => "spam",
+        Group::Legitimate => "legitimate mail",
+    }
 }
 
 fn integrity(server: &Server, paint: Paint) -> String {
