@@ -8,8 +8,8 @@ use super::result::{Results, Server};
 use crate::cli::output::Paint;
 use crate::measure::scenario::Group;
 use crate::measure::score::{Bands, Comparison, Paired, Part, Range, Spread};
-pub(super) use tables::word;
 use tables::{cases, checks, classes};
+pub(super) use tables::{stopped, word};
 
 /// The whole of it.
 pub(super) fn text(results: &Results, paint: Paint) -> String {

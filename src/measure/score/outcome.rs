@@ -135,7 +135,10 @@ impl<'t> Outcome<'t> {
 
     /// Whether it comes with mail, or asks for a recipient.
     pub(super) const fn asks(&self) -> bool {
-        matches!(self.errand.speech.act, Act::Mail { .. } | Act::Callout { .. })
+        matches!(
+            self.errand.speech.act,
+            Act::Mail { .. } | Act::Callout { .. }
+        )
     }
 
     /// Whether its messages are in the shares of the label.

@@ -127,7 +127,10 @@ fn who_comes_without_mail_is_told_apart_where_nothing_is_refused() {
     let score = Score::of(&trace, &play(&trace, |_, _| Answer::Takes));
     let all = score.hostile_stopped.expect("it is known");
     let with_mail = score.with_mail_stopped.expect("it is known");
-    assert!(all.part > 0 && all.part == all.whole - with_mail.whole, "{all:?}");
+    assert!(
+        all.part > 0 && all.part == all.whole - with_mail.whole,
+        "{all:?}"
+    );
     assert_eq!(with_mail.part, 0, "{with_mail:?}");
 }
 

@@ -2,7 +2,7 @@
 
 use super::percent;
 use crate::cli::bench::result::Server;
-use crate::cli::bench::text::{among, weighed, word};
+use crate::cli::bench::text::{among, stopped, weighed, word};
 use crate::measure::page::{Cell, Section};
 use crate::measure::plot::{self, Bar, PlotError, Unit};
 use crate::measure::score::Reweighed;
@@ -31,14 +31,11 @@ pub(super) fn checks(server: &Server) -> Result<Option<Section>, PlotError> {
             .collect();
         bars.sort_by(|one, other| other.value.total_cmp(&one.value));
         let what = word(label);
-        section = section.text(&format!(
-            "{} of {} {what} connections that asked for something were refused or put off at that time.",
-            credit.stopped, credit.asked
-        ));
+        section = section.text(&format!("{}.", stopped(credit)));
         if !bars.is_empty() {
             any = true;
             let says = format!(
-                "Shapley shares of the checks, {what} connections: they sum to what all keep out together"
+                "Shapley shares of the checks, {what} connections: they sum to what all keep out together, without what the secondary's shield keeps out anyway"
             );
             section = section.plot(&plot::bars(Unit::Count, &bars)?, &says);
         }

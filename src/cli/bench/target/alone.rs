@@ -32,17 +32,10 @@ pub(super) async fn at_exim(
         secondary: Some(exim.secondary),
         submission: Some(exim.users),
     };
-    let before = (
-        exim.group.cpu(),
-        exim.sessions(),
-        asked.questions(),
-    );
+    let before = (exim.group.cpu(), exim.sessions(), asked.questions());
     let stage = stage(doors, setting, world)?;
     let mut performance = play(trace, stage, setting.after, "exim").await?;
-    let (took, questions) = (
-        world.clock.elapsed(),
-        asked.questions() - before.2,
-    );
+    let (took, questions) = (world.clock.elapsed(), asked.questions() - before.2);
     let mut notes = vec![
         "exim: no kept answers between it and the DNS of the scenario, its waits are not scaled"
             .to_owned(),

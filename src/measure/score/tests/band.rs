@@ -55,7 +55,10 @@ fn what_nobody_had_is_said_to_be_not_weighed() {
     let listed = bands.bands.iter().filter(|band| band.of == Trait::Listed);
     assert!(listed.clone().count() > 0);
     let not_weighed: Vec<_> = bands.not_weighed().collect();
-    assert!(listed.clone().all(|band| not_weighed.contains(&band)), "{not_weighed:?}");
+    assert!(
+        listed.clone().all(|band| not_weighed.contains(&band)),
+        "{not_weighed:?}"
+    );
     assert!(not_weighed.len() < bands.bands.len());
 }
 
