@@ -13,8 +13,8 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use support::process::{self, Finished};
@@ -206,6 +206,38 @@ fn a_plain_exim_is_measured_by_the_same_traffic_and_a_limit_that_is_broken_is_sa
             .any(|line| line.starts_with("--min-spam-stopped: ")),
         "{broken:?}"
     );
+}
+
+#[test]
+fn servers_go_with_a_run_that_is_killed() {
+    let folder = TempDir::new().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+    command
+        .args(["bench", "--keep", "kept"])
+        .current_dir(folder.path());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut bench = command.env_remove("GATEPOST_CONFIG").spawn().unwrap();
+    let kept = folder.path().join("kept").display().to_string();
+    let wait_until = |such: &dyn Fn(&[String]) -> bool| {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !such(&running(&kept)) {
+            assert!(Instant::now() < deadline, "{:#?}", running(&kept));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let is_gate = |line: &String| line.contains(" run ");
+    wait_until(&|lines| lines.iter().any(is_gate));
+    bench.kill().unwrap();
+    bench.wait().unwrap();
+    wait_until(&|lines| lines.is_empty());
+}
+
+/// The command lines of processes that name `folder`.
+fn running(folder: &str) -> Vec<String> {
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    let lines = all.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+    let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
+    lines.filter(|line| line.contains(folder)).collect()
 }
 
 #[test]
