@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 
 use super::gate::free_port;
 use super::group::Group;
-use crate::measure::trace::{Arrival, Trace};
+use crate::measure::trace::{Arrival, List, Trace};
 use file::Post;
 
 /// Where Debian and others keep it.
@@ -63,7 +63,7 @@ impl Exim {
     pub(super) async fn start(
         part: Part,
         trace: &Trace,
-        lists: &[String],
+        lists: &[&List],
         directory: &Path,
         dns: SocketAddr,
     ) -> anyhow::Result<Self> {
@@ -85,7 +85,7 @@ impl Exim {
             part,
             domain: &trace.domain,
             host: &trace.host,
-            lists: lists.iter().map(String::as_str).collect(),
+            lists,
             ports: [mail.port(), secondary.port(), users.port()],
             directory: &directory,
             user: user.as_deref(),

@@ -10,7 +10,7 @@ use crate::cli::bench::exim::{Exim, Part};
 use crate::cli::bench::gate;
 use crate::cli::bench::play::play;
 use crate::cli::bench::player::Doors;
-use crate::measure::trace::{Played, Trace};
+use crate::measure::trace::{List, Played, Trace};
 
 /// At an Exim of the run.
 pub(super) async fn at_exim(
@@ -20,8 +20,9 @@ pub(super) async fn at_exim(
     world: &World,
 ) -> anyhow::Result<Outcome> {
     let (dns, asked) = world.serve_system().await?;
-    let mut lists = gate::lists(setting.config.as_deref(), &setting.policy)?;
-    lists.retain(|zone| trace.world.lists.iter().any(|list| list.zone == *zone));
+    let asked_lists = gate::lists(setting.config.as_deref(), &setting.policy)?;
+    let zone = |zone: &String| trace.world.lists.iter().find(|list| list.zone == *zone);
+    let lists: Vec<&List> = asked_lists.iter().filter_map(zone).collect();
     let exim = Exim::start(Part::Front, trace, &lists, directory, dns).await?;
     anyhow::ensure!(
         exim.asks_us,
