@@ -59,7 +59,9 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if let Some(file) = &arguments.html {
         try_file(file)?;
     }
-    let folder = folder(arguments.keep.as_deref())?;
+    // Those that know logins are those with an Exim.
+    let has_exim = targets.iter().any(knows_logins);
+    let folder = folder(arguments.keep.as_deref(), has_exim)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -151,16 +153,25 @@ impl Folder {
     }
 }
 
-fn folder(keep: Option<&Path>) -> anyhow::Result<Folder> {
+/// Exim gives up root and then must still reach its files: that is seen to before anything is made.
+fn folder(keep: Option<&Path>, has_exim: bool) -> anyhow::Result<Folder> {
     use std::os::unix::fs::PermissionsExt;
-    let Some(path) = keep else {
+    let temporary = std::env::temp_dir();
+    let path = std::path::absolute(keep.unwrap_or(&temporary))?;
+    // The folder that is kept is new: those above it count.
+    let above = keep.and(path.parent()).unwrap_or(&path);
+    if has_exim {
+        exim::reaches(above)?;
+    }
+    if keep.is_none() {
         let folder = tempfile::Builder::new()
             .prefix("gatepost-bench-")
             .tempdir()?;
-        // Exim gives up root and then must still reach its folders.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
         return Ok(Folder::Passing(folder));
-    };
-    std::fs::create_dir(path).with_context(|| format!("--keep {}", path.display()))?;
-    Ok(Folder::Kept(std::path::absolute(path)?))
+    }
+    std::fs::create_dir(&path)
+        .with_context(|| format!("--keep {}: a new folder can not be made", path.display()))?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
+    Ok(Folder::Kept(path))
 }

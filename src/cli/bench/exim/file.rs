@@ -174,16 +174,18 @@ pub(super) fn write_certificate(directory: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Exim's own user.
+pub(super) fn user() -> Option<nix::unistd::User> {
+    let mut users = ["Debian-exim", "exim"].iter();
+    users.find_map(|name| nix::unistd::User::from_name(name).ok().flatten())
+}
+
 /// Started by root, Exim becomes its own user, who must be able to write to the folders and read the tables.
 pub(super) fn own_user(directory: &Path) -> anyhow::Result<Option<String>> {
     if !nix::unistd::Uid::effective().is_root() {
         return Ok(None);
     }
-    let users = ["Debian-exim", "exim"].iter();
-    let Some(user) = users
-        .filter_map(|name| nix::unistd::User::from_name(name).ok().flatten())
-        .next()
-    else {
+    let Some(user) = user() else {
         return Ok(None);
     };
     for name in ["", "spool", "log", "mail", "users", "accounts", "pair.pem"] {
