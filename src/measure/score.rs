@@ -20,6 +20,8 @@ mod outcome;
 mod part;
 mod times;
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 pub use band::{Band, Bands, Range, Reweighed};
@@ -83,7 +85,7 @@ pub struct Score {
     pub integrity: Integrity,
     /// Errands in which the player itself had trouble; they are in no share.
     pub troubled: u64,
-    /// What the trouble was, the first few.
+    /// What the trouble was, each kind once, the first few.
     pub troubles: Vec<String>,
 }
 
@@ -121,7 +123,7 @@ impl Score {
             cut: Cut::of(&drawn),
             integrity: Integrity::of(trace, played),
             troubled: troubles.clone().count() as u64,
-            troubles: troubles.take(TOLD).map(str::to_owned).collect(),
+            troubles: distinct(troubles),
             spam_stopped,
         }
     }
@@ -131,6 +133,13 @@ impl Score {
     pub fn passes(&self) -> bool {
         self.cases.iter().all(|case| case.passed)
     }
+}
+
+/// Each once, the first few.
+fn distinct<'t>(troubles: impl Iterator<Item = &'t str>) -> Vec<String> {
+    let mut told = HashSet::new();
+    let new = troubles.filter(|trouble| told.insert(*trouble));
+    new.take(TOLD).map(str::to_owned).collect()
 }
 
 /// The messages of a label whose fate is such.

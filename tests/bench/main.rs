@@ -167,6 +167,9 @@ fn the_default_policy_passes_all_special_cases_and_no_message_is_lost() {
     }
 
     let page = fs::read_to_string(page).unwrap();
+    for part in ["95 % interval", "DNS questions", "CPU, 1000 connections"] {
+        assert!(page.contains(part), "{part}");
+    }
     assert!(page.contains("Simulated traffic: scenario 2026") && page.contains("<svg"));
     assert!(!page.contains("<script"));
 }
@@ -269,6 +272,10 @@ fn what_is_written_wrong_is_said_before_anything_starts() {
         "{}",
         nobody.transcript
     );
+    let twice = bench(folder.path(), &["--compare", "exim,gatepost,exim"]);
+    assert_eq!(twice.code, Some(2), "{}", twice.transcript);
+    let said = "--compare names exim twice";
+    assert!(twice.transcript.contains(said), "{}", twice.transcript);
     let no_place = bench(folder.path(), &["--html", "nowhere/page.html"]);
     assert_eq!(no_place.code, Some(1), "{}", no_place.transcript);
     let said = "--html nowhere/page.html can not be written";

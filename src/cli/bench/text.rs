@@ -119,13 +119,22 @@ fn share(part: &Part, what: &str, band: Option<Range>) -> String {
     let band = band.map_or_else(String::new, |band| {
         format!("; band {} to {}", percent(band.low), percent(band.high))
     });
+    let at_most = at_most(part);
     format!(
-        "{} % of {} {what} ({} to {}{band})",
+        "{} % of {} {what} ({} to {}{band}{at_most})",
         percent(part.share),
         part.whole,
         percent(interval.low),
         percent(interval.high)
     )
+}
+
+/// For none of some: what lies above is unlikely.
+pub(super) fn at_most(part: &Part) -> String {
+    let none = part.at_most.filter(|_| part.whole > 0);
+    none.map_or_else(String::new, |most| {
+        format!("; rule of three: at most {:.2}", most * 100.0)
+    })
 }
 
 /// What the bands above rest on.
@@ -177,7 +186,7 @@ fn integrity(server: &Server, paint: Paint) -> String {
 }
 
 /// Times of virtual time in minutes, of sessions in seconds.
-fn spread_text(spread: &Spread, is_virtual: bool) -> String {
+pub(super) fn spread_text(spread: &Spread, is_virtual: bool) -> String {
     let time = |seconds: f64| match is_virtual {
         true => format!("{:.1} min", seconds / 60.0),
         false => format!("{seconds:.3} s"),
@@ -192,7 +201,7 @@ fn spread_text(spread: &Spread, is_virtual: bool) -> String {
     )
 }
 
-fn cost(server: &Server) -> Vec<(&'static str, String)> {
+pub(super) fn cost(server: &Server) -> Vec<(&'static str, String)> {
     let cost = &server.score.cost;
     let mut lines = Vec::new();
     if let (Some(sessions), Some(spared)) = (cost.backend_sessions, cost.sessions_spared) {
