@@ -34,7 +34,7 @@ pub use integrity::Integrity;
 pub use part::Part;
 pub use times::{Spread, Times};
 
-use crate::measure::trace::{Label, Played, Trace};
+use crate::measure::trace::{Act, Label, Played, Trace};
 use counts::{by_class, by_label};
 use outcome::{Fate, Outcome};
 use part::clustered;
@@ -110,7 +110,7 @@ impl Score {
             classes: by_class(&drawn),
             labels: by_label(&drawn),
             hostile_stopped: hostile_stopped(&drawn, trace.seed, |_| true),
-            with_mail_stopped: hostile_stopped(&drawn, trace.seed, |one| one.asks()),
+            with_mail_stopped: hostile_stopped(&drawn, trace.seed, outcome::asks),
             legitimate_rejected: messages(&drawn, trace.seed, Label::Legitimate, |fate| {
                 matches!(fate, Fate::Rejected | Fate::Lost | Fate::Partly)
             }),
@@ -182,15 +182,11 @@ fn delayed(drawn: &[&Outcome<'_>], seed: u64) -> Part {
     Part::of(clusters, seed)
 }
 
-fn hostile_stopped(
-    drawn: &[&Outcome<'_>],
-    seed: u64,
-    such: impl Fn(&Outcome<'_>) -> bool,
-) -> Option<Part> {
+fn hostile_stopped(drawn: &[&Outcome<'_>], seed: u64, such: impl Fn(&Act) -> bool) -> Option<Part> {
     let unwanted = drawn
         .iter()
         .copied()
-        .filter(|one| one.is_unwanted() && one.trouble().is_none() && such(one));
+        .filter(|one| one.is_unwanted() && one.trouble().is_none() && such(&one.errand.speech.act));
     let clusters = clustered(unwanted, |outcome| {
         let known = outcome.tries().filter_map(|tried| tried.reached);
         known.fold((0, 0), |(part, whole), reached| {

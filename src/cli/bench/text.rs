@@ -119,9 +119,9 @@ fn share(part: &Part, what: &str, band: Option<Range>) -> String {
     let band = band.map_or_else(String::new, |band| {
         format!("; band {} to {}", percent(band.low), percent(band.high))
     });
-    let at_most = at_most(part);
+    let three = rule_of_three(part);
     format!(
-        "{} % of {} {what} ({} to {}{band}{at_most})",
+        "{} % of {} {what} ({} to {}{band}{three})",
         percent(part.share),
         part.whole,
         percent(interval.low),
@@ -129,12 +129,15 @@ fn share(part: &Part, what: &str, band: Option<Range>) -> String {
     )
 }
 
-/// For none of some: what lies above is unlikely.
-pub(super) fn at_most(part: &Part) -> String {
-    let none = part.at_most.filter(|_| part.whole > 0);
-    none.map_or_else(String::new, |most| {
-        format!("; rule of three: at most {:.2}", most * 100.0)
-    })
+/// For none and for all: what is unlikely.
+pub(super) fn rule_of_three(part: &Part) -> String {
+    let bound = match (part.at_most, part.at_least) {
+        _ if part.whole == 0 => return String::new(),
+        (Some(most), _) => format!("at most {:.2} %", most * 100.0),
+        (None, Some(least)) => format!("at least {:.2} %", least * 100.0),
+        (None, None) => return String::new(),
+    };
+    format!("; rule of three over {} senders: {bound}", part.clusters)
 }
 
 /// What the bands above rest on.

@@ -3,7 +3,7 @@
 
 use super::percent;
 use crate::cli::bench::result::Server;
-use crate::cli::bench::text::{at_most, cost, spread_text};
+use crate::cli::bench::text::{cost, rule_of_three, spread_text};
 use crate::measure::page::{Cell, Section};
 use crate::measure::score::{Part, Range, Spread};
 
@@ -19,7 +19,7 @@ pub(super) fn shares(server: &Server) -> Section {
             Cell::Number(part.part.to_string()),
             Cell::Number(part.whole.to_string()),
             Cell::Number(percent(part.share)),
-            Cell::Number(range(interval.low, interval.high) + &at_most(part)),
+            Cell::Number(range(interval.low, interval.high) + &rule_of_three(part)),
             Cell::Number(band),
             Cell::Number(part.clusters.to_string()),
         ]);
