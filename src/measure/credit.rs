@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::checks::policy::Policy;
+use crate::checks::policy::{Mode, Policy};
 use crate::facts::Client;
 use crate::journal::SessionRecord;
 use crate::measure::shares::{Share, Stopped, Table};
@@ -29,10 +29,12 @@ pub struct Credit {
     pub connections: u64,
     /// Of these, those that asked for something.
     pub asked: u64,
-    /// Of these, those that all checks together keep out, at that time: refused or put off.
+    /// Of these, those that all checks and the shield of a secondary together keep out, at that time: refused or put off.
     pub stopped: u64,
     /// Of these, those that are put off whatever the checks say: by the shield of a secondary.
     pub anyway: u64,
+    /// Whether the policies only observe: then nobody was kept out, and all of this is what would have been.
+    pub observed: bool,
     /// By check, in the policy's order.
     pub checks: Vec<Brought>,
 }
@@ -84,9 +86,11 @@ pub fn credit(
         }
     };
     let read = each(directory, None, look, take, |_, _| {})?;
+    let observed =
+        !policies.is_empty() && policies.values().all(|policy| policy.mode == Mode::Observe);
     let credits = sums
         .into_iter()
-        .map(|(label, sum)| sum.credit(label, &names));
+        .map(|(label, sum)| sum.credit(label, &names, observed));
     Ok((credits.collect(), read))
 }
 
@@ -110,7 +114,7 @@ impl Sum {
         }
     }
 
-    fn credit(mut self, label: Label, names: &[&str]) -> Credit {
+    fn credit(mut self, label: Label, names: &[&str], observed: bool) -> Credit {
         self.table.settle();
         let anyway = self.table.stopped_anyway();
         let brought = names.iter().zip(self.table.shares());
@@ -120,6 +124,7 @@ impl Sum {
             asked: self.table.cases(),
             stopped: self.table.stopped(),
             anyway,
+            observed,
             checks: brought
                 .map(|(check, share)| Brought {
                     check: (*check).to_owned(),

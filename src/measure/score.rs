@@ -20,6 +20,8 @@ mod outcome;
 mod part;
 mod times;
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 pub use band::{Band, Bands, Range, Reweighed};
@@ -32,7 +34,7 @@ pub use integrity::Integrity;
 pub use part::Part;
 pub use times::{Spread, Times};
 
-use crate::measure::trace::{Label, Played, Trace};
+use crate::measure::trace::{Act, Label, Played, Trace};
 use counts::{by_class, by_label};
 use outcome::{Fate, Outcome};
 use part::clustered;
@@ -60,6 +62,9 @@ pub struct Score {
     pub spam_stopped: Part,
     /// Spam and hostile connections that did not reach the backend, of those of which it is known.
     pub hostile_stopped: Option<Part>,
+    /// The same, of those that came with mail or asked for a recipient: the others guess passwords, look and scan, and never
+    /// come as far as the mail server behind a gate, whatever its checks say.
+    pub with_mail_stopped: Option<Part>,
     /// Legitimate transactions that were refused, or not delivered by the last try.
     pub legitimate_rejected: Part,
     /// Legitimate transactions that were delivered, though not at the first try.
@@ -80,7 +85,7 @@ pub struct Score {
     pub integrity: Integrity,
     /// Errands in which the player itself had trouble; they are in no share.
     pub troubled: u64,
-    /// What the trouble was, the first few.
+    /// What the trouble was, each kind once, the first few.
     pub troubles: Vec<String>,
 }
 
@@ -104,7 +109,8 @@ impl Score {
             took: played.took.as_secs_f64(),
             classes: by_class(&drawn),
             labels: by_label(&drawn),
-            hostile_stopped: hostile_stopped(&drawn, trace.seed),
+            hostile_stopped: hostile_stopped(&drawn, trace.seed, |_| true),
+            with_mail_stopped: hostile_stopped(&drawn, trace.seed, outcome::asks),
             legitimate_rejected: messages(&drawn, trace.seed, Label::Legitimate, |fate| {
                 matches!(fate, Fate::Rejected | Fate::Lost | Fate::Partly)
             }),
@@ -117,7 +123,7 @@ impl Score {
             cut: Cut::of(&drawn),
             integrity: Integrity::of(trace, played),
             troubled: troubles.clone().count() as u64,
-            troubles: troubles.take(TOLD).map(str::to_owned).collect(),
+            troubles: distinct(troubles),
             spam_stopped,
         }
     }
@@ -127,6 +133,13 @@ impl Score {
     pub fn passes(&self) -> bool {
         self.cases.iter().all(|case| case.passed)
     }
+}
+
+/// Each once, the first few.
+fn distinct<'t>(troubles: impl Iterator<Item = &'t str>) -> Vec<String> {
+    let mut told = HashSet::new();
+    let new = troubles.filter(|trouble| told.insert(*trouble));
+    new.take(TOLD).map(str::to_owned).collect()
 }
 
 /// The messages of a label whose fate is such.
@@ -169,11 +182,11 @@ fn delayed(drawn: &[&Outcome<'_>], seed: u64) -> Part {
     Part::of(clusters, seed)
 }
 
-fn hostile_stopped(drawn: &[&Outcome<'_>], seed: u64) -> Option<Part> {
+fn hostile_stopped(drawn: &[&Outcome<'_>], seed: u64, such: impl Fn(&Act) -> bool) -> Option<Part> {
     let unwanted = drawn
         .iter()
         .copied()
-        .filter(|one| one.is_unwanted() && one.trouble().is_none());
+        .filter(|one| one.is_unwanted() && one.trouble().is_none() && such(&one.errand.speech.act));
     let clusters = clustered(unwanted, |outcome| {
         let known = outcome.tries().filter_map(|tried| tried.reached);
         known.fold((0, 0), |(part, whole), reached| {

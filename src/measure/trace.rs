@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::RecordData;
+use crate::measure::scenario::Lists;
 
 /// Everything that comes to a server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,7 +53,9 @@ pub struct World {
 pub struct List {
     /// Its zone.
     pub zone: String,
-    /// What it lists.
+    /// What it lists: bad senders, or good ones.
+    pub lists: Lists,
+    /// The addresses that it lists.
     pub listings: Vec<Listing>,
     /// When it has trouble of its own, and which.
     pub troubles: Vec<(Range<Duration>, Trouble)>,
@@ -476,7 +479,7 @@ pub struct Played {
     pub backend_cpu: Option<f64>,
     /// Sessions that the backend had.
     pub backend_sessions: Option<u64>,
-    /// DNS questions that the server asked.
+    /// DNS questions that the server asked, without those with which it tests its lists.
     pub dns_questions: u64,
     /// How long it took, real time.
     pub took: Duration,

@@ -13,8 +13,8 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use support::process::{self, Finished};
@@ -167,6 +167,9 @@ fn the_default_policy_passes_all_special_cases_and_no_message_is_lost() {
     }
 
     let page = fs::read_to_string(page).unwrap();
+    for part in ["95 % interval", "DNS questions", "CPU, 1000 connections"] {
+        assert!(page.contains(part), "{part}");
+    }
     assert!(page.contains("Simulated traffic: scenario 2026") && page.contains("<svg"));
     assert!(!page.contains("<script"));
 }
@@ -209,6 +212,38 @@ fn a_plain_exim_is_measured_by_the_same_traffic_and_a_limit_that_is_broken_is_sa
 }
 
 #[test]
+fn servers_go_with_a_run_that_is_killed() {
+    let folder = TempDir::new().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+    command
+        .args(["bench", "--keep", "kept"])
+        .current_dir(folder.path());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut bench = command.env_remove("GATEPOST_CONFIG").spawn().unwrap();
+    let kept = folder.path().join("kept").display().to_string();
+    let wait_until = |such: &dyn Fn(&[String]) -> bool| {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !such(&running(&kept)) {
+            assert!(Instant::now() < deadline, "{:#?}", running(&kept));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let is_gate = |line: &String| line.contains(" run ");
+    wait_until(&|lines| lines.iter().any(is_gate));
+    bench.kill().unwrap();
+    bench.wait().unwrap();
+    wait_until(&|lines| lines.is_empty());
+}
+
+/// The command lines of processes that name `folder`.
+fn running(folder: &str) -> Vec<String> {
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    let lines = all.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+    let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
+    lines.filter(|line| line.contains(folder)).collect()
+}
+
+#[test]
 fn what_is_written_wrong_is_said_before_anything_starts() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("wrong.toml");
@@ -236,6 +271,18 @@ fn what_is_written_wrong_is_said_before_anything_starts() {
         nobody.transcript.contains("\"nobody\""),
         "{}",
         nobody.transcript
+    );
+    let twice = bench(folder.path(), &["--compare", "exim,gatepost,exim"]);
+    assert_eq!(twice.code, Some(2), "{}", twice.transcript);
+    let said = "--compare names exim twice";
+    assert!(twice.transcript.contains(said), "{}", twice.transcript);
+    let no_place = bench(folder.path(), &["--html", "nowhere/page.html"]);
+    assert_eq!(no_place.code, Some(1), "{}", no_place.transcript);
+    let said = "--html nowhere/page.html can not be written";
+    assert!(
+        no_place.transcript.contains(said),
+        "{}",
+        no_place.transcript
     );
     assert_eq!(
         fs::read_dir(folder.path()).unwrap().count(),

@@ -144,6 +144,14 @@ pub(super) fn targets(arguments: &Arguments) -> anyhow::Result<Vec<Target>> {
         other => there(other),
     });
     let named = named.collect::<anyhow::Result<Vec<_>>>()?;
+    let mut rest = named.as_slice();
+    while let [one, others @ ..] = rest {
+        if others.contains(one) {
+            let twice = format!("--compare names {} twice", one.name());
+            return Err(Usage(twice).into());
+        }
+        rest = others;
+    }
     Ok(match named.is_empty() {
         true => vec![Target::Gatepost],
         false => named,

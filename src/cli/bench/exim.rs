@@ -9,6 +9,7 @@ mod file;
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use tokio::time::{Instant, sleep};
 
 use super::gate::free_port;
 use super::group::Group;
-use crate::measure::trace::{Arrival, Trace};
+use crate::measure::trace::{Arrival, List, Trace};
 use file::Post;
 
 /// Where Debian and others keep it.
@@ -57,13 +58,50 @@ pub(super) fn program() -> Option<&'static Path> {
     PLACES.iter().map(Path::new).find(|place| place.exists())
 }
 
+/// Whether Exim, which gives up root, can come as far as `folder`.
+///
+/// # Errors
+///
+/// When one of the folders above is closed to its user.
+pub(super) fn reaches(folder: &Path) -> anyhow::Result<()> {
+    let user = file::user().filter(|_| nix::unistd::Uid::effective().is_root());
+    let Some(user) = user else {
+        return Ok(());
+    };
+    let is_closed = |place: &&Path| {
+        std::fs::metadata(place).is_ok_and(|about| {
+            let owners = (about.uid(), about.gid());
+            !may_pass(about.mode(), owners, (user.uid.as_raw(), user.gid.as_raw()))
+        })
+    };
+    match folder.ancestors().find(is_closed) {
+        None => Ok(()),
+        Some(place) => bail!(
+            "Exim's user {} can not come to {}: {} is closed to it; name another folder (--keep, TMPDIR)",
+            user.name,
+            folder.display(),
+            place.display()
+        ),
+    }
+}
+
+/// Whether a user, with the own group, may go through a folder with this mode and these owners.
+const fn may_pass(mode: u32, owners: (u32, u32), user: (u32, u32)) -> bool {
+    let bit = match () {
+        () if owners.0 == user.0 => 0o100,
+        () if owners.1 == user.1 => 0o010,
+        () => 0o001,
+    };
+    mode & bit != 0
+}
+
 impl Exim {
     /// Starts it with its files in `directory`, asking the DNS server at `dns`, which stands on port 53 of some loopback
     /// address if its questions are to come there.
     pub(super) async fn start(
         part: Part,
         trace: &Trace,
-        lists: &[String],
+        lists: &[&List],
         directory: &Path,
         dns: SocketAddr,
     ) -> anyhow::Result<Self> {
@@ -85,7 +123,7 @@ impl Exim {
             part,
             domain: &trace.domain,
             host: &trace.host,
-            lists: lists.iter().map(String::as_str).collect(),
+            lists,
             ports: [mail.port(), secondary.port(), users.port()],
             directory: &directory,
             user: user.as_deref(),
@@ -212,6 +250,14 @@ fn accounts(trace: &Trace) -> HashMap<&str, &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn closed_folders_are_told_by_their_mode() {
+        let (owners, exim) = ((0, 0), (101, 104));
+        assert!(may_pass(0o755, owners, exim) && !may_pass(0o700, owners, exim));
+        assert!(may_pass(0o710, (0, 104), exim) && !may_pass(0o705, (0, 104), exim));
+        assert!(may_pass(0o700, (101, 0), exim));
+    }
 
     #[test]
     fn clients_are_read_from_the_log() {

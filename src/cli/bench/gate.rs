@@ -6,6 +6,7 @@
 
 mod scale;
 
+use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
@@ -18,6 +19,7 @@ use super::group::Group;
 use super::player::Doors;
 use crate::checks::Lists;
 use crate::config;
+use crate::facts::DnsName;
 use scale::{scale_limits, scale_policies, shown};
 
 /// How long it may take until it listens.
@@ -97,6 +99,36 @@ impl Gate {
 
 /// The lists of addresses that a policy asks, by zone: another server is compared with the same.
 pub(super) fn lists(policies: Option<&Path>, policy: &str) -> anyhow::Result<Vec<String>> {
+    let snapshot = snapshot(policies)?;
+    let policy = snapshot
+        .policies
+        .get(policy)
+        .with_context(|| format!("no policy {policy:?}"))?;
+    let zones = policy.checks.iter().flat_map(|check| check.zones());
+    let zones = zones.filter(|(_, lists)| *lists == Lists::Addresses);
+    Ok(zones.map(|(zone, _)| zone.asked().to_owned()).collect())
+}
+
+/// The names with which a gate of these policies tests its lists (RFC 5782 §5): they are no questions about a client.
+pub(super) fn list_tests(policies: Option<&Path>) -> anyhow::Result<HashSet<String>> {
+    let snapshot = snapshot(policies)?;
+    let checks = snapshot.policies.values().flat_map(|policy| &policy.checks);
+    let entries = |(zone, lists): (DnsName, Lists)| {
+        let entries = match lists {
+            Lists::Addresses => ["1.0.0.127", "2.0.0.127"],
+            Lists::Names => ["invalid", "test"],
+        };
+        let zone = zone.asked().trim_end_matches('.').to_ascii_lowercase();
+        entries.map(|entry| format!("{entry}.{zone}"))
+    };
+    Ok(checks
+        .flat_map(|check| check.zones())
+        .flat_map(entries)
+        .collect())
+}
+
+/// The policies that are tested, with no server around them.
+fn snapshot(policies: Option<&Path>) -> anyhow::Result<config::Snapshot> {
     let mut document = users_own(policies)?;
     scale_policies(&mut document, 1, &mut Vec::new());
     let any = "hostname = \"mx.bench.example\"\n[listen.any]\naddress = [\"127.0.0.1:25\"]\nbackend = \"any\"\n\
@@ -106,14 +138,7 @@ pub(super) fn lists(policies: Option<&Path>, policy: &str) -> anyhow::Result<Vec
         file: Some((policies.unwrap_or(Path::new("gatepost.toml")), &text)),
         ..config::Layers::default()
     };
-    let snapshot = config::from_layers(&layers).map_err(|problems| told(&problems))?;
-    let policy = snapshot
-        .policies
-        .get(policy)
-        .with_context(|| format!("no policy {policy:?}"))?;
-    let zones = policy.checks.iter().flat_map(|check| check.zones());
-    let zones = zones.filter(|(_, lists)| *lists == Lists::Addresses);
-    Ok(zones.map(|(zone, _)| zone.asked().to_owned()).collect())
+    config::from_layers(&layers).map_err(|problems| told(&problems))
 }
 
 fn told(problems: &[config::Problem]) -> anyhow::Error {

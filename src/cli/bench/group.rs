@@ -2,6 +2,10 @@
 //!
 //! CPU time is that of the group's living processes and of those that they have waited for (proc(5), `stat`: utime, stime,
 //! cutime, cstime), so that a server that forks is counted whole as long as it waits for its children.
+//!
+//! Beside it in the group waits a shell that ends the group when this process is gone, killed though it may be: it reads from
+//! a pipe whose other end is here. (PR_SET_PDEATHSIG would not do: Exim loses it when it changes its user, and its children
+//! have none.)
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -19,9 +23,13 @@ const END: Duration = Duration::from_secs(40);
 /// The pause between two looks.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// What waits for the end of this process.
+const WATCH: &str = "read _; kill -s KILL 0";
+
 /// A process group; ended when dropped.
 pub(super) struct Group {
     child: Child,
+    watch: Option<Child>,
     name: String,
 }
 
@@ -36,10 +44,27 @@ impl Group {
             .stderr(output)
             .spawn()
             .with_context(|| format!("{name} can not be started ({:?})", command.get_program()))?;
-        Ok(Self {
+        let mut group = Self {
             child,
+            watch: None,
             name: name.to_owned(),
-        })
+        };
+        group.watch = Some(
+            group
+                .watch()
+                .with_context(|| format!("{name} can not be watched"))?,
+        );
+        Ok(group)
+    }
+
+    fn watch(&self) -> std::io::Result<Child> {
+        Command::new("sh")
+            .args(["-c", WATCH])
+            .process_group(self.group().as_raw())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
     }
 
     /// Waits until `stands` says so.
@@ -105,6 +130,9 @@ impl Drop for Group {
         // What it began is in the group and goes with it.
         let _ = killpg(self.group(), Signal::SIGKILL);
         let _ = self.child.wait();
+        if let Some(watch) = &mut self.watch {
+            let _ = watch.wait();
+        }
     }
 }
 
@@ -129,6 +157,17 @@ fn tail(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_ends_is_waited_for_and_what_runs_is_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        for command in ["exit 0", "exec sleep 1000"] {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", command]);
+            let group = Group::start("sh", &mut shell, &folder.path().join("log")).unwrap();
+            drop(group);
+        }
+    }
 
     #[test]
     fn ticks_are_those_of_the_group() {

@@ -1,11 +1,13 @@
 //! The result as one page with plots.
 
+mod figures;
 mod parts;
 
 use super::result::{Results, Server};
 use crate::measure::page::{Cell, Page, Section};
 use crate::measure::plot::{self, Bar, PlotError, Stack, Unit};
 use crate::measure::score::{Comparison, Paired, Part};
+use figures::{costs, shares};
 use parts::{bands, checks};
 
 /// The page.
@@ -30,6 +32,8 @@ pub(super) fn page(results: &Results) -> Result<String, PlotError> {
     };
     for server in &results.servers {
         page.sections.push(server_section(server)?);
+        page.sections.push(shares(server));
+        page.sections.push(costs(server));
         page.sections.push(cases(server));
         page.sections.extend(checks(server)?);
         page.sections.extend(bands(server)?);
@@ -65,6 +69,12 @@ fn main_shares(results: &Results) -> Result<Section, PlotError> {
                 .hostile_stopped
                 .iter()
                 .map(|part| one(server, part, "unwanted connections kept out")),
+        );
+        stopped.extend(
+            score
+                .with_mail_stopped
+                .iter()
+                .map(|part| one(server, part, "of them, those with mail")),
         );
         harmed.push(one(
             server,

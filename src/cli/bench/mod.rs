@@ -56,7 +56,12 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         without_users(&mut trace);
     }
     let trace = Arc::new(trace);
-    let folder = folder(arguments.keep.as_deref())?;
+    if let Some(file) = &arguments.html {
+        try_file(file)?;
+    }
+    // Those that know logins are those with an Exim.
+    let has_exim = targets.iter().any(knows_logins);
+    let folder = folder(arguments.keep.as_deref(), has_exim)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -76,16 +81,27 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let servers = servers.collect::<anyhow::Result<Vec<_>>>()?;
     let mut results = Results::new(&trace, &setting, servers, &outcomes);
     results.judge(&arguments.limits);
+    // Before the files: a full disk must not cost the result.
+    tell(&results, arguments.json)?;
     if let Folder::Kept(path) = &folder {
         keep(path, &trace, &outcomes)?;
     }
     if let Some(file) = &arguments.html {
         let page = html::page(&results)?;
-        std::fs::write(file, page)
-            .with_context(|| format!("{} can not be written", file.display()))?;
+        std::fs::write(file, page).with_context(|| no_page(file))?;
     }
-    tell(&results, arguments.json)?;
     Ok(ExitCode::from(u8::from(!results.broken.is_empty())))
+}
+
+/// Whether the page can be written is known before the run, which takes minutes. What stands in the file stays until then.
+fn try_file(file: &Path) -> anyhow::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    options.open(file).map(drop).with_context(|| no_page(file))
+}
+
+fn no_page(file: &Path) -> String {
+    format!("--html {} can not be written", file.display())
 }
 
 /// Plays at one server after the other.
@@ -137,16 +153,25 @@ impl Folder {
     }
 }
 
-fn folder(keep: Option<&Path>) -> anyhow::Result<Folder> {
+/// Exim gives up root and then must still reach its files: that is seen to before anything is made.
+fn folder(keep: Option<&Path>, has_exim: bool) -> anyhow::Result<Folder> {
     use std::os::unix::fs::PermissionsExt;
-    let Some(path) = keep else {
+    let temporary = std::env::temp_dir();
+    let path = std::path::absolute(keep.unwrap_or(&temporary))?;
+    // The folder that is kept is new: those above it count.
+    let above = keep.and(path.parent()).unwrap_or(&path);
+    if has_exim {
+        exim::reaches(above)?;
+    }
+    if keep.is_none() {
         let folder = tempfile::Builder::new()
             .prefix("gatepost-bench-")
             .tempdir()?;
-        // Exim gives up root and then must still reach its folders.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
         return Ok(Folder::Passing(folder));
-    };
-    std::fs::create_dir(path).with_context(|| format!("--keep {}", path.display()))?;
-    Ok(Folder::Kept(std::path::absolute(path)?))
+    }
+    std::fs::create_dir(&path)
+        .with_context(|| format!("--keep {}: a new folder can not be made", path.display()))?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
+    Ok(Folder::Kept(path))
 }

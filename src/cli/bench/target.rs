@@ -7,7 +7,6 @@ use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,8 +14,8 @@ use anyhow::Context;
 use super::clock::Clock;
 use super::play::Performance;
 use super::player::{Doors, Stage, Visits};
-use super::world::{Names, Server};
-use super::{BackendKind, Proxy, Setting};
+use super::world::{Asked, Names, Server};
+use super::{BackendKind, Proxy, Setting, gate};
 use crate::app::tasks::Tasks;
 use crate::measure::trace::{Door, Played, Trace, Try};
 use crate::net;
@@ -112,13 +111,16 @@ impl Outcome {
 struct World {
     names: Arc<Names>,
     clock: Clock,
+    /// Names that gates ask for by themselves.
+    tests: Arc<HashSet<String>>,
     tasks: Tasks,
 }
 
 impl World {
     /// Serves it at `address`; the count of questions.
-    async fn serve(&self, address: SocketAddr) -> anyhow::Result<(SocketAddr, Arc<AtomicU64>)> {
-        let server = Server::bind(Arc::clone(&self.names), self.clock.clone(), address)
+    async fn serve(&self, address: SocketAddr) -> anyhow::Result<(SocketAddr, Arc<Asked>)> {
+        let (names, tests) = (Arc::clone(&self.names), Arc::clone(&self.tests));
+        let server = Server::bind(names, self.clock.clone(), tests, address)
             .await
             .with_context(|| format!("the DNS server of the run can not listen on {address}"))?;
         let (address, asked) = (server.address()?, server.asked());
@@ -127,7 +129,7 @@ impl World {
     }
 
     /// Serves it for a program that asks the system's resolver: on port 53 of an address of its own, if that may be.
-    async fn serve_system(&self) -> anyhow::Result<(SocketAddr, Arc<AtomicU64>)> {
+    async fn serve_system(&self) -> anyhow::Result<(SocketAddr, Arc<Asked>)> {
         let process = std::process::id();
         for number in 1..=8 {
             let [.., high, low] = (process.wrapping_add(number)).to_be_bytes();
@@ -160,6 +162,7 @@ pub(super) async fn perform(
     let world = World {
         names: Arc::new(Names::new(&trace.world, trace.seed)?),
         clock: clock.clone(),
+        tests: Arc::new(gate::list_tests(setting.config.as_deref())?),
         tasks: tasks.clone(),
     };
     let mut outcome = match target {

@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 
 use super::result::{Results, Server};
 use crate::cli::output::Paint;
-use crate::measure::score::{Comparison, Paired, Part, Range, Spread};
-pub(super) use tables::word;
+use crate::measure::scenario::Group;
+use crate::measure::score::{Bands, Comparison, Paired, Part, Range, Spread};
 use tables::{cases, checks, classes};
+pub(super) use tables::{stopped, word};
 
 /// The whole of it.
 pub(super) fn text(results: &Results, paint: Paint) -> String {
@@ -62,6 +63,15 @@ fn one(server: &Server, paint: Paint) -> String {
         let band = bands.and_then(|bands| bands.hostile_stopped);
         line("unwanted kept out", share(part, "connections", band));
     }
+    if let Some(part) = &score.with_mail_stopped {
+        let others = score.hostile_stopped.as_ref();
+        let others = others.map_or(0, |all| all.whole.saturating_sub(part.whole));
+        let text = share(part, "connections", None);
+        line(
+            "  those with mail",
+            format!("{text}; the other {others} guess passwords, look or scan"),
+        );
+    }
     let band = bands.map(|bands| bands.legitimate_rejected);
     line(
         "legitimate refused",
@@ -71,6 +81,9 @@ fn one(server: &Server, paint: Paint) -> String {
         "legitimate delayed",
         share(&score.legitimate_delayed, "messages", None),
     );
+    if let Some(bands) = bands {
+        line("band", weighed(bands));
+    }
     line(
         "to postmaster, abuse",
         format!("{} of {} delivered", score.exempt.part, score.exempt.whole),
@@ -106,13 +119,51 @@ fn share(part: &Part, what: &str, band: Option<Range>) -> String {
     let band = band.map_or_else(String::new, |band| {
         format!("; band {} to {}", percent(band.low), percent(band.high))
     });
+    let three = rule_of_three(part);
     format!(
-        "{} % of {} {what} ({} to {}{band})",
+        "{} % of {} {what} ({} to {}{band}{three})",
         percent(part.share),
         part.whole,
         percent(interval.low),
         percent(interval.high)
     )
+}
+
+/// For none and for all: what is unlikely.
+pub(super) fn rule_of_three(part: &Part) -> String {
+    let bound = match (part.at_most, part.at_least) {
+        _ if part.whole == 0 => return String::new(),
+        (Some(most), _) => format!("at most {:.2} %", most * 100.0),
+        (None, Some(least)) => format!("at least {:.2} %", least * 100.0),
+        (None, None) => return String::new(),
+    };
+    format!("; rule of three over {} senders: {bound}", part.clusters)
+}
+
+/// What the bands above rest on.
+pub(super) fn weighed(bands: &Bands) -> String {
+    let all = bands.bands.len();
+    let not: Vec<String> = bands
+        .not_weighed()
+        .map(|band| format!("{} among {}", band.of.about(), among(band.among)))
+        .collect();
+    match not.len() {
+        0 => format!("over all {all} assumptions of the scenario, one moved at a time"),
+        count => format!(
+            "over {} of {all} assumptions; {count} could not be weighed, since none or all had the trait: {}",
+            all - count,
+            not.join(", ")
+        ),
+    }
+}
+
+/// A group, in words.
+pub(super) const fn among(group: Group) -> &'static str {
+    match group {
+        Group::Unwanted => "unwanted connections",
+        Group::Spam => "spam",
+        Group::Legitimate => "legitimate mail",
+    }
 }
 
 fn integrity(server: &Server, paint: Paint) -> String {
@@ -138,7 +189,7 @@ fn integrity(server: &Server, paint: Paint) -> String {
 }
 
 /// Times of virtual time in minutes, of sessions in seconds.
-fn spread_text(spread: &Spread, is_virtual: bool) -> String {
+pub(super) fn spread_text(spread: &Spread, is_virtual: bool) -> String {
     let time = |seconds: f64| match is_virtual {
         true => format!("{:.1} min", seconds / 60.0),
         false => format!("{seconds:.3} s"),
@@ -153,7 +204,7 @@ fn spread_text(spread: &Spread, is_virtual: bool) -> String {
     )
 }
 
-fn cost(server: &Server) -> Vec<(&'static str, String)> {
+pub(super) fn cost(server: &Server) -> Vec<(&'static str, String)> {
     let cost = &server.score.cost;
     let mut lines = Vec::new();
     if let (Some(sessions), Some(spared)) = (cost.backend_sessions, cost.sessions_spared) {

@@ -6,6 +6,7 @@
 
 mod zone;
 
+use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use super::clock::Clock;
 use crate::cli::name_server::{self, Desk, Transport, bind_both, most_udp, respond};
 pub(super) use zone::Names;
+use zone::folded;
 
 /// A server of a world, bound and not yet serving. Several may serve one world, each with its own count.
 pub(super) struct Server {
@@ -25,25 +27,47 @@ pub(super) struct Server {
     desk: Counter,
 }
 
+/// How many questions came, repeated ones included.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    questions: AtomicU64,
+    tests: AtomicU64,
+}
+
+impl Asked {
+    /// All but the tests of lists.
+    pub(super) fn questions(&self) -> u64 {
+        self.questions.load(Ordering::Relaxed)
+    }
+
+    /// Those with which a gate tests its lists. They go by the virtual clock: in a second as many as else in many minutes.
+    pub(super) fn tests(&self) -> u64 {
+        self.tests.load(Ordering::Relaxed)
+    }
+}
+
 /// What answers.
 #[derive(Clone)]
 struct Counter {
     names: Arc<Names>,
     clock: Clock,
-    asked: Arc<AtomicU64>,
+    tests: Arc<HashSet<String>>,
+    asked: Arc<Asked>,
 }
 
 impl Server {
-    /// Binds UDP and TCP on the same port of `address`; port 0 takes a free one.
+    /// Binds UDP and TCP on the same port of `address`; port 0 takes a free one. Questions for `tests` are counted apart.
     pub(super) async fn bind(
         names: Arc<Names>,
         clock: Clock,
+        tests: Arc<HashSet<String>>,
         address: SocketAddr,
     ) -> io::Result<Self> {
         let (udp, tcp) = bind_both(address).await?;
         let desk = Counter {
             names,
             clock,
+            tests,
             asked: Arc::default(),
         };
         Ok(Self { udp, tcp, desk })
@@ -54,8 +78,8 @@ impl Server {
         self.udp.local_addr()
     }
 
-    /// How many questions came, repeated ones included.
-    pub(super) fn asked(&self) -> Arc<AtomicU64> {
+    /// How many questions came.
+    pub(super) fn asked(&self) -> Arc<Asked> {
         Arc::clone(&self.desk.asked)
     }
 
@@ -68,8 +92,12 @@ impl Server {
 impl Desk for Counter {
     async fn answer(&self, question: &[u8], transport: Transport) -> Option<Vec<u8>> {
         let question = Message::from_vec(question).ok()?;
-        self.asked.fetch_add(1, Ordering::Relaxed);
         let query = question.queries.first()?;
+        let count = match self.tests.contains(&folded(&query.name().to_ascii())) {
+            true => &self.asked.tests,
+            false => &self.asked.questions,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
         let delay = self.names.delay(query)?;
         let mut answer = respond(&question, ResponseCode::NoError);
         if !self.names.fill(&mut answer, self.clock.now()) {

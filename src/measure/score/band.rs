@@ -84,9 +84,7 @@ impl Bands {
         let outcomes = outcome::all(trace, played);
         let drawn: Vec<&Outcome<'_>> = outcomes
             .iter()
-            .filter(|one| {
-                one.is_drawn() && one.trouble().is_none() && one.errand.class != Class::M1
-            })
+            .filter(|one| one.is_drawn() && one.trouble().is_none())
             .collect();
         let played = weighed(&drawn, |_| 1.0);
         let bands: Vec<Band> = scenario
@@ -106,6 +104,13 @@ impl Bands {
             played,
             bands,
         }
+    }
+}
+
+impl Bands {
+    /// The assumptions that could not be weighed: nobody who came had the trait, or everybody.
+    pub fn not_weighed(&self) -> impl Iterator<Item = &Band> {
+        self.bands.iter().filter(|band| band.at_low.is_none())
     }
 }
 
@@ -145,11 +150,13 @@ impl Having {
     }
 }
 
+/// Users who log in have no such traits: they count in the results, as in the shares beside which the band stands, and are
+/// never weighed.
 fn band(range: &Sensitivity, drawn: &[&Outcome<'_>]) -> Band {
     let mut classes: BTreeMap<Class, Having> = BTreeMap::new();
     for outcome in drawn
         .iter()
-        .filter(|one| range.among.has(one.errand.class.label()))
+        .filter(|one| range.among.has(one.errand.class.label()) && one.errand.class != Class::M1)
     {
         let having = classes.entry(outcome.errand.class).or_default();
         having.all += 1.0;

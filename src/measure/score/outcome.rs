@@ -87,6 +87,11 @@ pub(super) fn is_exempt(mailbox: &str) -> bool {
         .any(|exempt| local.eq_ignore_ascii_case(exempt))
 }
 
+/// Whether who does this comes with mail, or asks for a recipient.
+pub(super) const fn asks(act: &Act) -> bool {
+    matches!(act, Act::Mail { .. } | Act::Callout { .. })
+}
+
 /// Of every errand.
 pub(super) fn all<'t>(trace: &'t Trace, played: &'t Played) -> Vec<Outcome<'t>> {
     let users = Users::of(trace);

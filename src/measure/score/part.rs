@@ -21,8 +21,11 @@ pub struct Part {
     pub wilson: Interval,
     /// The exact interval (Clopper and Pearson), as if all were independent.
     pub exact: Interval,
-    /// For none: what lies above is unlikely (rule of three).
+    /// For none: what lies above is unlikely (rule of three, over the clusters: messages of one host are no evidence of their
+    /// own).
     pub at_most: Option<f64>,
+    /// For all: what lies below is unlikely.
+    pub at_least: Option<f64>,
     /// How many hosts and networks are independent of each other.
     pub clusters: u64,
     /// The interval over these (bootstrap): the one to quote. Nothing if there are fewer than two, or if none or all are
@@ -36,6 +39,7 @@ impl Part {
         let clusters: Vec<(u64, u64)> = clusters.into_values().filter(|one| one.1 > 0).collect();
         let sum = |of: fn(&(u64, u64)) -> u64| clusters.iter().map(of).sum::<u64>();
         let (part, whole) = (sum(|one| one.0), sum(|one| one.1));
+        let three = stats::rule_of_three(clusters.len() as u64);
         let is_mixed = part > 0 && part < whole;
         Self {
             part,
@@ -43,7 +47,8 @@ impl Part {
             share: stats::share(part, whole),
             wilson: stats::wilson(part, whole),
             exact: stats::clopper_pearson(part, whole),
-            at_most: (part == 0).then(|| stats::rule_of_three(whole)),
+            at_most: (part == 0).then_some(three),
+            at_least: (part == whole).then_some(1.0 - three),
             clusters: clusters.len() as u64,
             by_cluster: stats::bootstrap_share(&clusters, seed).filter(|_| is_mixed),
         }

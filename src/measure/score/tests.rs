@@ -121,6 +121,19 @@ fn transactions(errand: &Errand, users: &Users<'_>, answer: Answer) -> Vec<(Sent
     (0..).zip(envelopes).map(transaction).collect()
 }
 
+#[test]
+fn who_comes_without_mail_is_told_apart_where_nothing_is_refused() {
+    let trace = trace(2000);
+    let score = Score::of(&trace, &play(&trace, |_, _| Answer::Takes));
+    let all = score.hostile_stopped.expect("it is known");
+    let with_mail = score.with_mail_stopped.expect("it is known");
+    assert!(
+        all.part > 0 && all.part == all.whole - with_mail.whole,
+        "{all:?}"
+    );
+    assert_eq!(with_mail.part, 0, "{with_mail:?}");
+}
+
 fn case(score: &Score, case: Case) -> &CaseScore {
     score
         .cases
@@ -140,7 +153,7 @@ fn a_server_that_takes_all_stops_nothing() {
         .legitimate_rejected
         .at_most
         .expect("none was rejected");
-    assert!((most - 3.0 / score.legitimate_rejected.whole as f64).abs() < 1e-12);
+    assert!((most - 3.0 / score.legitimate_rejected.clusters as f64).abs() < 1e-12);
     assert_eq!(score.legitimate_delayed.part, 0);
     assert_eq!(score.exempt.part, score.exempt.whole);
     assert!(
@@ -171,6 +184,7 @@ fn a_server_that_refuses_all_stops_everything() {
     let trace = trace(1500);
     let score = Score::of(&trace, &play(&trace, |_, _| Answer::Refuses));
     assert_eq!(score.spam_stopped.part, score.spam_stopped.whole);
+    assert!(score.spam_stopped.at_least.is_some_and(|least| least > 0.9));
     assert_eq!(
         score.legitimate_rejected.part,
         score.legitimate_rejected.whole

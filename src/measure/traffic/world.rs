@@ -59,6 +59,7 @@ impl Builder {
             };
             let list = List {
                 zone: plan.zone.clone(),
+                lists: plan.lists,
                 listings: vec![Listing {
                     address: IpAddr::V4(TEST_ENTRY),
                     from: Duration::ZERO,

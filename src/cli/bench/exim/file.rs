@@ -6,14 +6,15 @@ use std::path::Path;
 use anyhow::Context;
 
 use super::{Part, accounts};
-use crate::measure::trace::Trace;
+use crate::measure::scenario::Lists;
+use crate::measure::trace::{List, Trace};
 
 /// What the configuration depends on.
 pub(super) struct Post<'a> {
     pub(super) part: Part,
     pub(super) domain: &'a str,
     pub(super) host: &'a str,
-    pub(super) lists: Vec<&'a str>,
+    pub(super) lists: &'a [&'a List],
     /// For mail, in a secondary's place, for users.
     pub(super) ports: [u16; 3],
     pub(super) directory: &'a Path,
@@ -49,12 +50,12 @@ impl Post<'_> {
         };
         let lists = match self.part {
             Part::Front if !self.lists.is_empty() => {
-                let (good, bad): (Vec<&str>, Vec<&str>) = self
-                    .lists
-                    .iter()
-                    .partition(|zone| zone.contains("dnswl") || zone.contains("white"));
-                let good = good.iter().map(|zone| format!("  accept dnslists = {zone}\n          domains = +local_domains\n          condition = EXISTS\n"));
-                let bad = bad.iter().map(|zone| {
+                let of = |kind: Lists| {
+                    let such = self.lists.iter().filter(move |list| list.lists == kind);
+                    such.map(|list| &list.zone)
+                };
+                let good = of(Lists::Allowed).map(|zone| format!("  accept dnslists = {zone}\n          domains = +local_domains\n          condition = EXISTS\n"));
+                let bad = of(Lists::Listed).map(|zone| {
                     format!(
                         "  deny message = listed by $dnslist_domain\n          dnslists = {zone}\n"
                     )
@@ -173,20 +174,55 @@ pub(super) fn write_certificate(directory: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Exim's own user.
+pub(super) fn user() -> Option<nix::unistd::User> {
+    let mut users = ["Debian-exim", "exim"].iter();
+    users.find_map(|name| nix::unistd::User::from_name(name).ok().flatten())
+}
+
 /// Started by root, Exim becomes its own user, who must be able to write to the folders and read the tables.
 pub(super) fn own_user(directory: &Path) -> anyhow::Result<Option<String>> {
     if !nix::unistd::Uid::effective().is_root() {
         return Ok(None);
     }
-    let users = ["Debian-exim", "exim"].iter();
-    let Some(user) = users
-        .filter_map(|name| nix::unistd::User::from_name(name).ok().flatten())
-        .next()
-    else {
+    let Some(user) = user() else {
         return Ok(None);
     };
     for name in ["", "spool", "log", "mail", "users", "accounts", "pair.pem"] {
         nix::unistd::chown(&directory.join(name), Some(user.uid), Some(user.gid))?;
     }
     Ok(Some(user.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_good_senders_accept_whatever_they_are_called() {
+        let list = |zone: &str, lists| List {
+            zone: zone.to_owned(),
+            lists,
+            listings: Vec::new(),
+            troubles: Vec::new(),
+        };
+        let (bad, good) = (
+            list("dnswl.bad.example", Lists::Listed),
+            list("trusted.example", Lists::Allowed),
+        );
+        let post = Post {
+            part: Part::Front,
+            domain: "example.com",
+            host: "mx.example.com",
+            lists: &[&bad, &good],
+            ports: [1, 2, 3],
+            directory: Path::new("/nowhere"),
+            user: None,
+        };
+        let text = post.text();
+        let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part}: {text}"));
+        let accepts = at("accept dnslists = trusted.example\n");
+        assert!(accepts < at("dnslists = dnswl.bad.example\n"));
+        assert_eq!(text.matches("accept dnslists").count(), 1);
+    }
 }

@@ -137,3 +137,20 @@ fn another_server_is_asked_to_ask_the_same_lists() {
     assert_eq!(lists(Some(&file), "strict").unwrap(), ["bl.theirs.example"]);
     assert!(lists(Some(&file), "other").is_err());
 }
+
+#[test]
+fn the_entries_by_which_lists_are_tested_are_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("own.toml");
+    let own = "[policy.default.checks.dnsbl]\nzones = [{ zone = \"BL.example\", points = 4 }]\n";
+    std::fs::write(&file, own).unwrap();
+    let tests = list_tests(Some(&file)).unwrap();
+    for entry in ["1.0.0.127.bl.example", "2.0.0.127.bl.example"] {
+        assert!(tests.contains(entry), "{tests:?}");
+    }
+    assert!(!tests.contains("test.bl.example"), "{tests:?}");
+    assert!(
+        tests.iter().any(|entry| entry.starts_with("test.")),
+        "{tests:?}"
+    );
+}

@@ -2,10 +2,9 @@
 
 use super::percent;
 use crate::cli::bench::result::Server;
-use crate::cli::bench::text::word;
+use crate::cli::bench::text::{among, stopped, weighed, word};
 use crate::measure::page::{Cell, Section};
 use crate::measure::plot::{self, Bar, PlotError, Unit};
-use crate::measure::scenario::Group;
 use crate::measure::score::Reweighed;
 use crate::measure::trace::Label;
 
@@ -32,14 +31,11 @@ pub(super) fn checks(server: &Server) -> Result<Option<Section>, PlotError> {
             .collect();
         bars.sort_by(|one, other| other.value.total_cmp(&one.value));
         let what = word(label);
-        section = section.text(&format!(
-            "{} of {} {what} connections that asked for something were refused or put off at that time.",
-            credit.stopped, credit.asked
-        ));
+        section = section.text(&format!("{}.", stopped(credit)));
         if !bars.is_empty() {
             any = true;
             let says = format!(
-                "Shapley shares of the checks, {what} connections: they sum to what all keep out together"
+                "Shapley shares of the checks, {what} connections: they sum to what all keep out together, without what the secondary's shield keeps out anyway"
             );
             section = section.plot(&plot::bars(Unit::Count, &bars)?, &says);
         }
@@ -87,14 +83,7 @@ pub(super) fn bands(server: &Server) -> Result<Option<Section>, PlotError> {
         .collect();
     let section = Section::new(&format!("If the scenario is wrong, at {}", server.score.target))
         .text("The result with one trait of the traffic at the low and at the high end of its range; errands are weighed anew, nothing is played again.")
+        .text(&format!("The band goes {}.", weighed(bands)))
         .table(&["trait", "range", "spam stopped", "legitimate refused"], &rows);
     Ok(Some(section))
-}
-
-const fn among(group: Group) -> &'static str {
-    match group {
-        Group::Unwanted => "unwanted connections",
-        Group::Spam => "spam",
-        Group::Legitimate => "legitimate mail",
-    }
 }

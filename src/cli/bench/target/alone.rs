@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::{Outcome, Target, World, reach, stage};
 use crate::cli::bench::Setting;
@@ -11,7 +10,7 @@ use crate::cli::bench::exim::{Exim, Part};
 use crate::cli::bench::gate;
 use crate::cli::bench::play::play;
 use crate::cli::bench::player::Doors;
-use crate::measure::trace::{Played, Trace};
+use crate::measure::trace::{List, Played, Trace};
 
 /// At an Exim of the run.
 pub(super) async fn at_exim(
@@ -21,8 +20,9 @@ pub(super) async fn at_exim(
     world: &World,
 ) -> anyhow::Result<Outcome> {
     let (dns, asked) = world.serve_system().await?;
-    let mut lists = gate::lists(setting.config.as_deref(), &setting.policy)?;
-    lists.retain(|zone| trace.world.lists.iter().any(|list| list.zone == *zone));
+    let asked_lists = gate::lists(setting.config.as_deref(), &setting.policy)?;
+    let zone = |zone: &String| trace.world.lists.iter().find(|list| list.zone == *zone);
+    let lists: Vec<&List> = asked_lists.iter().filter_map(zone).collect();
     let exim = Exim::start(Part::Front, trace, &lists, directory, dns).await?;
     anyhow::ensure!(
         exim.asks_us,
@@ -33,17 +33,10 @@ pub(super) async fn at_exim(
         secondary: Some(exim.secondary),
         submission: Some(exim.users),
     };
-    let before = (
-        exim.group.cpu(),
-        exim.sessions(),
-        asked.load(Ordering::Relaxed),
-    );
+    let before = (exim.group.cpu(), exim.sessions(), asked.questions());
     let stage = stage(doors, setting, world)?;
     let mut performance = play(trace, stage, setting.after, "exim").await?;
-    let (took, questions) = (
-        world.clock.elapsed(),
-        asked.load(Ordering::Relaxed) - before.2,
-    );
+    let (took, questions) = (world.clock.elapsed(), asked.questions() - before.2);
     let mut notes = vec![
         "exim: no kept answers between it and the DNS of the scenario, its waits are not scaled"
             .to_owned(),
@@ -108,7 +101,7 @@ pub(super) async fn there(
         target: address.to_string(),
         ran: std::mem::take(&mut performance.ran),
         arrived: None,
-        dns_questions: asked.load(Ordering::Relaxed),
+        dns_questions: asked.questions(),
         took: world.clock.elapsed(),
         clock: setting.clock.into(),
         ..Played::default()

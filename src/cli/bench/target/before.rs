@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::net::TcpListener;
 
@@ -14,6 +13,7 @@ use crate::cli::bench::arrivals;
 use crate::cli::bench::exim::{Exim, Part};
 use crate::cli::bench::gate::{Gate, Plan};
 use crate::cli::bench::play::play;
+use crate::cli::bench::world::Asked;
 use crate::cli::bench::{BackendKind, Proxy, Setting};
 use crate::cli::demo::backend::MailStore;
 use crate::measure::trace::{Arrival, Played, Trace};
@@ -99,6 +99,11 @@ pub(super) async fn at_gatepost(
     let mut performance = play(trace, stage, setting.after, "gatepost").await?;
     let took = world.clock.elapsed();
     let after = Spent::by(&gate, &behind, &asked);
+    notes.push(format!(
+        "{} questions with which gatepost tested its lists are not among the DNS questions: they come {} times as often as else",
+        asked.tests(),
+        setting.clock
+    ));
     gate.group.end().await;
     let arrived = behind.arrived(&mut notes).await?;
     // What is delivered late is its work, too.
@@ -131,12 +136,12 @@ struct Spent {
 }
 
 impl Spent {
-    fn by(gate: &Gate, behind: &Behind, asked: &AtomicU64) -> Self {
+    fn by(gate: &Gate, behind: &Behind, asked: &Asked) -> Self {
         Self {
             server_cpu: gate.group.cpu(),
             backend_cpu: behind.cpu(),
             sessions: behind.sessions(),
-            questions: asked.load(Ordering::Relaxed),
+            questions: asked.questions(),
         }
     }
 }

@@ -88,18 +88,7 @@ pub(super) fn checks(credits: &[Credit], paint: Paint) -> String {
     };
     let mut out = String::new();
     for credit in &credits {
-        let anyway = match credit.anyway {
-            0 => String::new(),
-            count => format!(", {count} of them by the secondary's shield whatever the checks say"),
-        };
-        let _ = writeln!(
-            out,
-            "\n  {} connections that asked for something: {} of {}; refused or put off then: {}{anyway}",
-            word(credit.label),
-            credit.asked,
-            credit.connections,
-            credit.stopped
-        );
+        let _ = writeln!(out, "\n  {}", stopped(credit));
     }
     let mut head = vec![String::new()];
     for credit in &credits {
@@ -128,11 +117,32 @@ pub(super) fn checks(credits: &[Credit], paint: Paint) -> String {
         brings.then_some(row)
     });
     let head: Vec<&str> = head.iter().map(String::as_str).collect();
-    out + &table(
-        "what the checks brought, connections kept out",
-        &head,
-        &rows.collect::<Vec<_>>(),
-        paint,
+    let title = match first.observed {
+        true => "what the checks would have brought, connections kept out",
+        false => "what the checks brought, connections kept out",
+    };
+    out + &table(title, &head, &rows.collect::<Vec<_>>(), paint)
+}
+
+/// How many were kept out, and how many of these the checks had nothing to do with.
+pub(in crate::cli::bench) fn stopped(credit: &Credit) -> String {
+    let what = match credit.observed {
+        true => "would have been refused or put off then, had the policy not only observed",
+        false => "refused or put off then",
+    };
+    let anyway = match credit.anyway {
+        0 => String::new(),
+        count => format!(
+            ", {count} of them by the secondary's shield whatever the checks say; the checks share the other {}",
+            credit.stopped.saturating_sub(count)
+        ),
+    };
+    format!(
+        "{} connections that asked for something: {} of {}; {what}: {}{anyway}",
+        word(credit.label),
+        credit.asked,
+        credit.connections,
+        credit.stopped
     )
 }
 

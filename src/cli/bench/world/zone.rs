@@ -260,7 +260,7 @@ fn soa(ttl: u32) -> Record {
     Record::from_rdata(Name::root(), ttl, RData::SOA(data))
 }
 
-fn folded(name: &str) -> String {
+pub(super) fn folded(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 

@@ -22,7 +22,10 @@ fn the_band_brackets_what_was_played() {
         bands.spam_stopped.low < share && share < bands.spam_stopped.high,
         "{bands:?}"
     );
-    assert!(bands.legitimate_rejected.low <= score.legitimate_rejected.share);
+    // Users who log in are in both.
+    let rejected = score.legitimate_rejected.share;
+    assert!((bands.played.legitimate_rejected - rejected).abs() < 1e-9);
+    assert!(bands.legitimate_rejected.low <= rejected);
     let of = |of: Trait, among: Group| {
         bands
             .bands
@@ -39,6 +42,24 @@ fn the_band_brackets_what_was_played() {
     // A trait that decides nothing moves nothing, except by chance.
     let no_quit = of(Trait::BadDomain, Group::Spam).at_high.unwrap();
     assert!((no_quit.spam_stopped - share).abs() < 0.01, "{no_quit:?}");
+}
+
+#[test]
+fn what_nobody_had_is_said_to_be_not_weighed() {
+    let mut trace = trace(300);
+    for errand in &mut trace.errands {
+        errand.traits.listed = false;
+    }
+    let played = play(&trace, |_, _| Answer::Takes);
+    let bands = Bands::of(&scenario(), &trace, &played);
+    let listed = bands.bands.iter().filter(|band| band.of == Trait::Listed);
+    assert!(listed.clone().count() > 0);
+    let not_weighed: Vec<_> = bands.not_weighed().collect();
+    assert!(
+        listed.clone().all(|band| not_weighed.contains(&band)),
+        "{not_weighed:?}"
+    );
+    assert!(not_weighed.len() < bands.bands.len());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use hickory_resolver::proto::op::{MessageType, OpCode};
 
 use super::*;
+use crate::measure::scenario::Lists;
 use crate::measure::trace::Listing;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -26,6 +27,7 @@ fn world() -> World {
         records: records.map(|(name, data)| (name.to_owned(), data)).into(),
         lists: vec![List {
             zone: "bl.example".to_owned(),
+            lists: Lists::Listed,
             listings: vec![listing("192.0.2.1", 100), listing("2001:db8::1", 0)],
             troubles: vec![
                 (SECOND * 200..SECOND * 300, Trouble::Dead),
