@@ -266,11 +266,12 @@ impl Round {
 
     async fn once(&self) {
         let doctor = &self.doctor;
-        let chosen = Chosen {
-            without: doctor.without.clone(),
-            own: true,
-        };
-        for domain in &doctor.domains {
+        for (index, domain) in doctor.domains.iter().enumerate() {
+            // This machine is one, however many domains it serves: it is looked at with the first.
+            let chosen = Chosen {
+                without: doctor.without.clone(),
+                own: index == 0,
+            };
             let errands = Errands::new(self.upstreams.clone(), doctor.exim.clone());
             match self.site.world(&self.gather, doctor, None, errands) {
                 Ok(world) => {

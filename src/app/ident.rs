@@ -4,8 +4,9 @@
 //! It knows nobody and looks nothing up. One answer for each connection; a question that is none is answered
 //! `INVALID-PORT`, or not at all. Bounded in connections, octets and time.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,6 +19,8 @@ use crate::app::tasks::Tasks;
 
 /// Connections at one time; more wait.
 const AT_A_TIME: usize = 64;
+/// Connections of one address at one time; more are closed.
+const EACH: usize = 8;
 /// The longest a connection may last.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Octets of a question: two numbers, a comma, spaces.
@@ -32,27 +35,70 @@ pub(in crate::app) fn begin(
     draining: &CancellationToken,
 ) {
     let places = Arc::new(Semaphore::new(AT_A_TIME));
+    let clients = Clients::default();
     for (address, socket) in sockets {
         tracing::info!(%address, "questions of ident are answered");
         let (places, draining, tasks) = (Arc::clone(&places), draining.clone(), tasks.clone());
+        let clients = clients.clone();
         tasks.clone().spawn(async move {
-            let serving = serve(&socket, &places, &tasks);
+            let serving = serve(&socket, &places, &clients, &tasks);
             let _ = draining.run_until_cancelled(serving).await;
         });
     }
 }
 
-async fn serve(socket: &TcpListener, places: &Arc<Semaphore>, tasks: &Tasks) {
+async fn serve(socket: &TcpListener, places: &Arc<Semaphore>, clients: &Clients, tasks: &Tasks) {
     while let Ok(place) = Arc::clone(places).acquire_owned().await {
-        let Ok((stream, _)) = socket.accept().await else {
+        let Ok((stream, peer)) = socket.accept().await else {
             tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        // Whoever holds his share already is closed at once: the places are for others too.
+        let Some(share) = clients.enter(peer.ip().to_canonical()) else {
             continue;
         };
         tasks.spawn(async move {
             // Whoever is too slow, or has gone, has asked for nothing.
             let _ = timeout(PATIENCE, converse(stream)).await;
-            drop(place);
+            drop((share, place));
         });
+    }
+}
+
+/// How many connections each address has; addresses without any are not kept.
+#[derive(Clone, Default)]
+struct Clients(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+impl Clients {
+    /// One more connection of `address`, until what is given back is dropped; `None` where it has [`EACH`].
+    fn enter(&self, address: IpAddr) -> Option<Share> {
+        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = clients.entry(address).or_default();
+        if *count >= EACH {
+            return None;
+        }
+        *count += 1;
+        let clients = self.clone();
+        Some(Share { clients, address })
+    }
+}
+
+/// A connection of an address.
+struct Share {
+    clients: Clients,
+    address: IpAddr,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let clients = self.clients.0.lock();
+        let mut clients = clients.unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = clients.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                clients.remove(&self.address);
+            }
+        }
     }
 }
 
@@ -93,6 +139,20 @@ fn answer(line: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_holds_more_than_his_share() {
+        let clients = Clients::default();
+        let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().unwrap());
+        let mut shares: Vec<Share> = (0..EACH).map(|_| clients.enter(one).unwrap()).collect();
+        assert!(clients.enter(one).is_none());
+        assert!(clients.enter(other).is_some());
+        shares.pop();
+        shares.push(clients.enter(one).unwrap());
+        assert!(clients.enter(one).is_none());
+        drop(shares);
+        assert!(clients.0.lock().unwrap().is_empty());
+    }
 
     #[test]
     fn every_question_has_its_answer() {

@@ -7,8 +7,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// False for loopback, private, shared, link-local, unique local, unspecified, broadcast and
-/// multicast addresses. An IPv4 address in IPv6 form is judged as the former.
+/// False for loopback, private, shared, link-local, site-local, unique local, unspecified, broadcast,
+/// multicast, benchmarking and reserved addresses. An IPv4 address in IPv6 form is judged as the former.
 #[must_use]
 pub const fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
@@ -19,16 +19,21 @@ pub const fn is_public(address: IpAddr) -> bool {
 
 const fn is_public_v4(address: Ipv4Addr) -> bool {
     // 0.0.0.0/8 is "this network" (RFC 791 §3.2), 100.64.0.0/10 the shared space of RFC 6598.
-    !(matches!(address.octets(), [0, ..] | [100, 64..=127, ..])
-        || address.is_private()
+    // 198.18.0.0/15 is for benchmarks (RFC 2544), 240.0.0.0/4 reserved (RFC 1112 §4).
+    !(matches!(
+        address.octets(),
+        [0, ..] | [100, 64..=127, ..] | [198, 18..=19, ..] | [240..=255, ..]
+    ) || address.is_private()
         || address.is_loopback()
         || address.is_link_local()
-        || address.is_multicast()
-        || address.is_broadcast())
+        || address.is_multicast())
 }
 
 const fn is_public_v6(address: Ipv6Addr) -> bool {
-    !(address.is_unspecified()
+    // fec0::/10 was site-local (RFC 3879).
+    let [first, ..] = address.segments();
+    !(first & 0xffc0 == 0xfec0
+        || address.is_unspecified()
         || address.is_loopback()
         || address.is_unique_local()
         || address.is_unicast_link_local()
@@ -57,6 +62,11 @@ mod tests {
             "::",
             "::1",
             "fe80::1",
+            "fec0::1",
+            "feff::1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "240.0.0.1",
             "febf::1",
             "fc00::1",
             "fdff::1",
@@ -76,7 +86,6 @@ mod tests {
             "203.0.113.1",
             "2001:db8::1",
             "2606:4700::1",
-            "fec0::1",
             "::ffff:192.0.2.1",
         ] {
             assert!(is_public(public.parse().unwrap()), "{public}");

@@ -52,8 +52,8 @@ pub(in crate::cli) struct Arguments {
     /// The Maildir in which the message is looked for; else it is looked for in the records of this gatepost
     #[arg(long, value_name = "DIRECTORY", requires = "send")]
     maildir: Option<PathBuf>,
-    /// How long its arrival is waited for
-    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration, requires = "send")]
+    /// How long its arrival is waited for, at most 5m
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = arrival, requires = "send")]
     wait: Duration,
     /// The longest wait for a connection, a greeting or a reply; by default that of [doctor], 30s
     #[arg(long, value_name = "TIME", value_parser = patience)]
@@ -96,6 +96,15 @@ fn patience(text: &str) -> Result<Duration, String> {
     match range.contains(&patience) {
         true => Ok(patience),
         false => Err("write 1s to 5m".to_owned()),
+    }
+}
+
+/// A probe has to end in time: [`crate::doctor::PROBE`].
+fn arrival(text: &str) -> Result<Duration, String> {
+    let wait = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    match wait <= Duration::from_secs(300) {
+        true => Ok(wait),
+        false => Err("write at most 5m".to_owned()),
     }
 }
 

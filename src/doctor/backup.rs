@@ -13,6 +13,7 @@ use crate::doctor::call::Call;
 use crate::doctor::finding::{Finding, Outcome};
 use crate::doctor::send::{Letter, Parcel};
 use crate::doctor::subject::Host;
+use crate::doctor::world::NOT_PUBLIC;
 use crate::doctor::{Kind, Of, Subject, text};
 use crate::smtp::reply::ReplyClass;
 
@@ -101,7 +102,9 @@ async fn send_through(
         now: world.settings.now,
     };
     let begun = Instant::now();
-    let way = world.way_to(SocketAddr::new(address, 25));
+    let Some(way) = world.way_to(SocketAddr::new(address, 25)) else {
+        return Finding::could_not_tell(about, NOT_PUBLIC, "");
+    };
     let reply = match letter.hand_over(world, way).await {
         Ok(reply) => reply,
         Err(why) => return Finding::could_not_tell(about, why, "ask again; see its log"),

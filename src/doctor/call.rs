@@ -96,7 +96,8 @@ impl Call {
         host: &str,
         address: IpAddr,
     ) -> Result<(), Trouble> {
-        let to = world.way_to(SocketAddr::new(address, 25));
+        let way = world.way_to(SocketAddr::new(address, 25));
+        let to = way.ok_or(Trouble::NotPublic)?;
         let patience = world.settings.patience;
         let mut talk = self.begin(world, to).await?;
         if self.extensions().is_some_and(|offered| offered.starttls) {

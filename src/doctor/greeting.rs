@@ -104,6 +104,10 @@ fn no_greeting(about: &str, call: &Call) -> Finding {
             };
             Finding::could_not_tell(about, trouble.to_string(), advice)
         }
+        Some(trouble @ Trouble::NotPublic) => {
+            let advice = "see probe addresses; from inside, say where it is reached (reach)";
+            Finding::could_not_tell(about, trouble.to_string(), advice)
+        }
         Some(trouble @ Trouble::NoConnection(_)) => {
             let advice = "let port 25 through to it; if all addresses are silent, it may be this network that lets no \
                           mail out";
@@ -160,6 +164,10 @@ mod tests {
                 Outcome::Fault,
             ),
             (trouble(silent, "192.0.2.1"), Outcome::Fault),
+            (
+                trouble(Trouble::NotPublic, "10.0.0.1"),
+                Outcome::CouldNotTell,
+            ),
             (
                 trouble(Trouble::NoWay("no".to_owned()), "2001:db8::1"),
                 Outcome::CouldNotTell,

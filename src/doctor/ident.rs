@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::checks::address::is_public;
 use crate::doctor::finding::{Finding, Outcome};
-use crate::doctor::world::World;
+use crate::doctor::world::{NOT_PUBLIC, World};
 use crate::doctor::{Kind, Of, Subject, text};
 
 pub(in crate::doctor) const KIND: Kind = Kind {
@@ -64,7 +64,9 @@ async fn look(subject: &Subject) -> Vec<Finding> {
 }
 
 async fn hear(world: &World, address: IpAddr) -> Heard {
-    let way = world.way_to(SocketAddr::new(address, 113));
+    let Some(way) = world.way_to(SocketAddr::new(address, 113)) else {
+        return Heard::NoWay(NOT_PUBLIC.to_owned());
+    };
     let begun = Instant::now();
     let mut stream = match timeout(PATIENCE, TcpStream::connect(way)).await {
         Err(_) => return Heard::Dropped,

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use futures_util::FutureExt;
 
 use crate::doctor::finding::{Finding, Outcome};
+use crate::doctor::world::NOT_PUBLIC;
 use crate::doctor::{Kind, Of, Subject, text};
 use crate::facts::{DnsAnswer, RecordType};
 
@@ -62,7 +63,11 @@ async fn look(subject: &Subject) -> Vec<Finding> {
             "give it one, and the policy",
         )];
     };
-    let way = world.way_to(SocketAddr::new(*address, 443));
+    let Some(way) = world.way_to(SocketAddr::new(*address, 443)) else {
+        let seen = format!("{host} has {address}: {NOT_PUBLIC}");
+        let advice = "give it a public address, or say where it is reached from here (reach)";
+        return vec![Finding::could_not_tell(domain, seen, advice)];
+    };
     let names: Vec<&str> = subject
         .hosts
         .iter()

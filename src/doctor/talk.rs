@@ -10,6 +10,7 @@ use bytes::{Buf, BytesMut};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
+use crate::doctor::world::NOT_PUBLIC;
 use crate::net::inspect::{Inspector, Seen};
 use crate::net::stream::Stream;
 use crate::smtp::client::Client;
@@ -29,6 +30,9 @@ pub(in crate::doctor) enum Trouble {
     /// There is no way there from here.
     #[error("there is no way there from here ({0})")]
     NoWay(String),
+    /// It is no address of the public internet.
+    #[error("{NOT_PUBLIC}")]
+    NotPublic,
     /// No connection in time.
     #[error("no connection within {}", humantime::format_duration(*.0))]
     NoConnection(Duration),

@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use hickory_resolver::proto::op::Message;
 use hickory_resolver::proto::rr::RecordType as RawType;
 
+use crate::checks::address::is_public;
 use crate::checks::policy::Policy;
 use crate::doctor::Parcel;
 use crate::facts::{Answer, DnsAnswer, DnsName, Failure, Question, RecordType};
@@ -155,7 +156,9 @@ impl World {
             kind,
             recursion: false,
         };
-        let server = self.way_to(SocketAddr::new(server, 53));
+        let way = self.way_to(SocketAddr::new(server, 53));
+        let not_public = || Unanswered::Failed(NOT_PUBLIC.to_owned());
+        let server = way.ok_or_else(not_public)?;
         direct::ask(server, asked, self.dns_patience()).await
     }
 
@@ -167,9 +170,11 @@ impl World {
             .all(|server| server.ip().to_canonical().is_loopback())
     }
 
-    /// Where an address is reached from here.
-    pub(in crate::doctor) fn way_to(&self, to: SocketAddr) -> SocketAddr {
-        self.settings.reach.get(&to).copied().unwrap_or(to)
+    /// Where an address is reached from here. `None` for one that is not public and for which nobody has said where: a domain
+    /// must not lead us to what stands beside us.
+    pub(in crate::doctor) fn way_to(&self, to: SocketAddr) -> Option<SocketAddr> {
+        let known = self.settings.reach.get(&to).copied();
+        known.or_else(|| is_public(to.ip()).then_some(to))
     }
 
     /// DNS servers answer soon or not at all.
@@ -177,6 +182,9 @@ impl World {
         self.settings.patience.min(DNS)
     }
 }
+
+/// Why there is no way to an address.
+pub(in crate::doctor) const NOT_PUBLIC: &str = "no public address, so it is not called";
 
 /// The longest wait for a DNS server.
 const DNS: Duration = Duration::from_secs(5);

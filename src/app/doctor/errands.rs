@@ -2,14 +2,20 @@
 //! arrived.
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::time::{Instant, sleep};
 
 use crate::app::{clock, tasks};
 use crate::doctor::{Hands, Shown, Tested};
@@ -21,6 +27,8 @@ use crate::session::{Relaying, self_test};
 const EXIM: Duration = Duration::from_secs(10);
 /// Between two looks whether it has ended.
 const PAUSE: Duration = Duration::from_millis(10);
+/// Octets of what it says that are read.
+const SAID: u64 = 64 * 1024;
 /// Octets of a message in which its token is looked for.
 const HEAD: u64 = 64 * 1024;
 /// Files of a Maildir that are listed at most in one look.
@@ -91,9 +99,8 @@ impl Hands for Errands {
             _ => return async { None }.boxed(),
         };
         async move {
-            let asking = tasks::on_a_thread(move || settings(&program, &arguments, options));
-            let panicked = || Err("defect: it could not be asked".to_owned());
-            Some(asking.await.unwrap_or_else(panicked))
+            let settings = settings(&program, &arguments, options);
+            Some(settings.await)
         }
         .boxed()
     }
@@ -131,7 +138,8 @@ async fn test(upstream: &Upstream, server: &Arc<Server>) -> Tested {
     }
 }
 
-fn settings(program: &str, arguments: &[String], options: &[&str]) -> Result<String, String> {
+/// Asks without a thread: a runtime that ends waits for its threads, and Exim may take what time it likes.
+async fn settings(program: &str, arguments: &[String], options: &[&str]) -> Result<String, String> {
     let mut command = Command::new(program);
     command
         .args(arguments)
@@ -139,27 +147,66 @@ fn settings(program: &str, arguments: &[String], options: &[&str]) -> Result<Str
         .args(options)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let told = |error: std::io::Error| format!("{program}: {error}");
-    let mut child = command.spawn().map_err(told)?;
+        .stderr(Stdio::piped())
+        .process_group(0);
+    let told = |error: io::Error| format!("{program}: {error}");
+    let mut asked = Asked(command.spawn().map_err(told)?);
+    let (mut out, mut error) = (asked.0.stdout.take(), asked.0.stderr.take());
+    for pipe in [
+        out.as_ref().map(AsFd::as_fd),
+        error.as_ref().map(AsFd::as_fd),
+    ] {
+        let set = pipe.map(|pipe| fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)));
+        set.transpose().map_err(|errno| told(errno.into()))?;
+    }
+    let (mut said, mut complained) = (Vec::new(), Vec::new());
     let deadline = Instant::now() + EXIM;
-    // What it tells fits into the pipe.
-    while child.try_wait().map_err(told)?.is_none() {
+    let status = loop {
+        // First: whatever it had to say is in the pipes when it has ended. What it leaves behind may hold them open.
+        let status = asked.0.try_wait().map_err(told)?;
+        read_on(out.as_mut(), &mut said);
+        read_on(error.as_mut(), &mut complained);
+        if let Some(status) = status {
+            break status;
+        }
         if Instant::now() > deadline {
-            child.kill().and_then(|()| child.wait()).map_err(told)?;
             return Err(format!("{program} -bP does not end"));
         }
-        std::thread::sleep(PAUSE);
-    }
-    let output = child.wait_with_output().map_err(told)?;
-    let said = |octets: &[u8]| String::from_utf8_lossy(octets).trim().to_owned();
-    match output.status.success() {
-        true => Ok(said(&output.stdout)),
+        sleep(PAUSE).await;
+    };
+    let text = |octets: &[u8]| String::from_utf8_lossy(octets).trim().to_owned();
+    match status.success() {
+        true => Ok(text(&said)),
         false => Err(format!(
             "{program} -bP: {} {}",
-            said(&output.stdout),
-            said(&output.stderr)
+            text(&said),
+            text(&complained)
         )),
+    }
+}
+
+/// Takes what is in the pipe now, up to [`SAID`] in all.
+fn read_on(pipe: Option<&mut impl Read>, into: &mut Vec<u8>) {
+    let room = SAID.saturating_sub(into.len() as u64);
+    if let Some(pipe) = pipe {
+        // The end, or nothing more at the moment; what has come is kept either way.
+        let _ = pipe.take(room).read_to_end(into);
+    }
+}
+
+/// A process that does not outlive the question, nor does its group.
+struct Asked(Child);
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if let Ok(Some(_)) = self.0.try_wait() {
+            return;
+        }
+        // Exim is set-uid root and may not be ours to kill: then it is not waited for either.
+        let group = self.0.id().try_into().map(Pid::from_raw);
+        if group.is_ok_and(|group| killpg(group, Signal::SIGKILL).is_ok()) {
+            let _ = self.0.wait();
+        }
     }
 }
 
@@ -212,14 +259,45 @@ mod tests {
         assert_eq!(in_maildir(folder.path(), "token1", later), None);
     }
 
-    #[test]
-    fn exim_tells_or_says_why_not() {
-        let shell = |script: &str| {
-            let arguments = ["-c".to_owned(), script.to_owned()];
-            settings("/bin/sh", &arguments, &["smtp_accept_max"])
+    async fn shell(script: &str) -> Result<String, String> {
+        let arguments = ["-c".to_owned(), script.to_owned()];
+        settings("/bin/sh", &arguments, &["smtp_accept_max"]).await
+    }
+
+    #[tokio::test]
+    async fn exim_tells_or_says_why_not() {
+        let told = shell("echo \"$0 $1\"").await;
+        assert_eq!(told.unwrap(), "-bP smtp_accept_max");
+        let refused = shell("echo no; exit 1").await;
+        assert!(refused.unwrap_err().contains("no"));
+        assert!(settings("/nowhere", &[], &[]).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_exim_leaves_behind_is_not_waited_for() {
+        let begun = Instant::now();
+        assert_eq!(shell("sleep 40 & echo told").await.unwrap(), "told");
+        assert!(begun.elapsed() < EXIM, "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
+    async fn exim_is_not_asked_beyond_the_end_of_the_question() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pid");
+        let script = format!(
+            "echo $$ > {0}.new; mv {0}.new {0}; exec sleep 40",
+            file.display()
+        );
+        let known = async {
+            while !file.exists() {
+                sleep(PAUSE).await;
+            }
         };
-        assert_eq!(shell("echo \"$0 $1\"").unwrap(), "-bP smtp_accept_max");
-        assert!(shell("echo no; exit 1").unwrap_err().contains("no"));
-        assert!(settings("/nowhere", &[], &[]).is_err());
+        tokio::select! {
+            told = shell(&script) => panic!("{told:?}"),
+            () = known => {}
+        }
+        let pid = Pid::from_raw(fs::read_to_string(&file).unwrap().trim().parse().unwrap());
+        assert_eq!(killpg(pid, None), Err(nix::errno::Errno::ESRCH));
     }
 }
