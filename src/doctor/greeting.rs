@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use crate::doctor::call::Call;
+use crate::doctor::call::{ABOUT_US, Call};
 use crate::doctor::finding::{Finding, Outcome};
 use crate::doctor::talk::Trouble;
 use crate::doctor::{Kind, Of, Subject, text};
@@ -43,12 +43,14 @@ fn judge(about: &str, call: &Call) -> Finding {
     if !greeting.is_positive() {
         let seen = format!("it greets with {}", text::shown(&greeting.to_string()));
         return match greeting.code {
-            500.. => finding(
+            // It takes no mail (RFC 7504 §3).
+            521 => finding(
                 Outcome::Fault,
                 seen,
                 GREET,
-                "see why it refuses everybody, or only us",
+                "take the MX record out, or let it serve mail",
             ),
+            500.. => Finding::could_not_tell(about, seen, ABOUT_US),
             _ => finding(
                 Outcome::Warning,
                 seen,
@@ -61,12 +63,11 @@ fn judge(about: &str, call: &Call) -> Finding {
         Some(reply) if reply.is_positive() => {}
         Some(reply) => {
             let seen = format!("it answers EHLO with {}", text::shown(&reply.to_string()));
-            return finding(
-                Outcome::Fault,
-                seen,
-                HELLO,
-                "see why; it may dislike our name",
-            );
+            return match reply.code {
+                // It does not know the command.
+                500 | 502 => finding(Outcome::Fault, seen, HELLO, "have it take EHLO"),
+                _ => Finding::could_not_tell(about, seen, ABOUT_US),
+            };
         }
         None => {
             let advice = "see its log";
@@ -151,9 +152,11 @@ mod tests {
         for (call, outcome) in [
             (greeted(220, 6, 250), Outcome::Good),
             (greeted(220, 21, 250), Outcome::Warning),
-            (greeted(554, 0, 250), Outcome::Fault),
+            (greeted(521, 0, 250), Outcome::Fault),
+            (greeted(554, 0, 250), Outcome::CouldNotTell),
             (greeted(421, 0, 250), Outcome::Warning),
             (greeted(220, 0, 502), Outcome::Fault),
+            (greeted(220, 0, 504), Outcome::CouldNotTell),
             (trouble(Trouble::Refused, "192.0.2.1"), Outcome::Fault),
             (
                 trouble(Trouble::NoConnection(second), "192.0.2.1"),
