@@ -6,6 +6,7 @@ use futures_util::FutureExt;
 
 use crate::doctor::call::{ABOUT_US, Call};
 use crate::doctor::finding::{Finding, Outcome};
+use crate::doctor::subject::Host;
 use crate::doctor::talk::Trouble;
 use crate::doctor::{Kind, Of, Subject, text};
 
@@ -25,12 +26,33 @@ const GREET: &str = "RFC 5321 §3.1: a session begins with 220; whoever is not g
 const HELLO: &str = "RFC 5321 §4.1.1.1: every server takes EHLO; without it there are no extensions, TLS among them";
 const LATE: &str = "RFC 5321 §4.5.3.2.1 has senders wait five minutes; many wait half a minute";
 
+const OUR_NETWORK: &str =
+    "see whether this network lets out connections to port 25; if it does, let them in there";
+
 async fn look(subject: &Subject) -> Vec<Finding> {
     let calls = subject.calls().await;
-    calls
-        .iter()
-        .map(|(host, call)| judge(&call.place(&host.name), call))
-        .collect()
+    let nobody = nobody_connects(calls.iter().map(|(_, call)| *call));
+    let one = |(host, call): &(&Host, &Call)| {
+        let about = call.place(&host.name);
+        match &call.trouble {
+            Some(trouble @ Trouble::NoConnection(_)) if nobody => {
+                let seen = format!("{trouble}, and there is none to any other address either");
+                Finding::could_not_tell(about, seen, OUR_NETWORK)
+            }
+            _ => judge(&about, call),
+        }
+    };
+    calls.iter().map(one).collect()
+}
+
+/// Whether all attempts to connect have ended in silence or had no way, as where a network lets no mail out.
+fn nobody_connects<'c>(mut calls: impl Iterator<Item = &'c Call>) -> bool {
+    calls.all(|call| {
+        matches!(
+            call.trouble,
+            Some(Trouble::NoConnection(_) | Trouble::NoWay(_))
+        )
+    })
 }
 
 fn judge(about: &str, call: &Call) -> Finding {
@@ -106,8 +128,7 @@ fn no_greeting(about: &str, call: &Call) -> Finding {
             Finding::could_not_tell(about, trouble.to_string(), advice)
         }
         Some(trouble @ Trouble::NoConnection(_)) => {
-            let advice = "let port 25 through to it; if all addresses are silent, it may be this network that lets no \
-                          mail out";
+            let advice = "let port 25 through to it";
             Finding::new(Outcome::Fault, about, trouble.to_string(), REACH, advice)
         }
         Some(trouble @ (Trouble::Refused | Trouble::Other(_))) => {
@@ -140,6 +161,16 @@ mod tests {
             trouble: Some(trouble),
             ..Call::default()
         }
+    }
+
+    #[test]
+    fn where_nobody_connects_it_may_be_our_network() {
+        let silent = || trouble(Trouble::NoConnection(Duration::from_secs(1)), "192.0.2.1");
+        let no_way = || trouble(Trouble::NoWay("no".to_owned()), "2001:db8::1");
+        assert!(nobody_connects([silent(), no_way()].iter()));
+        assert!(!nobody_connects([silent(), greeted(220, 0, 250)].iter()));
+        let refused = trouble(Trouble::Refused, "192.0.2.1");
+        assert!(!nobody_connects([silent(), refused].iter()));
     }
 
     #[test]
