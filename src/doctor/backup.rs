@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::time::{Instant, sleep};
 
-use crate::doctor::call::Call;
+use crate::doctor::call::{ABOUT_US, Call};
 use crate::doctor::finding::{Finding, Outcome};
 use crate::doctor::send::{Letter, Parcel};
 use crate::doctor::subject::Host;
@@ -67,6 +67,10 @@ fn judge(about: &str, domain: &str, call: &Call) -> Finding {
     let said = text::shown(&reply.to_string());
     match reply.class() {
         ReplyClass::Positive => Finding::good(about, format!("postmaster@{domain} is accepted")),
+        ReplyClass::Permanent if call.may_be_about_us(reply) => {
+            let seen = format!("it refuses us: {said}");
+            Finding::could_not_tell(about, seen, ABOUT_US)
+        }
         ReplyClass::Permanent => {
             let seen = format!("it refuses mail for postmaster@{domain}: {said}");
             let advice =
@@ -144,6 +148,7 @@ async fn send_through(
 mod tests {
     use super::*;
     use crate::doctor::tests::reply;
+    use crate::smtp::reply::Reply;
 
     #[test]
     fn a_backup_is_good_when_it_takes_the_mail() {
@@ -157,6 +162,49 @@ mod tests {
                 ..Call::default()
             };
             assert_eq!(judge("mx2", "d.example", &call).outcome, outcome, "{code}");
+        }
+        let list = Some((5, 7, 1));
+        let refusal = |code, enhanced, text: &'static str| Reply::new(code, enhanced, text);
+        for (said, stranger, outcome) in [
+            // What is said to us only.
+            (
+                refusal(550, list, "Blocked using a list"),
+                None,
+                Outcome::CouldNotTell,
+            ),
+            (
+                refusal(504, None, "<probe>: need full name"),
+                None,
+                Outcome::CouldNotTell,
+            ),
+            (
+                refusal(550, None, "Go away"),
+                Some("Go away"),
+                Outcome::CouldNotTell,
+            ),
+            // What is said to everybody.
+            (
+                refusal(554, list, "Relay access denied"),
+                None,
+                Outcome::Fault,
+            ),
+            (
+                refusal(550, None, "No"),
+                Some("We do not relay"),
+                Outcome::Fault,
+            ),
+        ] {
+            let stranger = stranger.map(|text| (String::new(), refusal(550, None, text)));
+            let call = Call {
+                postmaster: Some(said),
+                stranger: stranger.into_iter().collect(),
+                ..Call::default()
+            };
+            assert_eq!(
+                judge("mx2", "d.example", &call).outcome,
+                outcome,
+                "{call:?}"
+            );
         }
         assert_eq!(
             judge("mx2", "d.example", &Call::default()).outcome,

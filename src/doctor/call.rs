@@ -24,6 +24,8 @@ use crate::smtp::reply::Reply;
 const PAUSE: Duration = Duration::from_millis(300);
 /// A recipient in a domain that nobody can have (RFC 2606 §2).
 pub(in crate::doctor) const STRANGER: &str = "doctor@relay.gatepost.example";
+/// What to do where a refusal may be of us.
+pub(in crate::doctor) const ABOUT_US: &str = "it may refuse this machine only (a list, our name): ask from another, such as one that sends mail";
 
 /// What an address has said; what it was not asked is `None`.
 #[derive(Debug, Default)]
@@ -73,6 +75,21 @@ impl Call {
     pub(in crate::doctor) fn why_not(&self) -> String {
         let trouble = self.trouble.as_ref().map(ToString::to_string);
         trouble.unwrap_or_else(|| "it was not asked".to_owned())
+    }
+
+    /// Whether a refusal may be of us, and not of the recipient: policy (RFC 3463 §3.8), our name in EHLO, or the same words
+    /// to whatever was asked. What tells of relaying or of the mailbox is about the recipient.
+    pub(in crate::doctor) fn may_be_about_us(&self, refusal: &Reply) -> bool {
+        let said = refusal.to_string().to_ascii_lowercase();
+        let enhanced = refusal.enhanced.map(|code| (code.subject, code.detail));
+        if said.contains("relay") || matches!(enhanced, Some((1, _))) {
+            return false;
+        }
+        let others = [&self.postmaster, &self.abuse].into_iter().flatten();
+        let mut all = others.chain(self.stranger.iter().map(|(_, reply)| reply));
+        refusal.code == 504
+            || matches!(enhanced, Some((7, _) | (5, 2)))
+            || (!self.stranger.is_empty() && all.all(|other| other == refusal))
     }
 
     /// Its address for people.
@@ -177,7 +194,8 @@ pub(in crate::doctor) fn our_name(world: &World, call: &Call) -> HeloName {
         HeloName::literal(local)
     };
     match HeloName::parse(hostname) {
-        Some(name) if !is_ourselves => name,
+        // Many servers refuse a name without a dot, and it would be ours that is at fault.
+        Some(name) if !is_ourselves && hostname.contains('.') => name,
         _ => literal(),
     }
 }

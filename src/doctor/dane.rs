@@ -6,7 +6,7 @@
 use aws_lc_rs::digest::{SHA256, SHA512, digest};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use hickory_resolver::proto::op::Message;
+use hickory_resolver::proto::op::{Message, ResponseCode};
 use hickory_resolver::proto::rr::rdata::TLSA;
 use hickory_resolver::proto::rr::rdata::tlsa::{CertUsage, Matching, Selector};
 use hickory_resolver::proto::rr::{RData, RecordType};
@@ -29,12 +29,16 @@ pub(in crate::doctor) const KIND: Kind = Kind {
 
 const WRONG: &str = "RFC 7672 §2.2: senders with DANE deliver nothing to this MX";
 const UNSIGNED: &str = "RFC 7672 §2.2.1: a TLSA record without DNSSEC is ignored";
+const FAILED: &str =
+    "RFC 7672 §2.1.2: senders with DANE deliver nothing to this MX as long as that lookup fails";
 
 /// What the DNS says about an exchanger's certificate.
 #[derive(Debug)]
 struct Anchored {
     /// Whether MX, address and TLSA record are all vouched for.
     authentic: bool,
+    /// What there is instead of an answer about TLSA; `authentic` is then that of MX and address.
+    failed: Option<ResponseCode>,
     records: Vec<TLSA>,
 }
 
@@ -73,15 +77,27 @@ async fn anchored(world: &World, host: &Host, mx: bool) -> Result<Anchored, Stri
         RData::TLSA(tlsa) => Some(tlsa.clone()),
         _ => None,
     });
+    let code = tlsa.metadata.response_code;
+    let is_answer = matches!(code, ResponseCode::NoError | ResponseCode::NXDomain);
     Ok(Anchored {
         authentic: mx
             && address.is_ok_and(|answer| is_vouched_for(&answer))
-            && is_vouched_for(&tlsa),
+            && (is_vouched_for(&tlsa) || !is_answer),
+        failed: (!is_answer).then_some(code),
         records: records.collect(),
     })
 }
 
 fn judge(host: &str, anchored: &Anchored, near: bool, calls: &[&Call]) -> Vec<Finding> {
+    if let Some(code) = anchored.failed {
+        let seen = format!("no answer about a TLSA record: {code}");
+        let advice =
+            "see whether the name servers of its zone answer, and whether its signatures are right";
+        return vec![match near && anchored.authentic {
+            true => Finding::new(Outcome::Warning, host, seen, FAILED, advice),
+            false => Finding::could_not_tell(host, seen, advice),
+        }];
+    }
     if anchored.records.is_empty() {
         return vec![Finding::good(host, "no TLSA record: DANE is not used")];
     }
@@ -209,6 +225,7 @@ mod tests {
         ] {
             let anchored = Anchored {
                 authentic: true,
+                failed: None,
                 records: vec![tlsa],
             };
             let findings = judge("mx.d.example", &anchored, true, &[&call(&chain)]);
@@ -227,12 +244,20 @@ mod tests {
                 vec![0; 32],
             )]
         };
-        for (authentic, near, records, outcome) in [
-            (true, true, Vec::new(), Outcome::Good),
-            (true, false, some(), Outcome::CouldNotTell),
-            (false, true, some(), Outcome::Warning),
+        let failed = Some(ResponseCode::ServFail);
+        for (authentic, near, failed, records, outcome) in [
+            (true, true, None, Vec::new(), Outcome::Good),
+            (true, false, None, some(), Outcome::CouldNotTell),
+            (false, true, None, some(), Outcome::Warning),
+            (true, true, failed, Vec::new(), Outcome::Warning),
+            (false, true, failed, Vec::new(), Outcome::CouldNotTell),
+            (true, false, failed, Vec::new(), Outcome::CouldNotTell),
         ] {
-            let anchored = Anchored { authentic, records };
+            let anchored = Anchored {
+                authentic,
+                failed,
+                records,
+            };
             let findings = judge("mx.d.example", &anchored, near, &[&call(&chain)]);
             assert_eq!(outcomes(&findings), [outcome]);
         }

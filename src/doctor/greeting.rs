@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use crate::doctor::call::Call;
+use crate::doctor::call::{ABOUT_US, Call};
 use crate::doctor::finding::{Finding, Outcome};
+use crate::doctor::subject::Host;
 use crate::doctor::talk::Trouble;
 use crate::doctor::{Kind, Of, Subject, text};
 
@@ -25,12 +26,33 @@ const GREET: &str = "RFC 5321 §3.1: a session begins with 220; whoever is not g
 const HELLO: &str = "RFC 5321 §4.1.1.1: every server takes EHLO; without it there are no extensions, TLS among them";
 const LATE: &str = "RFC 5321 §4.5.3.2.1 has senders wait five minutes; many wait half a minute";
 
+const OUR_NETWORK: &str =
+    "see whether this network lets out connections to port 25; if it does, let them in there";
+
 async fn look(subject: &Subject) -> Vec<Finding> {
     let calls = subject.calls().await;
-    calls
-        .iter()
-        .map(|(host, call)| judge(&call.place(&host.name), call))
-        .collect()
+    let nobody = nobody_connects(calls.iter().map(|(_, call)| *call));
+    let one = |(host, call): &(&Host, &Call)| {
+        let about = call.place(&host.name);
+        match &call.trouble {
+            Some(trouble @ Trouble::NoConnection(_)) if nobody => {
+                let seen = format!("{trouble}, and there is none to any other address either");
+                Finding::could_not_tell(about, seen, OUR_NETWORK)
+            }
+            _ => judge(&about, call),
+        }
+    };
+    calls.iter().map(one).collect()
+}
+
+/// Whether all attempts to connect have ended in silence or had no way, as where a network lets no mail out.
+fn nobody_connects<'c>(mut calls: impl Iterator<Item = &'c Call>) -> bool {
+    calls.all(|call| {
+        matches!(
+            call.trouble,
+            Some(Trouble::NoConnection(_) | Trouble::NoWay(_))
+        )
+    })
 }
 
 fn judge(about: &str, call: &Call) -> Finding {
@@ -43,12 +65,14 @@ fn judge(about: &str, call: &Call) -> Finding {
     if !greeting.is_positive() {
         let seen = format!("it greets with {}", text::shown(&greeting.to_string()));
         return match greeting.code {
-            500.. => finding(
+            // It takes no mail (RFC 7504 §3).
+            521 => finding(
                 Outcome::Fault,
                 seen,
                 GREET,
-                "see why it refuses everybody, or only us",
+                "take the MX record out, or let it serve mail",
             ),
+            500.. => Finding::could_not_tell(about, seen, ABOUT_US),
             _ => finding(
                 Outcome::Warning,
                 seen,
@@ -61,12 +85,11 @@ fn judge(about: &str, call: &Call) -> Finding {
         Some(reply) if reply.is_positive() => {}
         Some(reply) => {
             let seen = format!("it answers EHLO with {}", text::shown(&reply.to_string()));
-            return finding(
-                Outcome::Fault,
-                seen,
-                HELLO,
-                "see why; it may dislike our name",
-            );
+            return match reply.code {
+                // It does not know the command.
+                500 | 502 => finding(Outcome::Fault, seen, HELLO, "have it take EHLO"),
+                _ => Finding::could_not_tell(about, seen, ABOUT_US),
+            };
         }
         None => {
             let advice = "see its log";
@@ -109,8 +132,7 @@ fn no_greeting(about: &str, call: &Call) -> Finding {
             Finding::could_not_tell(about, trouble.to_string(), advice)
         }
         Some(trouble @ Trouble::NoConnection(_)) => {
-            let advice = "let port 25 through to it; if all addresses are silent, it may be this network that lets no \
-                          mail out";
+            let advice = "let port 25 through to it";
             Finding::new(Outcome::Fault, about, trouble.to_string(), REACH, advice)
         }
         Some(trouble @ (Trouble::Refused | Trouble::Other(_))) => {
@@ -146,6 +168,16 @@ mod tests {
     }
 
     #[test]
+    fn where_nobody_connects_it_may_be_our_network() {
+        let silent = || trouble(Trouble::NoConnection(Duration::from_secs(1)), "192.0.2.1");
+        let no_way = || trouble(Trouble::NoWay("no".to_owned()), "2001:db8::1");
+        assert!(nobody_connects([silent(), no_way()].iter()));
+        assert!(!nobody_connects([silent(), greeted(220, 0, 250)].iter()));
+        let refused = trouble(Trouble::Refused, "192.0.2.1");
+        assert!(!nobody_connects([silent(), refused].iter()));
+    }
+
+    #[test]
     fn each_way_to_begin_badly() {
         let second = Duration::from_secs(1);
         let silent = Trouble::Silent {
@@ -155,9 +187,11 @@ mod tests {
         for (call, outcome) in [
             (greeted(220, 6, 250), Outcome::Good),
             (greeted(220, 21, 250), Outcome::Warning),
-            (greeted(554, 0, 250), Outcome::Fault),
+            (greeted(521, 0, 250), Outcome::Fault),
+            (greeted(554, 0, 250), Outcome::CouldNotTell),
             (greeted(421, 0, 250), Outcome::Warning),
             (greeted(220, 0, 502), Outcome::Fault),
+            (greeted(220, 0, 504), Outcome::CouldNotTell),
             (trouble(Trouble::Refused, "192.0.2.1"), Outcome::Fault),
             (
                 trouble(Trouble::NoConnection(second), "192.0.2.1"),

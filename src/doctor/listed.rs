@@ -13,6 +13,7 @@ use crate::checks::finding::{Finding as Judged, Outcome as Verdict};
 use crate::checks::policy::Policy;
 use crate::checks::{Judgement, judge as judge_client};
 use crate::doctor::finding::{Finding, Outcome};
+use crate::doctor::subject::Sends;
 use crate::doctor::world::World;
 use crate::doctor::{Kind, Of, Subject, text};
 use crate::facts::{
@@ -52,7 +53,7 @@ async fn look(subject: &Subject) -> Vec<Finding> {
                 for policy in policies {
                     all.extend(ask(world, policy, address).await);
                 }
-                judge(address, &all)
+                judge(address, subject.sends(address), &all)
             }
         });
     join_all(each).await
@@ -109,7 +110,7 @@ async fn answer(world: &World, question: &Question) -> Answered {
     }
 }
 
-fn judge(address: IpAddr, findings: &[Judged]) -> Finding {
+fn judge(address: IpAddr, sends: Sends, findings: &[Judged]) -> Finding {
     let with = |outcome: Verdict| findings.iter().filter(move |one| one.outcome == outcome);
     let mut listed: Vec<&str> = with(Verdict::Fail)
         .map(|one| one.evidence.as_str())
@@ -118,7 +119,8 @@ fn judge(address: IpAddr, findings: &[Judged]) -> Finding {
     if !listed.is_empty() {
         let seen = text::shown(&listed.join("; "));
         let advice = "find out why on the list's own page, mend it, then ask to be taken off";
-        return Finding::new(Outcome::Fault, address, seen, WHY, advice);
+        // Nobody asks the lists about who only receives mail.
+        return Finding::new(sends.weigh(Outcome::Fault), address, seen, WHY, advice);
     }
     let mut unknown: Vec<&str> = with(Verdict::Unknown)
         .map(|one| one.evidence.as_str())
@@ -168,9 +170,16 @@ mod tests {
             ),
             (vec![pass, unknown], Outcome::CouldNotTell, "c.test"),
         ] {
-            let finding = judge(address, &findings);
+            let finding = judge(address, Sends::Yes, &findings);
             assert_eq!(finding.outcome, outcome, "{finding:?}");
             assert!(finding.seen.contains(seen), "{finding:?}");
+        }
+        let fail = [fail];
+        for (sends, outcome) in [
+            (Sends::Perhaps, Outcome::Warning),
+            (Sends::No, Outcome::Notice),
+        ] {
+            assert_eq!(judge(address, sends, &fail).outcome, outcome);
         }
     }
 }

@@ -51,6 +51,8 @@ struct Heard {
 struct Said {
     authoritative: bool,
     serial: Option<u32>,
+    /// What it has said instead of an answer about MX.
+    failed: Option<String>,
     /// Preferences and exchangers.
     mx: BTreeSet<(u16, String)>,
     /// The time to live of the MX records, seconds.
@@ -127,7 +129,10 @@ fn read(soa: &Message, mx: &Message) -> Said {
         RData::MX(mx) => Some((mx.preference, plain(&mx.exchange))),
         _ => None,
     });
+    let code = mx.metadata.response_code;
+    let is_answer = matches!(code, ResponseCode::NoError | ResponseCode::NXDomain);
     Said {
+        failed: (!is_answer).then(|| code.to_string()),
         authoritative: soa.metadata.authoritative
             && soa.metadata.response_code == ResponseCode::NoError,
         serial: soa.answers.iter().find_map(|record| match &record.data {
@@ -181,7 +186,7 @@ fn judge(zone: &str, servers: usize, heard: &[Heard]) -> Vec<Finding> {
     }
     let good: Vec<(&Heard, &Said)> = answered
         .into_iter()
-        .filter(|(_, said)| said.authoritative)
+        .filter(|(_, said)| said.authoritative && said.failed.is_none())
         .collect();
     findings.extend(differences(zone, &good));
     findings.extend(good.iter().find_map(|(_, said)| insane(zone, said.ttl?)));
@@ -213,7 +218,11 @@ fn silent_or_lame(heard: &Heard) -> Option<Finding> {
             "it answers without authority for the zone".to_owned(),
             "let it serve the zone, or take it out",
         ),
-        Ok(_) => return None,
+        Ok(said) => (
+            Outcome::Warning,
+            format!("no answer about MX: {}", said.failed.as_ref()?),
+            "see its log",
+        ),
     };
     Some(Finding::new(outcome, about, seen, LAME, advice))
 }
@@ -263,6 +272,7 @@ mod tests {
         Said {
             authoritative: true,
             serial: Some(7),
+            failed: None,
             mx: BTreeSet::from([(10, "a.example".to_owned())]),
             ttl: Some(3600),
         }
@@ -296,7 +306,13 @@ mod tests {
             mx: BTreeSet::from([(10, "b.example".to_owned())]),
             ..said()
         };
+        let failing = Said {
+            failed: Some("Server Failure".to_owned()),
+            mx: BTreeSet::new(),
+            ..said()
+        };
         for (second, outcome, told) in [
+            (Ok(failing), Outcome::Warning, "no answer about MX: Server"),
             (Ok(lame), Outcome::Fault, "without authority"),
             (Ok(late), Outcome::Notice, "different serials: 6, 7"),
             (Ok(other), Outcome::Fault, "different MX records"),

@@ -3,7 +3,7 @@
 
 use futures_util::FutureExt;
 
-use crate::doctor::call::Call;
+use crate::doctor::call::{ABOUT_US, Call};
 use crate::doctor::finding::{Finding, Outcome};
 use crate::doctor::{Kind, Of, Subject, text};
 use crate::smtp::reply::{Reply, ReplyClass};
@@ -42,6 +42,9 @@ fn judge(about: &str, domain: &str, call: &Call) -> Vec<Finding> {
         let said = text::shown(&reply.to_string());
         match reply.class() {
             ReplyClass::Positive => Finding::good(about, format!("{mailbox} is accepted")),
+            ReplyClass::Permanent if call.may_be_about_us(reply) => {
+                Finding::could_not_tell(about, format!("{mailbox}: {said}"), ABOUT_US)
+            }
             ReplyClass::Permanent => {
                 let advice = "add the mailbox or an alias, and let no filter stand before it";
                 Finding::new(outcome, about, format!("{mailbox}: {said}"), why, advice)

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use crate::checks::address::is_public;
 use crate::checks::client_name::{looks_dynamic, reverse_name};
 use crate::doctor::finding::{Finding, Outcome};
+use crate::doctor::subject::Sends;
 use crate::doctor::world::World;
 use crate::doctor::{Kind, Of, Subject, text};
 use crate::facts::{DnsAnswer, RecordData, RecordType};
@@ -34,7 +35,7 @@ const UNDERSCORE: &str =
 struct Named {
     address: IpAddr,
     /// Whether mail leaves from it.
-    sends: bool,
+    sends: Sends,
     answer: DnsAnswer,
     /// Each name, and whether it leads back.
     names: Vec<(String, bool)>,
@@ -43,16 +44,11 @@ struct Named {
 async fn look(subject: &Subject) -> Vec<Finding> {
     let addresses = subject.own_addresses();
     let public = addresses.into_iter().filter(|address| is_public(*address));
-    let outgoing = &subject.world.settings.outgoing;
-    let named = public.map(|address| {
-        // Where nobody has said where mail leaves from, it probably leaves from the exchangers.
-        let sends = outgoing.is_empty() || outgoing.contains(&address);
-        name(&subject.world, address, sends)
-    });
+    let named = public.map(|address| name(&subject.world, address, subject.sends(address)));
     join_all(named).await.iter().map(judge).collect()
 }
 
-async fn name(world: &World, address: IpAddr, sends: bool) -> Named {
+async fn name(world: &World, address: IpAddr, sends: Sends) -> Named {
     let answer = world.dns(&reverse_name(address), RecordType::Ptr).await;
     let names = answer
         .records()
@@ -82,12 +78,8 @@ fn judge(named: &Named) -> Finding {
         names,
     } = named;
     // Who only receives mail is asked for his name by nobody.
-    let grave = |outcome| match sends {
-        true => outcome,
-        false => Outcome::Notice,
-    };
     let finding = |outcome, seen: String, why, advice: &'static str| {
-        Finding::new(grave(outcome), address, seen, why, advice)
+        Finding::new(sends.weigh(outcome), address, seen, why, advice)
     };
     if let DnsAnswer::Failed(failure) = answer {
         let seen = format!("no answer about its reverse name: {}", failure.label());
@@ -136,7 +128,7 @@ mod tests {
     fn named(names: &[(&str, bool)]) -> Named {
         Named {
             address: "203.0.113.5".parse().unwrap(),
-            sends: true,
+            sends: Sends::Yes,
             answer: DnsAnswer::NoName,
             names: names
                 .iter()
@@ -176,7 +168,7 @@ mod tests {
     #[test]
     fn an_address_that_only_receives_is_forgiven_and_a_silent_dns_too() {
         let receives = Named {
-            sends: false,
+            sends: Sends::No,
             ..named(&[])
         };
         assert_eq!(judge(&receives).outcome, Outcome::Notice);

@@ -3,7 +3,7 @@
 //! Evaluated by the same function that judges clients (`checks::spf`).
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
@@ -24,8 +24,12 @@ pub(in crate::doctor) const KIND: Kind = Kind {
 
 /// Most times that answers lead to more questions; a record has at most ten lookups, each with hosts behind it.
 const ROUNDS: usize = 40;
-/// An address that nobody has: what the record says about it is what its end says.
-const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(240, 0, 0, 1));
+/// Addresses that nobody has (RFC 1112 §4, RFC 6666): what the record says about them is what its end says. One of each
+/// family, since hosts of the other have no records.
+const NOBODIES: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(240, 0, 0, 1)),
+    IpAddr::V6(Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 1)),
+];
 
 const NONE: &str = "RFC 7208 §3: without a record anybody can send in the domain's name, and large providers refuse its mail";
 const BROKEN: &str =
@@ -46,10 +50,13 @@ struct Said {
 
 async fn look(subject: &Subject) -> Vec<Finding> {
     let (world, domain) = (&*subject.world, &*subject.domain);
-    let mut addresses = vec![NOBODY];
-    addresses.extend(&world.settings.outgoing);
-    let said = addresses.iter().map(|address| ask(world, domain, *address));
-    judge(domain, &join_all(said).await)
+    let outgoing = &world.settings.outgoing;
+    let ask = |address: &IpAddr| ask(world, domain, *address);
+    let (ends, addresses) = tokio::join!(
+        join_all(NOBODIES.iter().map(ask)),
+        join_all(outgoing.iter().map(ask))
+    );
+    judge(domain, &ends, &addresses)
 }
 
 async fn ask(world: &World, domain: &str, address: IpAddr) -> Said {
@@ -102,8 +109,10 @@ fn evaluate(
     (said, missing)
 }
 
-fn judge(domain: &str, said: &[Said]) -> Vec<Finding> {
-    let Some((end, addresses)) = said.split_first() else {
+fn judge(domain: &str, ends: &[Said], addresses: &[Said]) -> Vec<Finding> {
+    let is_broken = |end: &&Said| end.result == SpfResult::Permerror;
+    let works = ends.iter().find(|end| !is_broken(end));
+    let Some(end) = works.or(ends.first()) else {
         return Vec::new();
     };
     let one = |outcome, seen: String, why, advice: &'static str| {
@@ -126,7 +135,9 @@ fn judge(domain: &str, said: &[Said]) -> Vec<Finding> {
         _ => {}
     }
     let mut findings: Vec<Finding> = addresses.iter().filter_map(covers).collect();
-    findings.extend(ends(domain, end));
+    let about_end = ends.iter().filter_map(|end| ends_in(domain, end));
+    findings.extend(about_end.take(1));
+    findings.extend(ends.iter().find(is_broken).map(|end| half(domain, end)));
     if findings.is_empty() {
         let covered = match addresses.len() {
             0 => "no outgoing address to compare with".to_owned(),
@@ -156,7 +167,22 @@ fn covers(said: &Said) -> Option<Finding> {
     Some(Finding::new(outcome, said.address, seen, COVERS, advice))
 }
 
-fn ends(domain: &str, end: &Said) -> Option<Finding> {
+/// The record is broken for addresses of one family only, as where none of its hosts has one: mail from elsewhere is then not
+/// refused. What it says about our own addresses is told by itself.
+fn half(domain: &str, end: &Said) -> Finding {
+    let family = match end.address.is_ipv6() {
+        true => "IPv6",
+        false => "IPv4",
+    };
+    let seen = format!(
+        "the SPF record is broken for {family} addresses: {}",
+        end.because
+    );
+    let advice = "name hosts without such addresses with ip4: or ip6:, not with a: or mx:";
+    Finding::new(Outcome::Notice, domain, seen, BROKEN, advice)
+}
+
+fn ends_in(domain: &str, end: &Said) -> Option<Finding> {
     let (outcome, seen) = match end.result {
         SpfResult::Pass => (Outcome::Fault, "the SPF record allows everybody"),
         SpfResult::Neutral => (
@@ -186,11 +212,39 @@ mod tests {
         });
         let answers: Answers = answers.collect();
         let address = |text: &str| text.parse().unwrap();
-        let said = [NOBODY, address("192.0.2.25")].map(|address| {
+        let said = |address| {
             let (said, missing) = evaluate("d.example", address, &answers);
             said.unwrap_or_else(|| panic!("not known: {missing:?}"))
-        });
-        judge("d.example", &said)
+        };
+        judge(
+            "d.example",
+            &NOBODIES.map(said),
+            &[said(address("192.0.2.25"))],
+        )
+    }
+
+    #[test]
+    fn broken_for_one_family_is_no_fault_of_the_other() {
+        let said = |address: &str, result| Said {
+            address: address.parse().unwrap(),
+            result,
+            because: String::new(),
+        };
+        let ends = [
+            said("240.0.0.1", SpfResult::Permerror),
+            said("100::1", SpfResult::Fail),
+        ];
+        for (address, result, outcomes_wanted) in [
+            ("2001:db8::25", SpfResult::Pass, &[Outcome::Notice][..]),
+            (
+                "192.0.2.25",
+                SpfResult::Permerror,
+                &[Outcome::Fault, Outcome::Notice],
+            ),
+        ] {
+            let findings = judge("d.example", &ends, &[said(address, result)]);
+            assert_eq!(outcomes(&findings), outcomes_wanted, "{address}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use tokio::sync::OnceCell;
 
 use crate::doctor::call::Call;
+use crate::doctor::finding::Outcome;
 use crate::doctor::world::{Addresses, World};
 use crate::facts::{DnsAnswer, RecordData, RecordType};
 
@@ -51,7 +52,39 @@ struct Door {
     call: OnceCell<Call>,
 }
 
+/// Whether mail leaves from an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::doctor) enum Sends {
+    /// It is one of the outgoing ones.
+    Yes,
+    /// Nobody has said where mail leaves from; it may be from the exchangers.
+    Perhaps,
+    /// Others are the outgoing ones.
+    No,
+}
+
+impl Sends {
+    /// How grave something is that only senders are asked for.
+    pub(in crate::doctor) fn weigh(self, outcome: Outcome) -> Outcome {
+        match (self, outcome) {
+            (Self::Perhaps, Outcome::Fault) => Outcome::Warning,
+            (Self::No, Outcome::Fault | Outcome::Warning) => Outcome::Notice,
+            _ => outcome,
+        }
+    }
+}
+
 impl Subject {
+    /// Whether mail leaves from this one of [`own_addresses`](Self::own_addresses).
+    pub(in crate::doctor) fn sends(&self, address: IpAddr) -> Sends {
+        let outgoing = &self.world.settings.outgoing;
+        match outgoing.contains(&address) {
+            true => Sends::Yes,
+            false if outgoing.is_empty() => Sends::Perhaps,
+            false => Sends::No,
+        }
+    }
+
     /// Looks a domain's exchangers up.
     pub async fn of(world: &Arc<World>, domain: &str) -> Self {
         let domain = domain.trim_end_matches('.').to_ascii_lowercase();

@@ -35,7 +35,7 @@ pub struct Seen {
     pub version: &'static str,
     /// The certificates that were sent, the server's own first.
     pub chain: Vec<CertificateDer<'static>>,
-    /// From when to when they hold.
+    /// From when to when the server's own holds.
     pub term: Term,
     /// Whether the certificate is for the name that was asked for.
     pub is_for_name: bool,
@@ -106,7 +106,8 @@ impl Inspector {
         name: &ServerName<'_>,
         now: SystemTime,
     ) -> Seen {
-        let term = term(&chain);
+        // Of its own only: what else was sent may not be needed, and the way to a root is looked for at `now`.
+        let term = term(chain.get(..1).unwrap_or_default());
         // What is out of date is told by the dates, and not once more as not vouched for.
         let at = match term.holds(now) {
             true => now,

@@ -1,6 +1,8 @@
 //! Fetches a policy by HTTPS: one GET, no redirect, a certificate for the host's name, 64 KiB at most (RFC 8461 §3.3).
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
@@ -35,16 +37,24 @@ pub(super) async fn policy(world: &World, way: SocketAddr, host: &str) -> Result
     })
 }
 
+/// Half of the patience is for the connection: where there is none, it may be this network that lets none out.
+async fn connect(way: SocketAddr, patience: Duration) -> Result<TcpStream, Failure> {
+    let connected = timeout(patience, TcpStream::connect(way)).await;
+    let connected = connected.map_err(|_| {
+        let patience = humantime::format_duration(patience);
+        Failure::NoWay(format!("no connection within {patience}"))
+    })?;
+    connected.map_err(|error| match error.kind() {
+        ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::TimedOut => {
+            Failure::NoWay(error.to_string())
+        }
+        _ => Failure::Bad(error.to_string()),
+    })
+}
+
 async fn fetch(world: &World, way: SocketAddr, host: &str) -> Result<String, Failure> {
     let bad = |why: &dyn ToString| Failure::Bad(why.to_string());
-    let tcp = TcpStream::connect(way)
-        .await
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::NetworkUnreachable | std::io::ErrorKind::HostUnreachable => {
-                Failure::NoWay(error.to_string())
-            }
-            _ => bad(&error),
-        })?;
+    let tcp = connect(way, world.settings.patience / 2).await?;
     let stream = Stream::plain(tcp);
     let secured = world
         .inspector
