@@ -109,7 +109,7 @@ async fn send_through(
     let Some(way) = world.way_to(SocketAddr::new(address, 25)) else {
         return Finding::could_not_tell(about, NOT_PUBLIC, "");
     };
-    let reply = match letter.hand_over(world, way).await {
+    let reply = match letter.hand_over(world, &host.name, way).await {
         Ok(reply) => reply,
         Err(why) => return Finding::could_not_tell(about, why, "ask again; see its log"),
     };

@@ -115,6 +115,21 @@ impl Call {
     ) -> Result<(), Trouble> {
         let way = world.way_to(SocketAddr::new(address, 25));
         let to = way.ok_or(Trouble::NotPublic)?;
+        let mut talk = self.dial(world, host, to).await?;
+        if self.hello.as_ref().is_some_and(Reply::is_positive) {
+            self.try_recipients(&mut talk, domain).await?;
+        }
+        talk.part().await;
+        Ok(())
+    }
+
+    /// Greeting and EHLO, and the same under TLS where that is offered and works.
+    pub(in crate::doctor) async fn dial(
+        &mut self,
+        world: &World,
+        host: &str,
+        to: SocketAddr,
+    ) -> Result<Talk, Trouble> {
         let patience = world.settings.patience;
         let mut talk = self.begin(world, to).await?;
         if self.extensions().is_some_and(|offered| offered.starttls) {
@@ -142,11 +157,7 @@ impl Call {
                 };
             }
         }
-        if self.hello.as_ref().is_some_and(Reply::is_positive) {
-            self.try_recipients(&mut talk, domain).await?;
-        }
-        talk.part().await;
-        Ok(())
+        Ok(talk)
     }
 
     async fn begin(&mut self, world: &World, to: SocketAddr) -> Result<Talk, Trouble> {

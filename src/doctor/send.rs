@@ -7,8 +7,7 @@ use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use crate::doctor::call::{Call, our_name};
-use crate::doctor::talk::Talk;
+use crate::doctor::call::Call;
 use crate::doctor::text;
 use crate::doctor::world::World;
 use crate::smtp::command::Command;
@@ -81,26 +80,30 @@ impl Letter<'_> {
     pub(in crate::doctor) async fn hand_over(
         &self,
         world: &World,
+        host: &str,
         to: SocketAddr,
     ) -> Result<Reply, String> {
-        self.session(world, to)
+        self.session(world, host, to)
             .await
             .map_err(|error| text::shown(&error))
     }
 
-    async fn session(&self, world: &World, to: SocketAddr) -> Result<Reply, String> {
+    async fn session(&self, world: &World, host: &str, to: SocketAddr) -> Result<Reply, String> {
         let told = |error: crate::doctor::talk::Trouble| error.to_string();
         let sender = ReversePath::parse(&format!("<{}>", self.from)).ok_or("no sender")?;
         let recipient = ForwardPath::parse(&format!("<{}>", self.to)).ok_or("no recipient")?;
-        let mut talk = Talk::open(to, world.settings.patience)
-            .await
-            .map_err(told)?;
-        let call = Call {
-            local: talk.local,
-            greeting: Some(talk.greeting().await.map_err(told)?),
-            ..Call::default()
-        };
-        talk.hello(&our_name(world, &call)).await.map_err(told)?;
+        let mut call = Call::default();
+        let mut talk = call.dial(world, host, to).await.map_err(told)?;
+        let greeting = call.greeting.map(|(reply, _)| reply);
+        // Whoever does not want us says so with the one or the other.
+        if let Some(refusal) = [greeting, call.hello]
+            .into_iter()
+            .flatten()
+            .find(|reply| reply.code >= 400)
+        {
+            talk.part().await;
+            return Ok(refusal);
+        }
         for (command, what) in [
             (
                 Command::Mail(sender, MailParams::default()),

@@ -41,6 +41,8 @@ impl Healthy {
             name: "mx2.healthy.example",
             role: Role::Backup(primary.address),
             pair: Some(world.authority.vouch("mx2.healthy.example")),
+            // What a message sent through it must do, too.
+            acl: "  deny message = STARTTLS first\n       !encrypted = *",
             ..setup
         });
         let web = servers::web(&world.authority.vouch("mta-sts.healthy.example"), POLICY);
