@@ -53,7 +53,8 @@ pub fn action_by(policy: &Policy, facts: &Facts, among: u32) -> Action {
 }
 
 /// The checks without which the verdict could be another, by what they have found; greylisting among them wherever something
-/// speaks against the client. Empty: no set of the checks stops anything.
+/// speaks against the client. Empty: no set of the checks stops anything. Holds where the thresholds are above zero, as a
+/// configuration's are; where zero points are too many, every check that trusts would matter too.
 #[must_use]
 pub fn relevant(policy: &Policy, facts: &Facts, survey: &Survey) -> u32 {
     let findings = &survey.verdict.findings;
@@ -77,8 +78,9 @@ pub fn relevant(policy: &Policy, facts: &Facts, survey: &Survey) -> u32 {
         true => set_of(policy, rate::KIND.name),
         false => 0,
     };
-    // As whom a client has waited depends on who vouches for it.
-    let greylist = set_of(policy, greylist::KIND.name) | survey.vouching;
+    // As whom a client has waited depends on who vouches for it; and whoever could still be refused is neither put off nor
+    // counted yet.
+    let greylist = set_of(policy, greylist::KIND.name) | survey.vouching | survey.waiting;
     found.fold(greylist | rate, |set, finding| {
         set | set_of(policy, &finding.check)
     })
