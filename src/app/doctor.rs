@@ -184,37 +184,23 @@ impl Clinic {
         let before = self.found().get(&report.domain).cloned();
         for (probe, was, now, seen) in changes(before.as_ref().map(|it| &it.report), &report) {
             let (domain, was, outcome) = (&report.domain, was.label(), now.label());
+            // A line's level is part of what is compiled, and can not be a value.
+            macro_rules! tell {
+                ($level:ident) => {
+                    tracing::$level!(
+                        domain,
+                        probe,
+                        outcome,
+                        was,
+                        seen,
+                        "doctor: an outcome has changed"
+                    )
+                };
+            }
             match now {
-                Outcome::Fault => {
-                    tracing::error!(
-                        domain,
-                        probe,
-                        outcome,
-                        was,
-                        seen,
-                        "doctor: an outcome has changed"
-                    );
-                }
-                Outcome::Warning => {
-                    tracing::warn!(
-                        domain,
-                        probe,
-                        outcome,
-                        was,
-                        seen,
-                        "doctor: an outcome has changed"
-                    );
-                }
-                _ => {
-                    tracing::info!(
-                        domain,
-                        probe,
-                        outcome,
-                        was,
-                        seen,
-                        "doctor: an outcome has changed"
-                    );
-                }
+                Outcome::Fault => tell!(error),
+                Outcome::Warning => tell!(warn),
+                _ => tell!(info),
             }
         }
         let domain = report.domain.clone();

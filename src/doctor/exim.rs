@@ -22,23 +22,9 @@ pub(in crate::doctor) const KIND: Kind = Kind {
 const ACCEPT_MAX: &str = "smtp_accept_max";
 const PER_HOST: &str = "smtp_accept_max_per_host";
 const PIPECONNECT: &str = "pipelining_connect_advertise_hosts";
-/// What Exim evaluates before it reads the PROXY header.
-const EARLY: &[&str] = &[
-    "sender_unqualified_hosts",
-    "recipient_unqualified_hosts",
-    "helo_accept_junk_hosts",
-    "helo_verify_hosts",
-    "helo_try_verify_hosts",
-    "host_lookup",
-    "host_reject_connection",
-    "smtp_reserve_hosts",
-];
-/// Everything that is asked for.
-const OPTIONS: &[&str] = &[
-    ACCEPT_MAX,
-    PER_HOST,
-    PIPECONNECT,
-    "hosts_proxy",
+/// What Exim asks of a client before it has read the PROXY header: a named list in one of these is answered for gatepost, and
+/// that answer is kept for the client.
+pub const EARLY: [&str; 8] = [
     "sender_unqualified_hosts",
     "recipient_unqualified_hosts",
     "helo_accept_junk_hosts",
@@ -52,7 +38,12 @@ const OPTIONS: &[&str] = &[
 const TOO_FEW: u64 = 100;
 
 async fn look(subject: &Subject) -> Vec<Finding> {
-    match subject.world.hands.exim(OPTIONS).await {
+    let options = [
+        &[ACCEPT_MAX, PER_HOST, PIPECONNECT, "hosts_proxy"][..],
+        &EARLY,
+    ]
+    .concat();
+    match subject.world.hands.exim(&options).await {
         None => Vec::new(),
         Some(Ok(settings)) => judge(&settings),
         Some(Err(why)) => {

@@ -52,6 +52,7 @@ use tokio::time::timeout;
 
 use crate::facts::DnsAnswer;
 
+pub use exim::EARLY as EXIM_ASKS_EARLY;
 pub use finding::{Finding, Outcome};
 pub use send::Parcel;
 pub use subject::Subject;

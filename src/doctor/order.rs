@@ -18,11 +18,7 @@ const WHY: &str = "RFC 5321 §4.1.4: commands have an order; a server that takes
                    themselves to one that does not";
 
 async fn look(subject: &Subject) -> Vec<Finding> {
-    let calls = subject.heard().await;
-    calls
-        .iter()
-        .map(|(host, call)| judge(&call.place(&host.name), call))
-        .collect()
+    subject.of_each_heard(judge).await
 }
 
 fn judge(about: &str, call: &Call) -> Finding {

@@ -18,11 +18,7 @@ pub(in crate::doctor) const KIND: Kind = Kind {
 const WHY: &str = "RFC 5321 §3.6.2, RFC 2505 §2.1: spammers find a server that carries mail for anybody within hours, and lists soon after";
 
 async fn look(subject: &Subject) -> Vec<Finding> {
-    let calls = subject.heard().await;
-    calls
-        .iter()
-        .map(|(host, call)| judge(&call.place(&host.name), call))
-        .collect()
+    subject.of_each_heard(judge).await
 }
 
 fn judge(about: &str, call: &Call) -> Finding {

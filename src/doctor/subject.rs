@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use tokio::sync::OnceCell;
 
 use crate::doctor::call::Call;
-use crate::doctor::finding::Outcome;
+use crate::doctor::finding::{Finding, Outcome};
 use crate::doctor::world::{Addresses, World};
 use crate::facts::{DnsAnswer, RecordData, RecordType};
 
@@ -139,6 +139,18 @@ impl Subject {
             true => calls,
             false => heard,
         }
+    }
+
+    /// One finding about each of [`Subject::heard`].
+    pub(in crate::doctor) async fn of_each_heard(
+        &self,
+        judge: fn(&str, &Call) -> Finding,
+    ) -> Vec<Finding> {
+        let heard = self.heard().await;
+        let judged = heard
+            .iter()
+            .map(|(host, call)| judge(&call.place(&host.name), call));
+        judged.collect()
     }
 
     /// What the addresses of some exchangers have said, all called side by side.

@@ -19,11 +19,7 @@ const BROKEN: &str =
     "RFC 3207 §4: TLS is offered and does not work; many senders do not try again without it";
 
 async fn look(subject: &Subject) -> Vec<Finding> {
-    let calls = subject.heard().await;
-    calls
-        .iter()
-        .map(|(host, call)| judge(&call.place(&host.name), call))
-        .collect()
+    subject.of_each_heard(judge).await
 }
 
 fn judge(about: &str, call: &Call) -> Finding {

@@ -59,10 +59,10 @@ pub trait Hands: Send + Sync {
     fn backends(&self) -> BoxFuture<'_, Vec<Tested>>;
 
     /// Asks Exim for the values of these options; `None` where there is no Exim.
-    fn exim(
-        &self,
-        options: &'static [&'static str],
-    ) -> BoxFuture<'_, Option<Result<String, String>>>;
+    fn exim<'h>(
+        &'h self,
+        options: &'h [&'static str],
+    ) -> BoxFuture<'h, Option<Result<String, String>>>;
 
     /// Where the message with this token has arrived, if it has.
     fn arrived<'h>(&'h self, token: &'h str) -> BoxFuture<'h, Option<String>>;

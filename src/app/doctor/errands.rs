@@ -88,10 +88,10 @@ impl Hands for Errands {
         join_all(each).boxed()
     }
 
-    fn exim(
-        &self,
-        options: &'static [&'static str],
-    ) -> BoxFuture<'_, Option<Result<String, String>>> {
+    fn exim<'h>(
+        &'h self,
+        options: &'h [&'static str],
+    ) -> BoxFuture<'h, Option<Result<String, String>>> {
         let (program, arguments) = match self.exim.split_first() {
             Some((program, arguments)) if Path::new(program).exists() => {
                 (program.clone(), arguments.to_vec())

@@ -11,6 +11,7 @@ use super::debian::{self, Debian, Generated, SETTINGS, place};
 use super::front::{self, Front};
 use super::ledger::Change;
 use super::{holders, sockets};
+use crate::doctor::EXIM_ASKS_EARLY;
 
 /// The recipe.
 const RECIPE: &str = include_str!("../../../../config/exim4/gatepost.conf");
@@ -23,18 +24,6 @@ const PORT: u16 = 10025;
 const SOURCE: &str = "127.0.0.2";
 /// The setting that says where Exim listens.
 const INTERFACES: &str = "dc_local_interfaces";
-/// What Exim asks of a client before it has read the PROXY header.
-const EARLY: &[&str] = &[
-    "sender_unqualified_hosts",
-    "recipient_unqualified_hosts",
-    "helo_accept_junk_hosts",
-    "helo_verify_hosts",
-    "helo_try_verify_hosts",
-    "host_lookup",
-    "host_reject_connection",
-    "smtp_reserve_hosts",
-];
-
 /// The files that have to change, and what is worth knowing.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -210,7 +199,7 @@ fn holds(outcome: &Generated, front: &Front, then: &[SocketAddr]) -> anyhow::Res
             "Exim would not keep port {port} for gatepost: is {name} set elsewhere?"
         );
     }
-    for option in EARLY {
+    for option in EXIM_ASKS_EARLY {
         let value = outcome.option(option)?;
         if value.contains('+') {
             bail!(
