@@ -256,7 +256,7 @@ impl Round {
             // This machine is one, however many domains it serves: it is looked at with the first.
             let chosen = Chosen {
                 without: doctor.without.clone(),
-                own: index == 0,
+                machine: index == 0,
             };
             let errands = Errands::new(self.upstreams.clone(), doctor.exim.clone());
             match self.site.world(&self.gather, doctor, None, errands) {
