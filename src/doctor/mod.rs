@@ -12,6 +12,7 @@
 //! ```
 
 mod addresses;
+mod arrival;
 mod backend;
 mod backup;
 mod call;
