@@ -41,6 +41,7 @@ mod talk;
 mod text;
 mod tls;
 mod tls_rpt;
+mod whose;
 mod world;
 
 use std::sync::Arc;
