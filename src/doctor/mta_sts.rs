@@ -8,7 +8,7 @@ use fetch::Unfetched;
 use futures_util::FutureExt;
 
 use crate::doctor::finding::{Finding, Outcome};
-use crate::doctor::world::NOT_PUBLIC;
+use crate::doctor::world::{Addresses, NOT_PUBLIC, World};
 use crate::doctor::{Kind, Of, Subject, text};
 use crate::facts::{DnsAnswer, Failure, RecordType};
 
@@ -46,39 +46,6 @@ async fn look(subject: &Subject) -> Vec<Finding> {
     if subject.takes_no_mail() {
         return Vec::new();
     }
-    let (world, domain) = (&*subject.world, &*subject.domain);
-    let answer = world
-        .dns(&format!("_mta-sts.{domain}"), RecordType::Txt)
-        .await;
-    if let Err(finding) = record(domain, &answer) {
-        return vec![finding];
-    }
-    let host = format!("mta-sts.{domain}");
-    let addresses = world.addresses(&host).await;
-    if let (true, Some(failure)) = (addresses.found.is_empty(), addresses.failed) {
-        let seen = format!("no answer about {host}: {}", failure.label());
-        return vec![Finding::could_not_tell(domain, seen, "ask again")];
-    }
-    let addresses = addresses.found;
-    if addresses.is_empty() {
-        let seen = format!("there is a record, and {host} has no address to fetch the policy from");
-        return vec![Finding::new(
-            Outcome::Fault,
-            domain,
-            seen,
-            BROKEN,
-            "give it one, and the policy",
-        )];
-    }
-    let ways = addresses
-        .iter()
-        .map(|address| SocketAddr::new(*address, 443));
-    let ways: Vec<SocketAddr> = ways.filter_map(|to| world.way_to(to)).collect();
-    if ways.is_empty() {
-        let seen = format!("{host} has {}: {NOT_PUBLIC}", text::list(&addresses));
-        let advice = "give it a public address, or say where it is reached from here (reach)";
-        return vec![Finding::could_not_tell(domain, seen, advice)];
-    }
     let names: Vec<&str> = subject
         .hosts
         .iter()
@@ -88,25 +55,76 @@ async fn look(subject: &Subject) -> Vec<Finding> {
         DnsAnswer::Failed(failure) => Err(failure),
         _ => Ok(names.as_slice()),
     };
-    match fetch::policy(world, &ways, &host).await {
-        Ok(text) => judge(domain, &text, names),
-        Err(Unfetched::NoWay(why)) => {
+    match policy(subject).await {
+        Ok(text) => judge(&subject.domain, text, names),
+        Err(finding) => vec![finding.clone()],
+    }
+}
+
+/// Whether the domain asks senders to deliver only where the certificate is right (RFC 8461 §5).
+pub(in crate::doctor) async fn is_enforced(subject: &Subject) -> bool {
+    let policy = policy(subject).await.as_ref().ok();
+    let policy = policy.and_then(|text| read(text).ok());
+    policy.is_some_and(|policy| policy.mode == "enforce")
+}
+
+/// The policy as it stands, or what is to be said instead; fetched once.
+async fn policy(subject: &Subject) -> &Result<String, Finding> {
+    subject.policy.get_or_init(|| fetch(subject)).await
+}
+
+async fn fetch(subject: &Subject) -> Result<String, Finding> {
+    let (world, domain) = (&*subject.world, &*subject.domain);
+    let answer = world
+        .dns(&format!("_mta-sts.{domain}"), RecordType::Txt)
+        .await;
+    record(domain, &answer)?;
+    let host = format!("mta-sts.{domain}");
+    let ways = ways(world, domain, &host).await?;
+    let fetched = fetch::policy(world, &ways, &host).await;
+    fetched.map_err(|unfetched| match unfetched {
+        Unfetched::NoWay(why) => {
             let seen = format!(
                 "the policy can not be fetched from here: {}",
                 text::shown(&why)
             );
-            vec![Finding::could_not_tell(
-                domain,
-                seen,
-                "ask from a network that can reach it",
-            )]
+            let advice = "ask from a network that can reach it";
+            Finding::could_not_tell(domain, seen, advice)
         }
-        Err(Unfetched::Bad(why)) => {
+        Unfetched::Bad(why) => {
             let seen = format!("the policy can not be fetched: {}", text::shown(&why));
             let advice = "serve https://mta-sts.DOMAIN/.well-known/mta-sts.txt with a certificate for that name";
-            vec![Finding::new(Outcome::Fault, domain, seen, BROKEN, advice)]
+            Finding::new(Outcome::Fault, domain, seen, BROKEN, advice)
         }
+    })
+}
+
+/// The ways to the policy's host.
+async fn ways(world: &World, domain: &str, host: &str) -> Result<Vec<SocketAddr>, Finding> {
+    let Addresses { found, failed, .. } = world.addresses(host).await;
+    if found.is_empty() {
+        return Err(match failed {
+            Some(failure) => {
+                let seen = format!("no answer about {host}: {}", failure.label());
+                Finding::could_not_tell(domain, seen, "ask again")
+            }
+            None => {
+                let seen = format!(
+                    "there is a record, and {host} has no address to fetch the policy from"
+                );
+                let advice = "give it one, and the policy";
+                Finding::new(Outcome::Fault, domain, seen, BROKEN, advice)
+            }
+        });
     }
+    let to = found.iter().map(|address| SocketAddr::new(*address, 443));
+    let ways: Vec<SocketAddr> = to.filter_map(|to| world.way_to(to)).collect();
+    if ways.is_empty() {
+        let seen = format!("{host} has {}: {NOT_PUBLIC}", text::list(&found));
+        let advice = "give it a public address, or say where it is reached from here (reach)";
+        return Err(Finding::could_not_tell(domain, seen, advice));
+    }
+    Ok(ways)
 }
 
 /// Whether there is one good record; if not, what is to be said about it.

@@ -26,3 +26,4 @@ mod servers;
 mod service;
 mod sick;
 mod world;
+mod worth;
