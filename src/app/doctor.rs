@@ -1,6 +1,6 @@
 //! Probes of one's own domains while the process serves, and what they need from it: `[doctor] every`.
 //!
-//! When a domain is looked at is in [`rounds`], who does it in [`clinic`].
+//! When a domain is looked at is in `rounds`, who does it in `clinic`.
 
 mod clinic;
 mod errands;
