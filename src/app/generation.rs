@@ -85,7 +85,8 @@ impl Generation {
         primary::begin(tasks, snapshot, gather, &self.over);
         zones::begin(tasks, snapshot, gather, &self.over).await;
         probe::begin(tasks, &self.doors, &self.over);
-        clinic.begin(tasks, snapshot, gather, &self.upstreams, &self.over);
+        let draining = &self.shared.draining;
+        clinic.look_after(tasks, snapshot, gather, &self.upstreams, draining);
     }
 
     /// What the clients of `listener` are served with.

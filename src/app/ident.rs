@@ -2,24 +2,27 @@
 //! no mail server waits for an answer that a firewall drops.
 //!
 //! It knows nobody and looks nothing up. One answer for each connection; a question that is none is answered
-//! `INVALID-PORT`, or not at all. Bounded in connections, octets and time.
+//! `INVALID-PORT`, or not at all. Bounded in connections, octets and time. A reload opens and closes sockets; what their clients
+//! share stays.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::app::tasks::Tasks;
+use crate::facts::one_client;
 
 /// Connections at one time; more wait.
 const AT_A_TIME: usize = 64;
-/// Connections of one address at one time; more are closed.
+/// Connections of one client (an IPv4 address, an IPv6 /64) at one time; more are closed.
 const EACH: usize = 8;
 /// The longest a connection may last.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -28,22 +31,75 @@ const QUESTION: usize = 64;
 /// The pause when nobody can be accepted for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Begins to answer on `sockets`, until the process drains.
-pub(in crate::app) fn begin(
-    tasks: &Tasks,
-    sockets: Vec<(SocketAddr, TcpListener)>,
-    draining: &CancellationToken,
-) {
-    let places = Arc::new(Semaphore::new(AT_A_TIME));
-    let clients = Clients::default();
-    for (address, socket) in sockets {
-        tracing::info!(%address, "questions of ident are answered");
-        let (places, draining, tasks) = (Arc::clone(&places), draining.clone(), tasks.clone());
-        let clients = clients.clone();
-        tasks.clone().spawn(async move {
-            let serving = serve(&socket, &places, &clients, &tasks);
-            let _ = draining.run_until_cancelled(serving).await;
+/// The responder: its sockets, and what their clients share.
+pub(in crate::app) struct Responder {
+    listening: Vec<Listening>,
+    places: Arc<Semaphore>,
+    clients: Clients,
+    tasks: Tasks,
+    draining: CancellationToken,
+}
+
+/// A socket that questions are answered on; no more when this is dropped.
+struct Listening {
+    /// The address as it stands in the configuration.
+    wanted: SocketAddr,
+    address: SocketAddr,
+    _over: DropGuard,
+}
+
+impl Responder {
+    /// Answers nobody yet; nobody any more when the process drains.
+    pub(in crate::app) fn new(tasks: &Tasks, draining: &CancellationToken) -> Self {
+        Self {
+            listening: Vec::new(),
+            places: Arc::new(Semaphore::new(AT_A_TIME)),
+            clients: Clients::default(),
+            tasks: tasks.clone(),
+            draining: draining.clone(),
+        }
+    }
+
+    /// The addresses that are open, as they stand in the configuration.
+    pub(in crate::app) fn have(&self) -> Vec<SocketAddr> {
+        self.listening.iter().map(|one| one.wanted).collect()
+    }
+
+    /// Answers on `opened` as well, each with the address it was opened for, and no longer where `wanted` says nothing of it.
+    /// Who has connected is answered all the same.
+    pub(in crate::app) fn change(
+        &mut self,
+        wanted: &[SocketAddr],
+        opened: Vec<(SocketAddr, TcpListener)>,
+    ) {
+        self.listening.retain(|one| {
+            let stays = wanted.contains(&one.wanted);
+            if !stays {
+                tracing::info!(address = %one.address, "questions of ident are no longer answered");
+            }
+            stays
         });
+        for (wanted, socket) in opened {
+            let listening = self.begin(wanted, socket);
+            self.listening.push(listening);
+        }
+    }
+
+    fn begin(&self, wanted: SocketAddr, socket: TcpListener) -> Listening {
+        let address = socket.local_addr().unwrap_or(wanted);
+        tracing::info!(%address, "questions of ident are answered");
+        let over = self.draining.child_token();
+        let (places, clients) = (Arc::clone(&self.places), self.clients.clone());
+        let (tasks, ended) = (self.tasks.clone(), over.clone());
+        self.tasks.spawn(async move {
+            let serving = serve(&socket, &places, &clients, &tasks);
+            let _ = ended.run_until_cancelled(serving).await;
+        });
+        Listening {
+            wanted,
+            address,
+            _over: over.drop_guard(),
+        }
     }
 }
 
@@ -54,7 +110,7 @@ async fn serve(socket: &TcpListener, places: &Arc<Semaphore>, clients: &Clients,
             continue;
         };
         // Whoever holds his share already is closed at once: the places are for others too.
-        let Some(share) = clients.enter(peer.ip().to_canonical()) else {
+        let Some(share) = clients.enter(peer.ip()) else {
             continue;
         };
         tasks.spawn(async move {
@@ -65,38 +121,39 @@ async fn serve(socket: &TcpListener, places: &Arc<Semaphore>, clients: &Clients,
     }
 }
 
-/// How many connections each address has; addresses without any are not kept.
+/// How many connections each client has; clients without any are not kept.
 #[derive(Clone, Default)]
-struct Clients(Arc<Mutex<HashMap<IpAddr, usize>>>);
+struct Clients(Arc<Mutex<HashMap<IpNet, usize>>>);
 
 impl Clients {
-    /// One more connection of `address`, until what is given back is dropped; `None` where it has [`EACH`].
+    /// One more connection of the client at `address`, until what is given back is dropped; `None` where it has [`EACH`].
     fn enter(&self, address: IpAddr) -> Option<Share> {
+        let client = one_client(address);
         let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = clients.entry(address).or_default();
+        let count = clients.entry(client).or_default();
         if *count >= EACH {
             return None;
         }
         *count += 1;
         let clients = self.clone();
-        Some(Share { clients, address })
+        Some(Share { clients, client })
     }
 }
 
-/// A connection of an address.
+/// A connection of a client.
 struct Share {
     clients: Clients,
-    address: IpAddr,
+    client: IpNet,
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
         let clients = self.clients.0.lock();
         let mut clients = clients.unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = clients.get_mut(&self.address) {
+        if let Some(count) = clients.get_mut(&self.client) {
             *count -= 1;
             if *count == 0 {
-                clients.remove(&self.address);
+                clients.remove(&self.client);
             }
         }
     }
@@ -142,16 +199,21 @@ mod tests {
 
     #[test]
     fn nobody_holds_more_than_his_share() {
-        let clients = Clients::default();
-        let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().unwrap());
-        let mut shares: Vec<Share> = (0..EACH).map(|_| clients.enter(one).unwrap()).collect();
-        assert!(clients.enter(one).is_none());
-        assert!(clients.enter(other).is_some());
-        shares.pop();
-        shares.push(clients.enter(one).unwrap());
-        assert!(clients.enter(one).is_none());
-        drop(shares);
-        assert!(clients.0.lock().unwrap().is_empty());
+        for [one, same, other] in [
+            ["192.0.2.1", "::ffff:192.0.2.1", "192.0.2.2"],
+            ["2001:db8::1", "2001:db8::2:0:0:1", "2001:db8:0:1::1"],
+        ] {
+            let clients = Clients::default();
+            let enter = |address: &str| clients.enter(address.parse().unwrap());
+            let mut shares: Vec<Share> = (0..EACH).map(|_| enter(one).unwrap()).collect();
+            assert!(enter(same).is_none(), "{same}");
+            assert!(enter(other).is_some(), "{other}");
+            shares.pop();
+            shares.push(enter(same).unwrap());
+            assert!(enter(one).is_none(), "{one}");
+            drop(shares);
+            assert!(clients.0.lock().unwrap().is_empty());
+        }
     }
 
     #[test]

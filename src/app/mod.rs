@@ -98,6 +98,7 @@ pub struct Running {
     now: Generation,
     listening: Vec<Listening>,
     passed: Passed,
+    ident: ident::Responder,
     gather: Arc<Gather>,
     clinic: Arc<doctor::Clinic>,
     heart: Arc<Heart>,
@@ -200,11 +201,13 @@ pub async fn start_on(snapshot: &Snapshot, sockets: Sockets) -> Result<Running, 
     };
     let admin_addresses = admin_sockets.iter().map(|(address, _)| *address).collect();
     admin::begin(&tasks, admin_sockets, gate, &desk);
-    ident::begin(&tasks, ident_sockets, &draining);
+    let mut ident = ident::Responder::new(&tasks, &draining);
+    ident.change(&config.ident.address, ident_sockets);
     Ok(Running {
         now,
         listening,
         passed: sockets.passed,
+        ident,
         gather,
         clinic,
         heart,
@@ -239,6 +242,7 @@ impl Running {
             now,
             listening,
             passed,
+            ident,
             gather,
             clinic,
             heart,
@@ -257,7 +261,7 @@ impl Running {
         tracing::info!(sessions, %within, "stopping: no more is accepted, messages under way are finished");
         notify::stopping(sessions);
         shared.draining.cancel();
-        drop((listening, passed));
+        drop((listening, passed, ident));
         let cut = match tasks.wait(deadline).await {
             true => 0,
             false => shared.tally.open(),

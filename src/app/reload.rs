@@ -6,6 +6,7 @@
 //! their ticket keys. What was counted and what is remembered always stays.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use crate::app::generation::{self, Generation, Secure};
 use crate::app::sockets::{self, Open, Origin, Wanted};
 use crate::app::{
     Running, StartProblem, addresses, admission_limits, certificates, clock, complain_of_unused,
-    descriptors, handshakes, probe, remarks, tasks, upstreams,
+    descriptors, handshakes, probe, registered, remarks, tasks, upstreams,
 };
 use crate::config::{self, Config, Snapshot};
 use crate::net::handshakes::Handshakes;
@@ -34,6 +35,8 @@ struct Prepared {
     /// TLS, where it is another than before.
     acceptor: Option<Acceptor>,
     opened: Vec<Open<TcpListener>>,
+    /// Sockets of the ident responder, with the addresses they were opened for.
+    ident: Vec<(SocketAddr, TcpListener)>,
     /// Keys that have changed and wait for a restart.
     restart: Vec<&'static str>,
 }
@@ -84,7 +87,11 @@ impl Running {
         let acceptor = self.acceptor(&snapshot).map_err(&mut note);
         let upstreams = upstreams::all(&snapshot, &before.upstreams).map_err(&mut note);
         let opened = self.open(&snapshot).map_err(&mut note);
-        let (Ok(acceptor), Ok(upstreams), Ok(opened)) = (acceptor, upstreams, opened) else {
+        let ident = sockets::ident(&snapshot, &self.ident.have());
+        let ident = ident.and_then(registered).map_err(&mut note);
+        let (Ok(acceptor), Ok(upstreams), Ok(opened), Ok(ident)) =
+            (acceptor, upstreams, opened, ident)
+        else {
             return Err(problems);
         };
         let is_new = |(name, upstream): &(&String, &Arc<Upstream>)| {
@@ -100,6 +107,7 @@ impl Running {
             upstreams,
             acceptor,
             opened,
+            ident,
             restart,
         })
     }
@@ -135,6 +143,7 @@ impl Running {
             upstreams,
             acceptor,
             opened,
+            ident,
             restart,
         } = prepared;
         for note in snapshot.notes.iter().chain(&remarks::notes(&snapshot)) {
@@ -163,6 +172,7 @@ impl Running {
             }
         }
         self.listening = kept;
+        self.ident.change(&next.config.ident.address, ident);
         self.heart
             .depends_on(self.listening.iter().map(Listening::beat).collect());
         self.addresses = addresses(&self.listening);
@@ -267,7 +277,6 @@ fn keep(config: &mut Config, before: &Config) -> Vec<&'static str> {
     one("store", &mut config.store, &before.store, &mut kept);
     one("journal", &mut config.journal, &before.journal, &mut kept);
     one("admin", &mut config.admin, &before.admin, &mut kept);
-    one("ident", &mut config.ident, &before.ident, &mut kept);
     one("log", &mut config.log, &before.log, &mut kept);
     kept
 }

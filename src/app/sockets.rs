@@ -84,6 +84,7 @@ pub(in crate::app) enum Origin {
 pub struct Sockets {
     pub(in crate::app) listeners: Vec<Open>,
     pub(in crate::app) admin: Vec<(SocketAddr, TcpListener)>,
+    /// With the addresses they were opened for.
     pub(in crate::app) ident: Vec<(SocketAddr, TcpListener)>,
     pub(in crate::app) passed: Passed,
 }
@@ -160,7 +161,7 @@ impl Sockets {
         Ok(Self {
             listeners,
             admin: bind_all(snapshot, "admin.address", &config.admin.address)?,
-            ident: bind_all(snapshot, "ident.address", &config.ident.address)?,
+            ident: ident(snapshot, &[])?,
             passed,
         })
     }
@@ -249,6 +250,17 @@ pub(in crate::app) fn listeners(
         }
     }
     Ok(opened)
+}
+
+/// Opens what `[ident]` wants and `have` has not, each with the address it was opened for.
+pub(in crate::app) fn ident(
+    snapshot: &Snapshot,
+    have: &[SocketAddr],
+) -> Result<Vec<(SocketAddr, TcpListener)>, StartProblem> {
+    let wanted = snapshot.config.ident.address.iter();
+    let new = wanted.filter(|address| !have.contains(address));
+    new.map(|address| Ok((*address, bind(snapshot, "ident.address", *address)?)))
+        .collect()
 }
 
 /// Takes addresses of another service than mail, with where they listen in truth.

@@ -206,10 +206,15 @@ impl<'p> Plan<'p> {
         gather.watch_zones(zones::watched(self.snapshot)).await;
         gather.test_zones().await;
         let site = Site::new(self.snapshot);
-        let chosen: Vec<(&String, Doctor, Chosen)> = self
-            .domains
-            .iter()
-            .map(|(domain, own)| self.chosen(domain, *own))
+        // This machine is one, however many of the domains are our own: it is looked at with the first of them.
+        let first = self.domains.iter().position(|(_, own)| *own);
+        let domains = self.domains.iter().enumerate();
+        let chosen: Vec<(&String, Doctor, Chosen)> = domains
+            .map(|(index, (domain, own))| {
+                let (doctor, without) = self.section(*own);
+                let machine = first == Some(index);
+                (domain, doctor, Chosen { without, machine })
+            })
             .collect();
         let probes = chosen
             .iter()
@@ -218,7 +223,7 @@ impl<'p> Plan<'p> {
         let progress = progress(probes);
         let mut reports = Vec::new();
         for (domain, doctor, chosen) in chosen {
-            let errands = self.errands(&doctor, chosen.own)?;
+            let errands = self.errands(&doctor, chosen.machine)?;
             let world = site.world(&gather, &doctor, self.parcel.clone(), errands)?;
             progress.set_prefix(domain.clone());
             let done = |probe: &'static str| {
@@ -231,8 +236,8 @@ impl<'p> Plan<'p> {
         Ok(reports)
     }
 
-    /// What the section says holds for our own domains, what the arguments say for all.
-    fn chosen<'d>(&self, domain: &'d String, own: bool) -> (&'d String, Doctor, Chosen) {
+    /// The section, and which probes are left out. What it says holds for our own domains, what the arguments say for all.
+    fn section(&self, own: bool) -> (Doctor, Vec<String>) {
         let Arguments {
             outgoing,
             selector,
@@ -255,12 +260,12 @@ impl<'p> Plan<'p> {
         doctor.reach.extend(reach);
         doctor.ca = ca.clone().or(doctor.ca);
         let without = doctor.without.clone();
-        (domain, doctor, Chosen { without, own })
+        (doctor, without)
     }
 
-    /// Backends are asked for our own domains only.
-    fn errands(&self, doctor: &Doctor, own: bool) -> anyhow::Result<Errands> {
-        let upstreams = match own {
+    /// Backends are asked where this machine is looked at.
+    fn errands(&self, doctor: &Doctor, machine: bool) -> anyhow::Result<Errands> {
+        let upstreams = match machine {
             true => upstreams::all(self.snapshot, &BTreeMap::new()),
             false => Ok(BTreeMap::new()),
         };

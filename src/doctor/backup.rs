@@ -4,11 +4,12 @@
 //! that arrives shows that what was taken is handed on: that is sent where it was asked for ([`Parcel`](super::Parcel)).
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::time::{Instant, sleep};
+use futures_util::future::join_all;
+use tokio::time::Instant;
 
+use crate::doctor::arrival::{self, Taken};
 use crate::doctor::call::{ABOUT_US, Call};
 use crate::doctor::finding::{Finding, Outcome};
 use crate::doctor::send::{Letter, Parcel};
@@ -26,10 +27,6 @@ pub(in crate::doctor) const KIND: Kind = Kind {
 };
 
 const REFUSES: &str = "RFC 5321 §5.1: the first day the primary is down, all mail that comes here is given back to its senders";
-const LOSES: &str = "RFC 5321 §3.6.2: a host that takes mail must deliver it or hand it on; what it has taken may be lost";
-/// Between two looks for the message.
-const LOOK: Duration = Duration::from_millis(500);
-
 async fn look(subject: &Subject) -> Vec<Finding> {
     if subject.backups().next().is_none() {
         let seen = "no MX of lower preference";
@@ -38,25 +35,15 @@ async fn look(subject: &Subject) -> Vec<Finding> {
             false => vec![Finding::good(&subject.domain, seen)],
         };
     }
-    let mut findings = Vec::new();
-    for (index, (host, call)) in subject
-        .calls_to(subject.backups())
-        .await
-        .into_iter()
-        .enumerate()
-    {
+    let calls = subject.calls_to(subject.backups()).await;
+    let accepted = calls.iter().map(|(host, call)| {
         let about = call.place(&host.name);
-        let accepted = judge(&about, &subject.domain, call);
-        let send = subject.world.settings.parcel.as_ref();
-        findings.push(match send {
-            Some(parcel) if accepted.outcome == Outcome::Good => {
-                let token = parcel.token(index);
-                send_through(subject, host, call, parcel, &token).await
-            }
-            _ => accepted,
-        });
+        (*host, *call, judge(&about, &subject.domain, call))
+    });
+    match &subject.world.settings.parcel {
+        Some(parcel) => send_through(subject, parcel, accepted.collect()).await,
+        None => accepted.map(|(_, _, finding)| finding).collect(),
     }
-    findings
 }
 
 fn judge(about: &str, domain: &str, call: &Call) -> Finding {
@@ -85,63 +72,83 @@ fn judge(about: &str, domain: &str, call: &Call) -> Finding {
     }
 }
 
+/// A message through each backup that takes mail, all side by side; then all of them are waited for together.
 async fn send_through(
+    subject: &Subject,
+    parcel: &Parcel,
+    accepted: Vec<(&Host, &Call, Finding)>,
+) -> Vec<Finding> {
+    let accepted = accepted.into_iter().enumerate();
+    let handed = accepted.map(|(index, (host, call, finding))| async move {
+        match finding.outcome {
+            Outcome::Good => hand_over(subject, host, call, parcel, parcel.token(index)).await,
+            _ => Err(finding),
+        }
+    });
+    let (mut findings, mut taken) = (Vec::new(), Vec::new());
+    for handed in join_all(handed).await {
+        match handed {
+            Ok(letter) => taken.push(letter),
+            Err(finding) => findings.push(finding),
+        }
+    }
+    let hands = &*subject.world.hands;
+    findings.extend(arrival::wait_for(hands, taken, parcel.wait).await);
+    findings
+}
+
+/// The message, if it was taken; else what is to be said about that.
+async fn hand_over(
     subject: &Subject,
     host: &Host,
     call: &Call,
     parcel: &Parcel,
-    token: &str,
-) -> Finding {
+    token: String,
+) -> Result<Taken, Finding> {
     let about = call.place(&host.name);
     let world = &*subject.world;
     let Some(address) = call.address else {
-        return Finding::could_not_tell(about, "it has no address", "");
+        return Err(Finding::could_not_tell(about, "it has no address", ""));
+    };
+    let Some(way) = world.way_to(SocketAddr::new(address, 25)) else {
+        return Err(Finding::could_not_tell(about, NOT_PUBLIC, ""));
     };
     let to = parcel.recipient(&subject.domain);
     let from = format!("gatepost-doctor-{token}@{}", subject.domain);
     let letter = Letter {
         from: &from,
         to: &to,
-        token,
+        token: &token,
         now: world.settings.now,
     };
     let begun = Instant::now();
-    let Some(way) = world.way_to(SocketAddr::new(address, 25)) else {
-        return Finding::could_not_tell(about, NOT_PUBLIC, "");
-    };
     let reply = match letter.hand_over(world, &host.name, way).await {
         Ok(reply) => reply,
-        Err(why) => return Finding::could_not_tell(about, why, "ask again; see its log"),
+        Err(why) => {
+            let advice = "ask again; see its log";
+            return Err(Finding::could_not_tell(about, why, advice));
+        }
     };
     let said = text::shown(&reply.to_string());
     match reply.class() {
-        ReplyClass::Positive => {}
+        ReplyClass::Positive => Ok(Taken {
+            about,
+            to,
+            token,
+            reply,
+            begun,
+        }),
         ReplyClass::Permanent => {
             let seen = format!("it refuses a message for {to}: {said}");
             let advice = "see its log";
-            return Finding::new(Outcome::Fault, about, seen, REFUSES, advice);
+            Err(Finding::new(Outcome::Fault, about, seen, REFUSES, advice))
         }
         _ => {
             let seen = format!("it puts a message for {to} off: {said}");
-            return Finding::could_not_tell(about, seen, "ask again in some minutes");
+            let advice = "ask again in some minutes";
+            Err(Finding::could_not_tell(about, seen, advice))
         }
     }
-    while begun.elapsed() < parcel.wait {
-        if let Some(place) = world.hands.arrived(token).await {
-            let seconds = begun.elapsed().as_secs_f64();
-            let place = text::shown(&place);
-            return Finding::good(
-                about,
-                format!("a message for {to} arrived after {seconds:.1} s: {place}"),
-            );
-        }
-        sleep(LOOK).await;
-    }
-    let wait = humantime::format_duration(parcel.wait);
-    let seen = format!("it took a message for {to} ({said}), which has not arrived within {wait}");
-    let advice =
-        "look for it in its queue (exim -bp) and log; greylisting by the primary delays it too";
-    Finding::new(Outcome::Fault, about, seen, LOSES, advice)
 }
 
 #[cfg(test)]

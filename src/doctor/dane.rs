@@ -34,7 +34,7 @@ const FAILED: &str =
 
 /// What the DNS says about an exchanger's certificate.
 #[derive(Debug)]
-struct Anchored {
+pub(in crate::doctor) struct Anchored {
     /// Whether MX, address and TLSA record are all vouched for.
     authentic: bool,
     /// What there is instead of an answer about TLSA; `authentic` is then that of MX and address.
@@ -43,26 +43,64 @@ struct Anchored {
 }
 
 async fn look(subject: &Subject) -> Vec<Finding> {
-    let world = &*subject.world;
-    let mx = world.resolve(&subject.domain, RecordType::MX).await;
-    let mx_is_authentic = mx.is_ok_and(|message| message.metadata.authentic_data);
-    let calls = subject.calls().await;
-    let near = world.resolver_is_near();
-    let each = subject.hosts.iter().map(|host| {
+    let (calls, anchors) = tokio::join!(subject.calls(), anchors(subject));
+    let near = subject.world.resolver_is_near();
+    let each = subject.hosts.iter().zip(anchors).map(|(host, anchored)| {
         let calls = calls.iter().filter(|(other, _)| other.name == host.name);
         let calls: Vec<&Call> = calls.map(|(_, call)| *call).collect();
-        async move {
-            match anchored(world, host, mx_is_authentic).await {
-                Ok(anchored) => judge(&host.name, &anchored, near, &calls),
-                Err(why) => vec![Finding::could_not_tell(
-                    &host.name,
-                    text::shown(&why),
-                    "ask again",
-                )],
-            }
+        match anchored {
+            Ok(anchored) => judge(&host.name, anchored, near, &calls),
+            Err(why) => vec![Finding::could_not_tell(
+                &host.name,
+                text::shown(why),
+                "ask again",
+            )],
         }
     });
-    join_all(each).await.into_iter().flatten().collect()
+    each.flatten().collect()
+}
+
+/// The usage of the TLSA record by which senders with DANE take this certificate of `host`: 3 before 2, since that asks for
+/// less. `None` where there is no such record that can be believed.
+pub(in crate::doctor) async fn taken_by(
+    subject: &Subject,
+    host: &str,
+    chain: &[CertificateDer<'static>],
+) -> Option<CertUsage> {
+    let anchors = anchors(subject).await.iter();
+    let mut each = subject.hosts.iter().zip(anchors);
+    let (_, anchored) = each.find(|(other, _)| other.name == host)?;
+    let anchored = anchored.as_ref().ok()?;
+    if !subject.world.resolver_is_near() {
+        return None;
+    }
+    anchored.usage_for(chain)
+}
+
+impl Anchored {
+    fn usage_for(&self, chain: &[CertificateDer<'static>]) -> Option<CertUsage> {
+        if !self.authentic || self.failed.is_some() {
+            return None;
+        }
+        [CertUsage::DaneEe, CertUsage::DaneTa]
+            .into_iter()
+            .find(|usage| {
+                let mut records = self.records.iter();
+                records.any(|record| record.cert_usage == *usage && is_for(record, chain))
+            })
+    }
+}
+
+/// Of each exchanger, in their order; the DNS is asked once.
+async fn anchors(subject: &Subject) -> &[Result<Anchored, String>] {
+    let ask = || async {
+        let world = &*subject.world;
+        let mx = world.resolve(&subject.domain, RecordType::MX).await;
+        let mx_is_authentic = mx.is_ok_and(|message| message.metadata.authentic_data);
+        let hosts = subject.hosts.iter();
+        join_all(hosts.map(|host| anchored(world, host, mx_is_authentic))).await
+    };
+    subject.anchors.get_or_init(ask).await
 }
 
 async fn anchored(world: &World, host: &Host, mx: bool) -> Result<Anchored, String> {
@@ -223,11 +261,13 @@ mod tests {
             (record(DaneEe, Spki, Sha256, sha256(b"old")), Outcome::Fault),
             (record(PkixEe, Spki, Sha256, sha256(&key)), Outcome::Warning),
         ] {
+            let (usage, is_usable) = (tlsa.cert_usage, outcome == Outcome::Good);
             let anchored = Anchored {
                 authentic: true,
                 failed: None,
                 records: vec![tlsa],
             };
+            assert_eq!(anchored.usage_for(&chain), is_usable.then_some(usage));
             let findings = judge("mx.d.example", &anchored, true, &[&call(&chain)]);
             assert_eq!(outcomes(&findings), [outcome], "{anchored:?}");
         }
@@ -258,6 +298,7 @@ mod tests {
                 failed,
                 records,
             };
+            assert_eq!(anchored.usage_for(&chain), None);
             let findings = judge("mx.d.example", &anchored, near, &[&call(&chain)]);
             assert_eq!(outcomes(&findings), [outcome]);
         }

@@ -59,7 +59,10 @@ async fn look(subject: &Subject) -> Vec<Finding> {
         false => outgoing.clone(),
     };
     let public = addresses.into_iter().filter(|address| is_public(*address));
-    let each = public.map(|address| async move { judge(address, &hear(world, address).await) });
+    let each = public.map(|address| async move {
+        let finding = judge(address, &hear(world, address).await);
+        subject.whose(address).await.weigh(finding)
+    });
     join_all(each).await
 }
 

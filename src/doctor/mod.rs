@@ -12,6 +12,7 @@
 //! ```
 
 mod addresses;
+mod arrival;
 mod backend;
 mod backup;
 mod call;
@@ -40,6 +41,7 @@ mod talk;
 mod text;
 mod tls;
 mod tls_rpt;
+mod whose;
 mod world;
 
 use std::sync::Arc;
@@ -83,7 +85,7 @@ type Look = for<'s> fn(&'s Subject) -> BoxFuture<'s, Vec<Finding>>;
 pub enum Of {
     /// A domain's, whoever asks.
     Domain,
-    /// This machine's: asked where the domain is our own.
+    /// This machine's: asked with the first domain of our own.
     Machine,
 }
 
@@ -147,8 +149,8 @@ pub struct Probed {
 pub struct Chosen {
     /// Names of probes that are left out.
     pub without: Vec<String>,
-    /// Whether the domain is our own, so that this machine is looked at as well.
-    pub own: bool,
+    /// Whether this machine is looked at as well: once a round, with the first domain of our own.
+    pub machine: bool,
 }
 
 impl Chosen {
@@ -156,7 +158,7 @@ impl Chosen {
     pub fn probes(&self) -> impl Iterator<Item = &'static Kind> + '_ {
         ALL.iter().filter(|kind| {
             let is_out = self.without.iter().any(|name| name == kind.name);
-            !is_out && (self.own || kind.of == Of::Domain)
+            !is_out && (self.machine || kind.of == Of::Domain)
         })
     }
 }

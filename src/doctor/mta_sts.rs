@@ -4,12 +4,13 @@ mod fetch;
 
 use std::net::SocketAddr;
 
+use fetch::Unfetched;
 use futures_util::FutureExt;
 
 use crate::doctor::finding::{Finding, Outcome};
-use crate::doctor::world::NOT_PUBLIC;
+use crate::doctor::world::{Addresses, NOT_PUBLIC, World};
 use crate::doctor::{Kind, Of, Subject, text};
-use crate::facts::{DnsAnswer, RecordType};
+use crate::facts::{DnsAnswer, Failure, RecordType};
 
 pub(in crate::doctor) const KIND: Kind = Kind {
     name: "mta_sts",
@@ -33,65 +34,97 @@ const WEAK: &str =
     "RFC 8461 §5: in this mode failures are reported, and mail goes out all the same";
 
 /// What a policy says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Policy {
     mode: String,
     mx: Vec<String>,
-    max_age: Option<u64>,
+    /// Seconds.
+    max_age: u64,
 }
 
 async fn look(subject: &Subject) -> Vec<Finding> {
     if subject.takes_no_mail() {
         return Vec::new();
     }
-    let (world, domain) = (&*subject.world, &*subject.domain);
-    let answer = world
-        .dns(&format!("_mta-sts.{domain}"), RecordType::Txt)
-        .await;
-    if let Err(finding) = record(domain, &answer) {
-        return vec![finding];
-    }
-    let host = format!("mta-sts.{domain}");
-    let addresses = world.addresses(&host).await.found;
-    let Some(address) = addresses.first() else {
-        let seen = format!("there is a record, and {host} has no address to fetch the policy from");
-        return vec![Finding::new(
-            Outcome::Fault,
-            domain,
-            seen,
-            BROKEN,
-            "give it one, and the policy",
-        )];
-    };
-    let Some(way) = world.way_to(SocketAddr::new(*address, 443)) else {
-        let seen = format!("{host} has {address}: {NOT_PUBLIC}");
-        let advice = "give it a public address, or say where it is reached from here (reach)";
-        return vec![Finding::could_not_tell(domain, seen, advice)];
-    };
     let names: Vec<&str> = subject
         .hosts
         .iter()
         .map(|host| host.name.as_str())
         .collect();
-    match fetch::policy(world, way, &host).await {
-        Ok(text) => judge(domain, &text, &names),
-        Err(fetch::Failure::NoWay(why)) => {
+    let names = match subject.mx {
+        DnsAnswer::Failed(failure) => Err(failure),
+        _ => Ok(names.as_slice()),
+    };
+    match policy(subject).await {
+        Ok(text) => judge(&subject.domain, text, names),
+        Err(finding) => vec![finding.clone()],
+    }
+}
+
+/// Whether the domain asks senders to deliver only where the certificate is right (RFC 8461 §5).
+pub(in crate::doctor) async fn is_enforced(subject: &Subject) -> bool {
+    let policy = policy(subject).await.as_ref().ok();
+    let policy = policy.and_then(|text| read(text).ok());
+    policy.is_some_and(|policy| policy.mode == "enforce")
+}
+
+/// The policy as it stands, or what is to be said instead; fetched once.
+async fn policy(subject: &Subject) -> &Result<String, Finding> {
+    subject.policy.get_or_init(|| fetch(subject)).await
+}
+
+async fn fetch(subject: &Subject) -> Result<String, Finding> {
+    let (world, domain) = (&*subject.world, &*subject.domain);
+    let answer = world
+        .dns(&format!("_mta-sts.{domain}"), RecordType::Txt)
+        .await;
+    record(domain, &answer)?;
+    let host = format!("mta-sts.{domain}");
+    let ways = ways(world, domain, &host).await?;
+    let fetched = fetch::policy(world, &ways, &host).await;
+    fetched.map_err(|unfetched| match unfetched {
+        Unfetched::NoWay(why) => {
             let seen = format!(
                 "the policy can not be fetched from here: {}",
                 text::shown(&why)
             );
-            vec![Finding::could_not_tell(
-                domain,
-                seen,
-                "ask from a network that can reach it",
-            )]
+            let advice = "ask from a network that can reach it";
+            Finding::could_not_tell(domain, seen, advice)
         }
-        Err(fetch::Failure::Bad(why)) => {
+        Unfetched::Bad(why) => {
             let seen = format!("the policy can not be fetched: {}", text::shown(&why));
             let advice = "serve https://mta-sts.DOMAIN/.well-known/mta-sts.txt with a certificate for that name";
-            vec![Finding::new(Outcome::Fault, domain, seen, BROKEN, advice)]
+            Finding::new(Outcome::Fault, domain, seen, BROKEN, advice)
         }
+    })
+}
+
+/// The ways to the policy's host.
+async fn ways(world: &World, domain: &str, host: &str) -> Result<Vec<SocketAddr>, Finding> {
+    let Addresses { found, failed, .. } = world.addresses(host).await;
+    if found.is_empty() {
+        return Err(match failed {
+            Some(failure) => {
+                let seen = format!("no answer about {host}: {}", failure.label());
+                Finding::could_not_tell(domain, seen, "ask again")
+            }
+            None => {
+                let seen = format!(
+                    "there is a record, and {host} has no address to fetch the policy from"
+                );
+                let advice = "give it one, and the policy";
+                Finding::new(Outcome::Fault, domain, seen, BROKEN, advice)
+            }
+        });
     }
+    let to = found.iter().map(|address| SocketAddr::new(*address, 443));
+    let ways: Vec<SocketAddr> = to.filter_map(|to| world.way_to(to)).collect();
+    if ways.is_empty() {
+        let seen = format!("{host} has {}: {NOT_PUBLIC}", text::list(&found));
+        let advice = "give it a public address, or say where it is reached from here (reach)";
+        return Err(Finding::could_not_tell(domain, seen, advice));
+    }
+    Ok(ways)
 }
 
 /// Whether there is one good record; if not, what is to be said about it.
@@ -132,20 +165,20 @@ fn record(domain: &str, answer: &DnsAnswer) -> Result<(), Finding> {
     }
 }
 
-/// Reads a policy; the first thing that is wrong with it is the error.
+/// Reads a policy; the first thing that is wrong with it is the error. Of a key that is there twice the first counts, but for mx
+/// (RFC 8461 §3.2).
 fn read(text: &str) -> Result<Policy, String> {
-    let mut policy = Policy::default();
-    let mut version = None;
+    let (mut version, mut mode, mut max_age, mut mx) = (None, None, None, Vec::new());
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         let pair = line.split_once(':');
         let (key, value) =
             pair.ok_or_else(|| format!("no \"key: value\": {}", text::shown(line)))?;
         let value = value.trim();
         match key.trim() {
-            "version" => version = Some(value),
-            "mode" => policy.mode = value.to_owned(),
-            "mx" => policy.mx.push(value.to_ascii_lowercase()),
-            "max_age" => policy.max_age = value.parse().ok().filter(|age| *age <= LONGEST),
+            "version" => _ = version.get_or_insert(value),
+            "mode" => _ = mode.get_or_insert(value),
+            "mx" => mx.push(value.to_ascii_lowercase()),
+            "max_age" => _ = max_age.get_or_insert(value),
             // Not known, and ignored (RFC 8461 §3.2).
             _ => {}
         }
@@ -153,22 +186,24 @@ fn read(text: &str) -> Result<Policy, String> {
     if version != Some("STSv1") {
         return Err("no version: STSv1".to_owned());
     }
-    if !matches!(policy.mode.as_str(), "enforce" | "testing" | "none") {
-        return Err(format!(
-            "no mode that is known: {:?}",
-            text::shown(&policy.mode)
-        ));
+    let mode = mode.unwrap_or_default();
+    if !matches!(mode, "enforce" | "testing" | "none") {
+        return Err(format!("no mode that is known: {:?}", text::shown(mode)));
     }
-    if policy.max_age.is_none() {
-        return Err("no max_age".to_owned());
-    }
-    if policy.mx.is_empty() && policy.mode != "none" {
+    let max_age = max_age.and_then(|age| age.parse().ok());
+    let max_age = max_age.filter(|age| *age <= LONGEST).ok_or("no max_age")?;
+    if mx.is_empty() && mode != "none" {
         return Err("no mx".to_owned());
     }
-    Ok(policy)
+    Ok(Policy {
+        mode: mode.to_owned(),
+        mx,
+        max_age,
+    })
 }
 
-fn judge(domain: &str, text: &str, hosts: &[&str]) -> Vec<Finding> {
+/// Judges the policy; `hosts` are the exchangers, where the DNS has said which those are.
+fn judge(domain: &str, text: &str, hosts: Result<&[&str], Failure>) -> Vec<Finding> {
     let policy = match read(text) {
         Ok(policy) => policy,
         Err(why) => {
@@ -178,7 +213,15 @@ fn judge(domain: &str, text: &str, hosts: &[&str]) -> Vec<Finding> {
         }
     };
     let mut findings = Vec::new();
+    if let Err(failure) = hosts {
+        let seen = format!(
+            "no answer about the MX of {domain}: {}; whether each is in the policy is not known",
+            failure.label()
+        );
+        findings.push(Finding::could_not_tell(domain, seen, "ask again"));
+    }
     let missing = hosts
+        .unwrap_or_default()
         .iter()
         .filter(|host| !policy.mx.iter().any(|mx| fits(mx, host)));
     let missing: Vec<String> = missing.map(|host| text::shown(host)).collect();
@@ -196,7 +239,7 @@ fn judge(domain: &str, text: &str, hosts: &[&str]) -> Vec<Finding> {
         let advice = "when the reports (tls_rpt) are clean, write enforce";
         findings.push(Finding::new(Outcome::Notice, domain, seen, WEAK, advice));
     }
-    let max_age = policy.max_age.unwrap_or_default();
+    let max_age = policy.max_age;
     if max_age < SHORT {
         let seen = format!("max_age: {max_age}");
         let why = "RFC 8461 §3.2: the policy protects as long as senders keep it";
@@ -228,14 +271,38 @@ fn fits(pattern: &str, host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::tests::{outcomes, texts};
+    use crate::doctor::tests::{outcomes, seen, texts};
 
     const GOOD: &str = "version: STSv1\r\nmode: enforce\r\nmx: mx1.d.example\r\nmx: *.back.example\r\nmax_age: 604800\r\n";
 
     #[test]
     fn a_policy_that_names_every_exchanger_is_good() {
         let hosts = ["mx1.d.example", "a.back.example"];
-        assert_eq!(outcomes(&judge("d.example", GOOD, &hosts)), [Outcome::Good]);
+        let good = judge("d.example", GOOD, Ok(&hosts));
+        assert_eq!(outcomes(&good), [Outcome::Good]);
+    }
+
+    #[test]
+    fn what_the_dns_does_not_say_is_not_compared() {
+        let failed = Err(Failure::Timeout);
+        let findings = judge("d.example", GOOD, failed);
+        assert_eq!(outcomes(&findings), [Outcome::CouldNotTell]);
+        assert!(!seen(&findings).contains("every MX"), "{findings:?}");
+        // What can be told is told all the same.
+        let testing = judge("d.example", &GOOD.replace("enforce", "testing"), failed);
+        assert_eq!(outcomes(&testing), [Outcome::CouldNotTell, Outcome::Notice]);
+    }
+
+    #[test]
+    fn of_a_key_that_is_there_twice_the_first_counts() {
+        for more in ["mode: none", "max_age: 60", "max_age: x", "version: STSv2"] {
+            let twice = format!("{GOOD}{more}\r\n");
+            assert_eq!(read(&twice), read(GOOD), "{more}");
+            let reversed = format!("{more}\r\n{GOOD}");
+            assert_ne!(read(&reversed), read(GOOD), "{more}");
+        }
+        let policy = read(&format!("{GOOD}mx: mx3.d.example\r\n")).unwrap();
+        assert_eq!(policy.mx.len(), 3);
     }
 
     #[test]
@@ -244,7 +311,7 @@ mod tests {
             outcomes(&judge(
                 "d.example",
                 &GOOD.replace(old, new),
-                &["mx1.d.example"],
+                Ok(&["mx1.d.example"]),
             ))
         };
         assert_eq!(of("mx1.d", "mx2.d"), [Outcome::Fault]);
@@ -259,7 +326,7 @@ mod tests {
         ] {
             assert_eq!(of(old, new), [Outcome::Fault], "{new}");
         }
-        let deep = judge("d.example", GOOD, &["a.b.back.example"]);
+        let deep = judge("d.example", GOOD, Ok(&["a.b.back.example"]));
         assert_eq!(outcomes(&deep), [Outcome::Fault]);
     }
 

@@ -47,10 +47,14 @@ struct Called<'c> {
 
 async fn look(subject: &Subject) -> Vec<Finding> {
     let calls = subject.heard().await;
-    let called = calls
-        .into_iter()
-        .map(|(host, call)| called(&subject.world, host, call));
-    join_all(called).await.iter().map(judge).collect()
+    let each = calls.into_iter().map(|(host, call)| async move {
+        let finding = judge(&called(&subject.world, host, call).await);
+        match call.address {
+            Some(address) => subject.whose(address).await.weigh(finding),
+            None => finding,
+        }
+    });
+    join_all(each).await
 }
 
 async fn called<'c>(world: &World, host: &'c Host, call: &Call) -> Called<'c> {

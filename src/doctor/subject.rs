@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use tokio::sync::OnceCell;
 
 use crate::doctor::call::Call;
+use crate::doctor::dane::Anchored;
 use crate::doctor::finding::{Finding, Outcome};
 use crate::doctor::world::{Addresses, World};
 use crate::facts::{DnsAnswer, RecordData, RecordType};
@@ -30,6 +31,10 @@ pub struct Subject {
     /// The exchangers that can be looked at, the preferred first; the domain itself where it has no MX record (RFC 5321
     /// §5.1).
     pub(in crate::doctor) hosts: Vec<Host>,
+    /// What the DNS says about the certificate of each of them, once somebody has asked.
+    pub(in crate::doctor) anchors: OnceCell<Vec<Result<Anchored, String>>>,
+    /// The MTA-STS policy as it stands, or what there is to say instead, once somebody has asked.
+    pub(in crate::doctor) policy: OnceCell<Result<String, Finding>>,
 }
 
 /// A mail exchanger.
@@ -100,6 +105,8 @@ impl Subject {
             domain,
             mx,
             hosts,
+            anchors: OnceCell::new(),
+            policy: OnceCell::new(),
         }
     }
 

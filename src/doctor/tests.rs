@@ -45,7 +45,7 @@ fn names_are_labels_and_each_is_there_once() {
 }
 
 #[test]
-fn a_machine_is_looked_at_where_the_domain_is_our_own() {
+fn a_machine_is_looked_at_where_that_is_chosen() {
     let of_machine = |chosen: &Chosen| {
         chosen
             .probes()
@@ -55,12 +55,12 @@ fn a_machine_is_looked_at_where_the_domain_is_our_own() {
     let without = vec!["mta_sts".to_owned()];
     let stranger = Chosen {
         without,
-        own: false,
+        machine: false,
     };
     assert_eq!(of_machine(&stranger), 0);
     assert!(stranger.probes().all(|kind| kind.name != "mta_sts"));
     let own = Chosen {
-        own: true,
+        machine: true,
         ..Chosen::default()
     };
     assert_eq!(own.probes().count(), ALL.len());

@@ -67,10 +67,9 @@ impl Writer<'_> {
             .unwrap();
     }
 
-    fn reverse(&mut self, address: &str, name: &str) {
-        let mut octets: Vec<&str> = address.split('.').collect();
-        octets.reverse();
-        let reverse = format!("{}.in-addr.arpa", octets.join("."));
+    pub(crate) fn reverse(&mut self, address: &str, name: &str) {
+        let address: IpAddr = address.parse().unwrap();
+        let reverse = Name::from(address).to_ascii();
         self.0
             .add(&reverse, TTL, &RecordData::Ptr(name.into()))
             .unwrap();

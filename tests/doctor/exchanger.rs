@@ -1,7 +1,7 @@
 //! A real Exim as a mail exchanger that the internet speaks to: primary, backup, or one that is set up badly.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -50,17 +50,22 @@ pub(crate) struct Exchanger {
 impl Exchanger {
     /// Starts it and waits until it answers.
     pub(crate) fn start(setup: &Setup) -> Self {
+        Self::start_at(Ipv4Addr::LOCALHOST.into(), setup)
+    }
+
+    /// The same on another address of loopback.
+    pub(crate) fn start_at(here: IpAddr, setup: &Setup) -> Self {
         for _ in 0..5 {
             let directory = directory();
-            let port = process::free_tcp_port();
+            let address = SocketAddr::new(here, process::free_tcp_port());
             let file = directory.path().join("exim.conf");
-            fs::write(&file, setup.text(&directory, port)).unwrap();
+            fs::write(&file, setup.text(&directory, address)).unwrap();
             let mut command = Command::new("/usr/sbin/exim4");
             command.arg("-C").arg(&file).arg("-bdf");
             let mut exchanger = Self {
                 server: process::Server::start(&mut command),
                 directory,
-                address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+                address,
             };
             if exchanger.answers() {
                 return exchanger;
@@ -95,7 +100,7 @@ impl Exchanger {
 }
 
 impl Setup {
-    fn text(&self, directory: &Directory, port: u16) -> String {
+    fn text(&self, directory: &Directory, address: SocketAddr) -> String {
         let Self {
             name,
             domain,
@@ -136,7 +141,7 @@ keep_environment =
 spool_directory = {directory}/spool
 log_file_path = {directory}/log/%slog
 pid_file_path = {directory}/exim.pid
-local_interfaces = 127.0.0.1.{port}
+local_interfaces = <; [{ip}]:{port}
 primary_hostname = {name}
 qualify_domain = {domain}
 domainlist taken_domains = {domains}
@@ -182,6 +187,8 @@ on:
   allow_localhost
   hosts_try_fastopen =
 "#,
+            ip = address.ip(),
+            port = address.port(),
             user = match fs::metadata("/proc/self").is_ok_and(|about| {
                 use std::os::unix::fs::MetadataExt;
                 about.uid() == 0

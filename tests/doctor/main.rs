@@ -25,4 +25,6 @@ mod send;
 mod servers;
 mod service;
 mod sick;
+mod six;
 mod world;
+mod worth;

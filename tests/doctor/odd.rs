@@ -4,6 +4,7 @@
 use std::process::Command;
 
 use gatepost::cli::demo::dns::{Manner, Zone};
+use serde_json::Value;
 
 use crate::domains::Writer;
 use crate::support::process;
@@ -98,4 +99,29 @@ fn what_belongs_to_this_machine_is_asked_for_own_domains_only() {
     assert!(!of_machine(&world));
     world.doctor("domains = [\"stranger.example\"]");
     assert!(of_machine(&world));
+}
+
+#[test]
+fn this_machine_is_looked_at_once_for_all_own_domains() {
+    let mut zone = Zone::new();
+    let names = ["stranger.example", "one.example", "two.example"];
+    for name in names {
+        Writer(&mut zone).mx(name, 0, ".");
+    }
+    let mut world = World::new(zone, "");
+    world.doctor("domains = [\"two.example\", \"one.example\"]");
+    let of_machine = |arguments: &[&str]| -> Vec<String> {
+        let told = world.run(&[&["doctor", "--json"], arguments].concat());
+        let value: Value = serde_json::from_str(&told.transcript).unwrap();
+        let domains = value["domains"].as_array().unwrap().iter();
+        let with_backend = domains.filter(|report| {
+            let mut probes = report["probes"].as_array().unwrap().iter();
+            probes.any(|probed| probed["probe"] == "backend")
+        });
+        with_backend
+            .map(|report| report["domain"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(of_machine(&names), ["one.example"]);
+    assert_eq!(of_machine(&[]), ["two.example"]);
 }

@@ -31,7 +31,7 @@ fn what_is_relayed_arrives_and_what_is_lost_does_not() {
     assert!(
         backup
             .seen
-            .contains("a message for postmaster@healthy.example arrived after"),
+            .contains("a message for postmaster@healthy.example arrived within"),
         "{backup:?}"
     );
     assert!(backup.seen.contains(maildir), "{backup:?}");

@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -131,4 +131,45 @@ pub(crate) fn disorderly(name: &'static str, domain: &'static str) -> SocketAddr
         }
         Ok(())
     })
+}
+
+/// A mail exchanger that counts who comes, and greets nobody until it is opened; then it says yes to everything.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    pub(crate) address: SocketAddr,
+    /// How many have come, and whether it is open.
+    state: Arc<(Mutex<(usize, bool)>, Condvar)>,
+}
+
+impl Gate {
+    pub(crate) fn start(name: &'static str) -> Self {
+        let state = Arc::new((Mutex::new((0, false)), Condvar::new()));
+        let known = Arc::clone(&state);
+        let address = serve(move |mut stream| {
+            let (lock, opened) = &*known;
+            let mut state = lock.lock().unwrap();
+            state.0 += 1;
+            drop(opened.wait_while(state, |(_, open)| !*open).unwrap());
+            let lines = BufReader::new(stream.try_clone()?).lines();
+            write!(stream, "220 {name} ESMTP\r\n")?;
+            for line in lines {
+                if line?.starts_with("QUIT") {
+                    break;
+                }
+                write!(stream, "250 {name}\r\n")?;
+            }
+            Ok(())
+        });
+        Self { address, state }
+    }
+
+    /// How many have come.
+    pub(crate) fn came(&self) -> usize {
+        self.state.0.lock().unwrap().0
+    }
+
+    pub(crate) fn open(&self) {
+        self.state.0.lock().unwrap().1 = true;
+        self.state.1.notify_all();
+    }
 }

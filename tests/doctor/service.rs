@@ -4,10 +4,12 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use gatepost::cli::demo::dns::Zone;
 use serde_json::Value;
 
-use crate::domains::{HEALTHY, MX1, MX2};
+use crate::domains::{HEALTHY, MX1, MX2, Writer};
 use crate::healthy::Healthy;
+use crate::servers::Gate;
 use crate::support::{process, wait};
 use crate::world::World;
 
@@ -105,6 +107,73 @@ fn outcomes_stand_in_status_metrics_and_log() {
     );
     let shown = world.run(&["status"]).transcript;
     assert!(shown.contains("fault"), "{shown}");
+}
+
+/// The domains in `status`, and which of them this machine was looked at with.
+fn examined(world: &World) -> Vec<(String, bool)> {
+    let status = status(world);
+    let reports = status["doctor"].as_array().cloned().unwrap_or_default();
+    let one = |examined: &Value| {
+        let report = &examined["report"];
+        let mut probes = report["probes"].as_array().unwrap().iter();
+        let domain = report["domain"].as_str().unwrap().to_owned();
+        (domain, probes.any(|probed| probed["probe"] == "backend"))
+    };
+    reports.iter().map(one).collect()
+}
+
+#[test]
+fn a_round_that_is_interrupted_goes_on_where_it_was() {
+    let mut zone = Zone::new();
+    let mut write = Writer(&mut zone);
+    for (domain, exchanger, address) in [
+        ("one.example", "mx.one.example", MX1),
+        ("two.example", "mx.two.example", MX2),
+    ] {
+        write.mx(domain, 10, exchanger);
+        write.address(exchanger, address);
+    }
+    let mut world = World::new(zone, "");
+    let (one, two) = (Gate::start("mx.one.example"), Gate::start("mx.two.example"));
+    world.way(MX1, 25, one.address);
+    world.way(MX2, 25, two.address);
+    let admin = SocketAddr::from(([127, 0, 0, 1], process::free_tcp_port()));
+    world.more(&format!("[admin]\naddress = [\"{admin}\"]"));
+    let settings = "timeout = \"2m\"\nwithout = [\"ident\"]\noutgoing = [\"203.0.113.99\"]";
+    world.doctor(&format!(
+        "domains = [\"one.example\", \"two.example\"]\n{settings}"
+    ));
+    let server = process::Server::start(&mut world.command(&["run"]));
+    let known = |what: &str, is_so: &dyn Fn() -> bool| {
+        let known = wait::until_within(ROUND, || is_so().then_some(()));
+        assert!(known.is_some(), "not {what}:\n{}", server.output());
+    };
+    let reload = |times: usize| {
+        server.signal("HUP");
+        let taken = "the configuration is taken up";
+        known(taken, &|| server.output().matches(taken).count() == times);
+    };
+    known("called", &|| one.came() == 1);
+    reload(1);
+    one.open();
+    known("at the second", &|| two.came() == 1);
+    assert_eq!(examined(&world), [("one.example".to_owned(), true)]);
+    reload(2);
+    reload(3);
+    two.open();
+    known("at the end", &|| examined(&world).len() == 2);
+    assert_eq!((one.came(), two.came()), (1, 1), "{}", server.output());
+
+    // What is no longer looked at is not told of; the machine is looked at with who is left.
+    world.doctor(&format!("domains = [\"two.example\"]\n{settings}"));
+    world.save();
+    reload(4);
+    let metrics = get(admin, "/metrics").unwrap();
+    assert!(!metrics.contains("domain=\"one.example\""), "{metrics}");
+    known("with this machine", &|| {
+        examined(&world) == [("two.example".to_owned(), true)]
+    });
+    assert_eq!((one.came(), two.came()), (1, 2), "{}", server.output());
 }
 
 #[test]

@@ -77,13 +77,13 @@ const PLANTED: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "certificate",
-        "warning",
+        "fault",
         "alias.sick.example [198.51.100.10]",
         "not for alias.sick.example",
     ),
     (
         "certificate",
-        "warning",
+        "fault",
         "alias.sick.example [198.51.100.10]",
         "not vouched for",
     ),
