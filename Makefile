@@ -2,7 +2,7 @@
 # make test    format, lints and all tests, with a real Exim and a real DNSBL server
 # make soak    minutes of load with trouble in it, and a balance (MINUTES=2 SEED=1)
 # make bench   measures; figures are in docs/performance.md
-# make deb     builds the Debian package; make deb-test installs it in a copy of this machine, before a real Exim
+# make deb     builds the Debian package; make deb-test installs it in a copy of this machine, with systemd and a real Exim
 
 CARGO ?= cargo
 ARGS ?=
@@ -33,7 +33,8 @@ deb: build-tools
 
 # ARGS=--debug: the debug build, in a fraction of the time.
 deb-test: build-tools
-	@tools/need dpkg-shlibdeps=dpkg-dev strip=binutils exim4=exim4-daemon-heavy swaks=swaks lintian=lintian
+	@tools/need dpkg-shlibdeps=dpkg-dev strip=binutils exim4=exim4-daemon-heavy swaks=swaks lintian=lintian \
+		systemctl=systemd pgrep=procps
 	@package=$$(CARGO=$(CARGO) tools/deb $(ARGS)) && for split in true false; do \
 	DEB_TEST_SPLIT=$$split tools/deb-test "$$package" || exit 1; done
 

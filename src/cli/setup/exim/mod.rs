@@ -25,8 +25,8 @@ use crate::cli::output;
 
 /// What the mail system is restarted with, in this order.
 const FORWARD: [&[&str]; 2] = [&["restart", "exim4"], &["enable", "--now", "gatepost"]];
-/// ... and when gatepost goes: it must leave the port first.
-const BACK: [&[&str]; 2] = [&["disable", "--now", "gatepost"], &["restart", "exim4"]];
+/// What holds the port for gatepost, if it is used: it would start gatepost anew for the next client.
+const SOCKET: &str = "gatepost.socket";
 
 /// How long gatepost may take to listen, with the self-test of its backend.
 const START: Duration = Duration::from_secs(45);
@@ -136,7 +136,7 @@ fn set_up(arguments: &Arguments) -> anyhow::Result<()> {
         };
         // Better an Exim without gatepost than no mail.
         backup.take_back(|| debian.update())?;
-        systemctl(&BACK).context(format!("{error:#}, and back again"))?;
+        back().context(format!("{error:#}, and back again"))?;
         return Err(error.context("all is as it was before"));
     }
     writeln!(
@@ -161,12 +161,13 @@ fn undo(arguments: &Arguments) -> anyhow::Result<()> {
         writeln!(out, "As before: {files}")?;
     }
     if arguments.restart {
-        systemctl(&BACK)?;
+        back()?;
         writeln!(out, "gatepost is stopped, and Exim restarted.")?;
     } else if arguments.is_here() {
         writeln!(
             out,
-            "Nothing is restarted yet. To change over:\n  systemctl disable --now gatepost && systemctl restart exim4"
+            "Nothing is restarted yet. To change over:\n  systemctl disable --now {} && systemctl restart exim4",
+            units().join(" ")
         )?;
     }
     Ok(())
@@ -192,6 +193,21 @@ fn serves() -> anyhow::Result<()> {
         std::thread::sleep(Duration::from_millis(200));
     }
     Ok(())
+}
+
+/// Changes back to Exim alone: gatepost must leave the port first.
+fn back() -> anyhow::Result<()> {
+    let gone = [&["disable", "--now"][..], units()].concat();
+    systemctl(&[&gone, &["restart", "exim4"]])
+}
+
+/// gatepost's units, as far as they are installed.
+fn units() -> &'static [&'static str] {
+    let known = execute(Command::new("systemctl").args(["cat", SOCKET])).is_ok();
+    match known {
+        true => &[SOCKET, "gatepost"],
+        false => &["gatepost"],
+    }
 }
 
 fn systemctl(steps: &[&[&str]]) -> anyhow::Result<()> {
