@@ -1,23 +1,16 @@
 //! Probe `dane`: where the DNS vouches for the certificates of the exchangers, do they show those?
 //!
-//! DNSSEC is not validated here: the resolver does that, and says so (AD, RFC 6840 §5.8). It is believed where it stands on
-//! loopback, so that nobody is between; elsewhere nothing can be told.
+//! What the DNS says is in `anchors`.
 
-use aws_lc_rs::digest::{SHA256, SHA512, digest};
 use futures_util::FutureExt;
-use futures_util::future::join_all;
-use hickory_resolver::proto::op::{Message, ResponseCode};
 use hickory_resolver::proto::rr::rdata::TLSA;
-use hickory_resolver::proto::rr::rdata::tlsa::{CertUsage, Matching, Selector};
-use hickory_resolver::proto::rr::{RData, RecordType};
+use hickory_resolver::proto::rr::rdata::tlsa::CertUsage;
 use rustls::pki_types::CertificateDer;
 
+use crate::doctor::anchors::{Anchored, is_for};
 use crate::doctor::call::Call;
 use crate::doctor::finding::{Finding, Outcome};
-use crate::doctor::subject::Host;
-use crate::doctor::world::World;
 use crate::doctor::{Kind, Of, Subject, text};
-use crate::net::inspect::public_key;
 
 pub(in crate::doctor) const KIND: Kind = Kind {
     name: "dane",
@@ -32,18 +25,8 @@ const UNSIGNED: &str = "RFC 7672 §2.2.1: a TLSA record without DNSSEC is ignore
 const FAILED: &str =
     "RFC 7672 §2.1.2: senders with DANE deliver nothing to this MX as long as that lookup fails";
 
-/// What the DNS says about an exchanger's certificate.
-#[derive(Debug)]
-pub(in crate::doctor) struct Anchored {
-    /// Whether MX, address and TLSA record are all vouched for.
-    authentic: bool,
-    /// What there is instead of an answer about TLSA; `authentic` is then that of MX and address.
-    failed: Option<ResponseCode>,
-    records: Vec<TLSA>,
-}
-
 async fn look(subject: &Subject) -> Vec<Finding> {
-    let (calls, anchors) = tokio::join!(subject.calls(), anchors(subject));
+    let (calls, anchors) = tokio::join!(subject.calls(), subject.anchors());
     let near = subject.world.resolver_is_near();
     let each = subject.hosts.iter().zip(anchors).map(|(host, anchored)| {
         let calls = calls.iter().filter(|(other, _)| other.name == host.name);
@@ -60,14 +43,14 @@ async fn look(subject: &Subject) -> Vec<Finding> {
     each.flatten().collect()
 }
 
-/// The usage of the TLSA record by which senders with DANE take this certificate of `host`: 3 before 2, since that asks for
-/// less. `None` where there is no such record that can be believed.
+/// The usage of the TLSA record by which senders with DANE take this certificate of `host`, as [`Anchored::usage_for`] has
+/// it.
 pub(in crate::doctor) async fn taken_by(
     subject: &Subject,
     host: &str,
     chain: &[CertificateDer<'static>],
 ) -> Option<CertUsage> {
-    let anchors = anchors(subject).await.iter();
+    let anchors = subject.anchors().await.iter();
     let mut each = subject.hosts.iter().zip(anchors);
     let (_, anchored) = each.find(|(other, _)| other.name == host)?;
     let anchored = anchored.as_ref().ok()?;
@@ -75,55 +58,6 @@ pub(in crate::doctor) async fn taken_by(
         return None;
     }
     anchored.usage_for(chain)
-}
-
-impl Anchored {
-    fn usage_for(&self, chain: &[CertificateDer<'static>]) -> Option<CertUsage> {
-        if !self.authentic || self.failed.is_some() {
-            return None;
-        }
-        [CertUsage::DaneEe, CertUsage::DaneTa]
-            .into_iter()
-            .find(|usage| {
-                let mut records = self.records.iter();
-                records.any(|record| record.cert_usage == *usage && is_for(record, chain))
-            })
-    }
-}
-
-/// Of each exchanger, in their order; the DNS is asked once.
-async fn anchors(subject: &Subject) -> &[Result<Anchored, String>] {
-    let ask = || async {
-        let world = &*subject.world;
-        let mx = world.resolve(&subject.domain, RecordType::MX).await;
-        let mx_is_authentic = mx.is_ok_and(|message| message.metadata.authentic_data);
-        let hosts = subject.hosts.iter();
-        join_all(hosts.map(|host| anchored(world, host, mx_is_authentic))).await
-    };
-    subject.anchors.get_or_init(ask).await
-}
-
-async fn anchored(world: &World, host: &Host, mx: bool) -> Result<Anchored, String> {
-    let name = format!("_25._tcp.{}", host.name);
-    let (address, tlsa) = tokio::join!(
-        world.resolve(&host.name, RecordType::A),
-        world.resolve(&name, RecordType::TLSA)
-    );
-    let tlsa = tlsa.map_err(|error| format!("no answer about {name}: {error}"))?;
-    let is_vouched_for = |message: &Message| message.metadata.authentic_data;
-    let records = tlsa.answers.iter().filter_map(|record| match &record.data {
-        RData::TLSA(tlsa) => Some(tlsa.clone()),
-        _ => None,
-    });
-    let code = tlsa.metadata.response_code;
-    let is_answer = matches!(code, ResponseCode::NoError | ResponseCode::NXDomain);
-    Ok(Anchored {
-        authentic: mx
-            && address.is_ok_and(|answer| is_vouched_for(&answer))
-            && (is_vouched_for(&tlsa) || !is_answer),
-        failed: (!is_answer).then_some(code),
-        records: records.collect(),
-    })
 }
 
 fn judge(host: &str, anchored: &Anchored, near: bool, calls: &[&Call]) -> Vec<Finding> {
@@ -196,32 +130,16 @@ fn matching(about: &str, records: &[TLSA], chain: &[CertificateDer<'static>]) ->
     }
 }
 
-fn is_for(record: &TLSA, chain: &[CertificateDer<'static>]) -> bool {
-    let of = match record.cert_usage {
-        CertUsage::DaneEe => chain.get(..1),
-        _ => chain.get(..),
-    };
-    of.unwrap_or_default().iter().any(|certificate| {
-        let selected = match record.selector {
-            Selector::Full => Some(certificate.to_vec()),
-            Selector::Spki => public_key(certificate),
-            _ => None,
-        };
-        let matched = selected.and_then(|octets| match record.matching {
-            Matching::Raw => Some(octets),
-            Matching::Sha256 => Some(digest(&SHA256, &octets).as_ref().to_vec()),
-            Matching::Sha512 => Some(digest(&SHA512, &octets).as_ref().to_vec()),
-            _ => None,
-        });
-        matched.is_some_and(|octets| octets == record.cert_data)
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::digest::{SHA256, SHA512, digest};
+    use hickory_resolver::proto::op::ResponseCode;
+    use hickory_resolver::proto::rr::rdata::tlsa::{Matching, Selector};
+
     use super::*;
     use crate::doctor::certificate::tests::seen;
     use crate::doctor::tests::outcomes;
+    use crate::net::inspect::public_key;
 
     fn chain() -> Vec<CertificateDer<'static>> {
         let made = rcgen::generate_simple_self_signed(vec!["mx.d.example".to_owned()]).unwrap();

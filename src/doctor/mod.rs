@@ -12,6 +12,7 @@
 //! ```
 
 mod addresses;
+mod anchors;
 mod arrival;
 mod backend;
 mod backup;

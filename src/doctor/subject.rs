@@ -8,8 +8,8 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use tokio::sync::OnceCell;
 
+use crate::doctor::anchors::Anchored;
 use crate::doctor::call::Call;
-use crate::doctor::dane::Anchored;
 use crate::doctor::finding::{Finding, Outcome};
 use crate::doctor::world::{Addresses, World};
 use crate::facts::{DnsAnswer, RecordData, RecordType};
@@ -32,7 +32,7 @@ pub struct Subject {
     /// §5.1).
     pub(in crate::doctor) hosts: Vec<Host>,
     /// What the DNS says about the certificate of each of them, once somebody has asked.
-    pub(in crate::doctor) anchors: OnceCell<Vec<Result<Anchored, String>>>,
+    anchors: OnceCell<Vec<Result<Anchored, String>>>,
     /// The MTA-STS policy as it stands, or what there is to say instead, once somebody has asked.
     pub(in crate::doctor) policy: OnceCell<Result<String, Finding>>,
 }
@@ -146,6 +146,13 @@ impl Subject {
             true => calls,
             false => heard,
         }
+    }
+
+    /// What the DNS says about the certificate of each exchanger, in their order; it is asked once.
+    pub(in crate::doctor) async fn anchors(&self) -> &[Result<Anchored, String>] {
+        let hosts = self.hosts.iter().map(|host| host.name.as_str());
+        let ask = || Anchored::ask_all(&self.world, &self.domain, hosts);
+        self.anchors.get_or_init(ask).await
     }
 
     /// One finding about each of [`Subject::heard`].

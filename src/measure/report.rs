@@ -7,6 +7,7 @@
 mod delay;
 mod fit;
 mod html;
+mod moment;
 mod policy;
 mod series;
 mod sum;

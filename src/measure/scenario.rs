@@ -19,7 +19,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
 pub use habits::{Habits, Pool, Rhythm, Timetable};
-pub use other::{Dns, ListPlan, Lists, Other, TroublePlan};
+pub use other::{Dns, ListPlan, Other, TroublePlan};
 pub use rows::{Group, Row, Sensitivity, Trait};
 
 use crate::config::{self, Problem};

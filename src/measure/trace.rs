@@ -12,7 +12,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::RecordData;
-use crate::measure::scenario::Lists;
 
 /// Everything that comes to a server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,6 +58,17 @@ pub struct List {
     pub listings: Vec<Listing>,
     /// When it has trouble of its own, and which.
     pub troubles: Vec<(Range<Duration>, Trouble)>,
+}
+
+/// What a list lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lists {
+    /// Addresses with the trait `listed`; the answers are 127.0.0.2 (hand-picked), .3 (snowshoe), .4 (bots), .10
+    /// (dynamic).
+    Listed,
+    /// Good senders; the answers are 127.0.5.1 to 127.0.5.3.
+    Allowed,
 }
 
 /// An address on a list.

@@ -19,6 +19,7 @@ mod names;
 mod networks;
 mod pools;
 mod senders;
+mod software;
 mod speech;
 mod standing;
 mod traits;
@@ -193,7 +194,7 @@ fn secondary_others(scenario: &Scenario) -> f64 {
         let rows = scenario.class.iter().filter(|(class, _)| wanted(**class));
         rows.map(|(_, row)| row.share).sum()
     };
-    let bots = share(&|class| speech::goes_to_last_exchanger(class));
+    let bots = share(&|class| software::goes_to_last_exchanger(class));
     let others = share(&|class| matches!(class, Class::A1 | Class::A2));
     let unwanted = share(&|class| matches!(class.label(), Label::Spam | Label::Hostile));
     let other = &scenario.other;

@@ -9,12 +9,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde::{Deserialize, Serialize};
 
 pub use crate::facts::Subject;
-use crate::store::engine::Table;
+use crate::store::engine::{MOST_ENTRIES, Table};
 use crate::store::key::{Key, Secret};
 use crate::store::value::{Kept, LAST, Reader, write_text, write_time};
 
-/// The most entries.
-pub const MOST_ENTRIES: usize = 10_000;
 /// The longest name or address, octets: more than a mailbox can have (RFC 5321 §4.5.3.1).
 const SUBJECT: usize = 320;
 /// The longest comment, octets; longer ones are cut.

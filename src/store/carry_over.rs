@@ -1,10 +1,10 @@
 //! From memory to the disk that works again.
 
-use crate::store::admin::{Entry, MOST_ENTRIES};
-use crate::store::engine::{Broken, Change, Engine, Place, Table};
+use crate::store::admin::Entry;
+use crate::store::engine::{Broken, Change, Engine, MOST_ENTRIES, Octets, Place, Table};
 use crate::store::key::Key;
 use crate::store::shared::Shelf;
-use crate::store::value::{Kept, Octets};
+use crate::store::value::Kept;
 
 /// Things carried at a time.
 const AT_A_TIME: usize = 4096;

@@ -12,9 +12,8 @@ use redb::{
     ReadableTableMetadata, StorageBackend, StorageError, TableDefinition, WriteTransaction,
 };
 
-use crate::store::engine::{Broken, Change, Engine, Place, Table};
+use crate::store::engine::{Broken, Change, Engine, Octets, Place, Table};
 use crate::store::key::{KEY_LENGTH, Key, Secret};
-use crate::store::value::Octets;
 
 /// The version of the file: its tables and what its keys are made of. Values have their own.
 const VERSION: &[u8] = &[1];

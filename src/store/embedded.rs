@@ -11,16 +11,15 @@ use tokio::sync::oneshot;
 
 use crate::facts::Identity;
 use crate::store::admin::{Entry, Subject};
-use crate::store::engine::Place;
+use crate::store::engine::{Octets, Opened, Opener, Place};
 use crate::store::harvest::{Counts, Harvest};
 use crate::store::keeper::{Keeper, Wake};
 use crate::store::key::{Key, TripletKey};
 use crate::store::memory::Memory;
-use crate::store::open::{Opened, Opener};
 use crate::store::overlay::{MOST, Taken, Weight};
 use crate::store::shared::{Shared, Standing};
 use crate::store::sightings::{Sighting, Sightings};
-use crate::store::value::{Kept, Octets, Pass, Triplet, ZONE_OCTETS, Zone, after};
+use crate::store::value::{Kept, Pass, Triplet, ZONE_OCTETS, Zone, after};
 
 /// Things that wait for the keeper, at most.
 const WAKES: usize = 64;

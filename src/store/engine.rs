@@ -7,14 +7,18 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use crate::store::admin::MOST_ENTRIES;
-use crate::store::key::Key;
-use crate::store::value::Octets;
+use crate::store::key::{Key, Secret};
 
+/// The most entries of the allow and deny lists.
+pub const MOST_ENTRIES: usize = 10_000;
 /// The most zones kept.
 const MOST_ZONES: u64 = 1000;
 /// Changes that the engine in memory makes at a time, so that it holds up nobody.
 const AT_A_TIME: usize = 256;
+
+/// What is said when there is no file to write to.
+pub(in crate::store) const KEPT_IN_MEMORY: &str = "what is remembered of clients can not be kept on disk; \
+     until it can, it is kept in memory, and mail flows on";
 
 /// The tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,6 +84,9 @@ pub(in crate::store) struct Place {
 #[error("{0}")]
 pub(in crate::store) struct Broken(pub(in crate::store) String);
 
+/// The octets of a value.
+pub(in crate::store) type Octets = Box<[u8]>;
+
 /// A value in place of another, or none.
 pub(in crate::store) type Change<'a> = (Place, Option<&'a [u8]>);
 
@@ -105,6 +112,15 @@ pub(in crate::store) trait Engine: Send + Sync + std::fmt::Debug {
     /// Whether it outlives the process.
     fn lasts(&self) -> bool;
 }
+
+/// An engine that is ready, and the secret of its keys.
+pub(in crate::store) struct Opened {
+    pub(in crate::store) engine: Box<dyn Engine>,
+    pub(in crate::store) secret: Secret,
+}
+
+/// Opens the engine, now and again after it has failed. The error is for people.
+pub(in crate::store) type Opener = Box<dyn FnMut() -> Result<Opened, String> + Send>;
 
 /// Keeps octets for as long as the process runs.
 #[derive(Debug, Default)]

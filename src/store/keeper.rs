@@ -12,8 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::store::carry_over::{all_entries, carry_over};
 use crate::store::disk;
-use crate::store::engine::{Broken, Change, Engine, InMemory};
-use crate::store::open::{KEPT_IN_MEMORY, Opened, Opener};
+use crate::store::engine::{Broken, Change, Engine, InMemory, KEPT_IN_MEMORY, Opened, Opener};
 use crate::store::overlay::{Changes, MOST};
 use crate::store::shared::{Shared, Shelf};
 use crate::store::sweep::{Eviction, Walk};

@@ -31,8 +31,9 @@ mod sweep;
 mod tests;
 mod value;
 
-pub use admin::{Entry, MOST_ENTRIES, Subject};
+pub use admin::{Entry, Subject};
 pub use embedded::Store;
+pub use engine::MOST_ENTRIES;
 pub use harvest::Harvest;
 pub use keeper::Keeper;
 pub use key::TripletKey;

@@ -11,7 +11,7 @@ use redb::backends::FileBackend;
 
 use crate::store::disk::{Disk, Refused};
 use crate::store::embedded::{Store, pair};
-use crate::store::engine::{Engine, InMemory};
+use crate::store::engine::{InMemory, KEPT_IN_MEMORY, Opened, Opener};
 use crate::store::keeper::Keeper;
 use crate::store::key::Secret;
 
@@ -19,19 +19,6 @@ use crate::store::key::Secret;
 const FILE: &str = "memory.redb";
 /// What is put behind the name of one that can not be read. One is kept.
 const ASIDE: &str = ".bad";
-
-/// What is said when there is no file to write to.
-pub(in crate::store) const KEPT_IN_MEMORY: &str = "what is remembered of clients can not be kept on disk; \
-     until it can, it is kept in memory, and mail flows on";
-
-/// An engine that is ready, and the secret of its keys.
-pub(in crate::store) struct Opened {
-    pub(in crate::store) engine: Box<dyn Engine>,
-    pub(in crate::store) secret: Secret,
-}
-
-/// Opens the engine, now and again after it has failed. The error is for people.
-pub(in crate::store) type Opener = Box<dyn FnMut() -> Result<Opened, String> + Send>;
 
 /// What is remembered in a file in `directory`, or in memory only if there is none; at most `most` things. Run the
 /// keeper on a thread of its own. Blocks while the file is read and checked.

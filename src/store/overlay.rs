@@ -6,8 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::store::engine::Place;
-use crate::store::value::Octets;
+use crate::store::engine::{Octets, Place};
 
 /// The most changes that wait; about 10 MB.
 pub(in crate::store) const MOST: usize = 65_536;

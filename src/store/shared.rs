@@ -6,9 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use serde::Serialize;
 
 use crate::store::admin::Entries;
-use crate::store::engine::{Broken, Engine, Table};
+use crate::store::engine::{Broken, Engine, Opened, Table};
 use crate::store::key::Secret;
-use crate::store::open::Opened;
 use crate::store::overlay::Overlay;
 
 /// How the memory is doing.

@@ -1,8 +1,8 @@
 //! Removing what has expired and what is too much, a little at a time.
 
-use crate::store::engine::{Broken, Engine, Place, Table};
+use crate::store::engine::{Broken, Engine, Octets, Place, Table};
 use crate::store::key::Key;
-use crate::store::value::{Octets, expires};
+use crate::store::value::expires;
 
 /// Of so many candidates for each thing too much, the one that ends first goes.
 const CANDIDATES: usize = 4;

@@ -12,9 +12,9 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::engine::{Engine, InMemory, Place, Table};
+use super::engine::{Engine, InMemory, Opener, Place, Table};
 use super::key::Key;
-use super::open::Opener;
+
 use super::sweep::Eviction;
 use super::*;
 use crate::facts::Identity;

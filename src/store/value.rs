@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::store::engine::Table;
+use crate::store::engine::{Octets, Table};
 
 /// The version of all values; another one is not read.
 const VERSION: u8 = 1;
@@ -17,9 +17,6 @@ const HEADER: usize = 6;
 pub(in crate::store) const LAST: u64 = (1 << 40) - 1;
 /// The most octets kept for a zone.
 pub(in crate::store) const ZONE_OCTETS: usize = 256;
-
-/// The octets of a value.
-pub(in crate::store) type Octets = Box<[u8]>;
 
 /// Something that is kept in a table.
 pub(in crate::store) trait Kept: Sized {

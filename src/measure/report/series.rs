@@ -7,7 +7,7 @@ use std::hash::Hash;
 use serde::Serialize;
 
 use crate::journal::Timestamp;
-use crate::measure::report::sum::time;
+use crate::measure::report::moment::time;
 use crate::measure::stats::share;
 use crate::measure::tally::look::Looked;
 use crate::measure::tally::top::Top;

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
 
 use crate::facts::one_site;
-use crate::journal::{Timestamp, timestamp};
 use crate::measure::report::delay::Delays;
+use crate::measure::report::moment::time;
 use crate::measure::report::policy::PolicySum;
 use crate::measure::report::series::{Hours, Zones, top_list};
 use crate::measure::report::suspects::Suspicion;
@@ -311,10 +310,4 @@ pub(super) fn part(clusters: &[(u64, u64)]) -> Part {
         interval: by_networks.unwrap_or_else(|| wilson(sums.0, sums.1)),
         networks: by_networks.is_some(),
     }
-}
-
-/// Milliseconds since 1970 UTC as a time.
-pub(super) fn time(millis: u64) -> Timestamp {
-    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis));
-    timestamp(time.unwrap_or(SystemTime::UNIX_EPOCH))
 }

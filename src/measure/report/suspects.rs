@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::facts::{network_of, one_client};
 use crate::journal::Timestamp;
-use crate::measure::report::sum::time;
+use crate::measure::report::moment::time;
 use crate::measure::tally::look::Looked;
 
 /// The longest list.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Evidence, Figure, values};
-use crate::measure::trace::Latency;
+use crate::measure::trace::{Latency, Lists};
 
 /// What is no column of a table. Percent unless said otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -146,17 +146,6 @@ pub struct ListPlan {
     pub trouble: Vec<TroublePlan>,
     /// How well this is known.
     pub evidence: Evidence,
-}
-
-/// What a list lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Lists {
-    /// Addresses with the trait `listed`; the answers are 127.0.0.2 (hand-picked), .3 (snowshoe), .4 (bots), .10
-    /// (dynamic).
-    Listed,
-    /// Good senders; the answers are 127.0.5.1 to 127.0.5.3.
-    Allowed,
 }
 
 /// When a list is out of order.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::draw::Draw;
 use super::networks::Network;
 use super::world::Spf;
-use super::{Kind, Maker, arrival, speech, tries, visits};
+use super::{Kind, Maker, arrival, software, tries, visits};
 use crate::measure::scenario::{Rhythm, Timetable};
 use crate::measure::trace::{Class, Door, Label, Traits};
 
@@ -157,7 +157,7 @@ impl<'s> Maker<'s> {
         let secondary = match kind.class {
             Class::M1 => return Door::Submission,
             Class::A1 | Class::A2 => self.secondary_others,
-            class if speech::goes_to_last_exchanger(class) => other.secondary_bots.value,
+            class if software::goes_to_last_exchanger(class) => other.secondary_bots.value,
             class if class.label() == Label::Legitimate => other.secondary_legitimate.value,
             _ => 0.0,
         };
@@ -173,15 +173,6 @@ fn own_spf(kind: Kind<'_>, draw: &mut Draw) -> Spf {
     let left = (100.0 - kind.row.spf_fail).max(1.0);
     match draw.chance(100.0 * kind.habits.spf_pass / left) {
         true => Spf::Pass,
-        false => without_pass(draw),
-    }
-}
-
-/// What SPF says where it does not say pass or fail: mostly nothing.
-pub(super) fn without_pass(draw: &mut Draw) -> Spf {
-    match draw.below(10) {
-        0 | 1 => Spf::SoftFail,
-        2 => Spf::Neutral,
-        _ => Spf::None,
+        false => Spf::without_pass(draw),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::draw::Draw;
 use super::networks::{HOSTS, Network};
 use super::senders::{Sender, SenderDomain};
-use super::speech::Software;
+use super::software::Software;
 use super::world::{Builder, Spf};
 use super::{Kind, Maker, arrival, names, tries};
 use crate::measure::scenario::{Pool, Rhythm};

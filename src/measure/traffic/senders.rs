@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 
 use super::draw::Draw;
-use super::hosts::without_pass;
-use super::speech::Software;
+use super::software::Software;
 use super::world::Spf;
 use super::{DOMAIN, HOST, Kind, Maker, names};
 use crate::measure::trace::{Class, Traits};
@@ -149,7 +148,10 @@ impl Maker<'_> {
                 format!("{person}@{}", self.world.forged(Spf::Pass, draw))
             }
             SenderDomain::Forged | SenderDomain::Forwarded(_) => {
-                format!("{person}@{}", self.world.forged(without_pass(draw), draw))
+                format!(
+                    "{person}@{}",
+                    self.world.forged(Spf::without_pass(draw), draw)
+                )
             }
         }
     }

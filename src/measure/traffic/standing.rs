@@ -8,7 +8,7 @@ use super::hosts::{Host, Place};
 use super::networks::Network;
 use super::senders::{Sender, SenderDomain};
 use super::world::Spf;
-use super::{Kind, Maker, names, speech};
+use super::{Kind, Maker, names, software};
 use crate::measure::trace::Class;
 
 /// When the last of a network that storms is listed, after its first errand.
@@ -110,7 +110,7 @@ impl Maker<'_> {
         Sender {
             helo,
             domain,
-            software: speech::software(kind.class, draw),
+            software: software::software(kind.class, draw),
             traits,
         }
     }

@@ -8,8 +8,8 @@ use super::draw::Draw;
 use super::names::{Names, reversed};
 use super::networks::{Network, Networks};
 use crate::facts::RecordData;
-use crate::measure::scenario::{Lists, Scenario};
-use crate::measure::trace::{List, Listing, Trouble, World};
+use crate::measure::scenario::Scenario;
+use crate::measure::trace::{List, Listing, Lists, Trouble, World};
 
 /// RFC 5782 §5: a list of addresses lists this one.
 const TEST_ENTRY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -27,6 +27,17 @@ pub(super) enum Spf {
     Neutral,
     /// There is no record.
     None,
+}
+
+impl Spf {
+    /// What SPF says where it does not say pass or fail: mostly nothing.
+    pub(super) fn without_pass(draw: &mut Draw) -> Self {
+        match draw.below(10) {
+            0 | 1 => Self::SoftFail,
+            2 => Self::Neutral,
+            _ => Self::None,
+        }
+    }
 }
 
 /// Domains that others send for: so many of each kind.

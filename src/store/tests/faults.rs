@@ -12,10 +12,8 @@ use redb::{BackendError, Database, ReadableDatabase, StorageBackend, TableDefini
 
 use super::*;
 use crate::store::disk::{Disk, Refused};
-use crate::store::engine::{Broken, Change};
+use crate::store::engine::{Broken, Change, Octets, Opened};
 use crate::store::key::Secret;
-use crate::store::open::Opened;
-use crate::store::value::Octets;
 
 fn file(directory: &Path) -> PathBuf {
     directory.join("memory.redb")

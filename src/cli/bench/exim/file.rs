@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use super::{Part, accounts};
-use crate::measure::scenario::Lists;
+use crate::measure::trace::Lists;
 use crate::measure::trace::{List, Trace};
 
 /// What the configuration depends on.

@@ -7,7 +7,7 @@ use super::Guest;
 use crate::measure::trace::{Act, Case, Class, Door, Grouping, Parting, Starttls, Verbs};
 use crate::measure::traffic::draw::Draw;
 use crate::measure::traffic::envelopes::EXEMPT;
-use crate::measure::traffic::speech::Software;
+use crate::measure::traffic::software::Software;
 use crate::measure::traffic::world::Spf;
 use crate::measure::traffic::{DOMAIN, Maker, names};
 

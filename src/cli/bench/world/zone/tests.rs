@@ -3,8 +3,8 @@
 use hickory_resolver::proto::op::{MessageType, OpCode};
 
 use super::*;
-use crate::measure::scenario::Lists;
 use crate::measure::trace::Listing;
+use crate::measure::trace::Lists;
 
 const SECOND: Duration = Duration::from_secs(1);
 
