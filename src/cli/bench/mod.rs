@@ -13,6 +13,7 @@ mod group;
 mod html;
 mod play;
 mod player;
+mod postscreen;
 mod result;
 mod share;
 mod speech;
@@ -41,7 +42,7 @@ use traffic::traffic;
 /// Plays and tells.
 pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let targets = targets(arguments)?;
-    let setting = setting(arguments);
+    let setting = setting(arguments, &targets)?;
     let (mut trace, scenario) = match traffic(arguments)? {
         Ok(traffic) => traffic,
         Err(problems) => {
@@ -62,6 +63,9 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     // Those that know logins are those with an Exim.
     let has_exim = targets.iter().any(knows_logins);
     let folder = folder(arguments.keep.as_deref(), has_exim)?;
+    if targets.contains(&Target::Postscreen) {
+        postscreen::check(setting.postfix.as_deref(), folder.path())?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

@@ -157,6 +157,15 @@ impl Stage {
         dialogue.wire.close().await;
     }
 
+    /// A connection to the primary in the name of `from`, which is no visit.
+    pub(super) async fn open(&self, from: IpAddr) -> std::io::Result<Wire> {
+        let nobody = (u32::MAX, u32::MAX);
+        let stream = timeout(CONNECT, self.connect(from, self.doors.primary, nobody)).await;
+        Ok(Wire::new(
+            stream.map_err(|_| std::io::ErrorKind::TimedOut)??,
+        ))
+    }
+
     /// A connection of which the server knows the client's address.
     async fn connect(
         &self,

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::outcome::{Fate, Message, Outcome, is_exempt, is_positive};
+use crate::measure::hidden::Hidden;
 use crate::measure::trace::{Act, Case, Trace, Tried};
 
 /// How many failures of a case are told.
@@ -23,7 +24,9 @@ pub struct CaseScore {
     pub delivered: u64,
     /// How many of them not at the first try.
     pub delayed: u64,
-    /// Whether all of them keep the rule; not if there were none.
+    /// Whether it can be told: some came, the server was shown what is special about them, or some failed all the same.
+    pub known: bool,
+    /// Whether all of them keep the rule; not if that is not known.
     pub passed: bool,
     /// How many do not.
     pub failed: u64,
@@ -65,10 +68,10 @@ impl Rule {
 }
 
 /// Of every case, in their order.
-pub(super) fn all(outcomes: &[Outcome<'_>], trace: &Trace) -> Vec<CaseScore> {
+pub(super) fn all(outcomes: &[Outcome<'_>], trace: &Trace, hidden: Hidden) -> Vec<CaseScore> {
     let of = |case: &Case| {
         let such = outcomes.iter().filter(|one| one.errand.case == Some(*case));
-        score(*case, such, trace)
+        score(*case, such, trace, hidden)
     };
     Case::ALL.iter().map(of).collect()
 }
@@ -77,6 +80,7 @@ fn score<'o>(
     case: Case,
     outcomes: impl Iterator<Item = &'o Outcome<'o>>,
     trace: &Trace,
+    hidden: Hidden,
 ) -> CaseScore {
     let rule = Rule::of(case);
     let mut score = CaseScore {
@@ -86,6 +90,7 @@ fn score<'o>(
         sent: 0,
         delivered: 0,
         delayed: 0,
+        known: false,
         passed: false,
         failed: 0,
         why: Vec::new(),
@@ -103,7 +108,8 @@ fn score<'o>(
             }
         }
     }
-    score.passed = score.sent > 0 && score.failed == 0;
+    score.known = score.sent > 0 && !hidden.hides(case) || score.failed > 0;
+    score.passed = score.known && score.failed == 0;
     score
 }
 

@@ -18,7 +18,7 @@ use crate::measure::trace::{Latency, List, Trouble, World};
 
 /// How long answers may be kept, virtual seconds: names as their owners usually set them, lists as the large ones do.
 const NAME_TTL: u32 = 3600;
-const LIST_TTL: u32 = 60;
+pub(in crate::cli::bench) const LIST_TTL: u32 = 60;
 /// The test entry of every list (RFC 5782 §5).
 const TEST_ENTRY: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 /// Most CNAME records put into one answer.
