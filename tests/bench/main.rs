@@ -8,8 +8,11 @@
 #![allow(clippy::print_stdout, reason = "the seed is for people")]
 #![allow(dead_code, reason = "the support of other tests is only partly needed")]
 
+mod exim;
+mod postscreen;
 #[path = "../support/mod.rs"]
 mod support;
+mod targets;
 
 use std::fs;
 use std::path::Path;
