@@ -32,3 +32,32 @@ impl Hidden {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_shown_hides_the_cases_that_hang_on_it_and_no_others() {
+        let hidden = |hidden: Hidden| -> Vec<&str> {
+            let cases = Case::ALL.iter().filter(|case| hidden.hides(**case));
+            cases.map(|case| case.name()).collect()
+        };
+        assert_eq!(hidden(Hidden::default()), [""; 0]);
+        let secondary = Hidden {
+            secondary: true,
+            ..Hidden::default()
+        };
+        assert_eq!(hidden(secondary), ["good_secondary"]);
+        let names = Hidden {
+            names: true,
+            ..Hidden::default()
+        };
+        assert!(!hidden(names).contains(&"pool_retry") && hidden(names).contains(&"forwarder"));
+        let addresses = Hidden {
+            addresses: true,
+            ..Hidden::default()
+        };
+        assert_eq!(hidden(addresses).len(), 7);
+    }
+}

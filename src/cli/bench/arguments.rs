@@ -17,7 +17,7 @@ const ERRANDS: u32 = 5000;
 /// Clock and session clock where none are named: of servers that are started here and count milliseconds,
 const CLOCKS: [u32; 2] = [600, 20];
 /// where one of them counts whole seconds,
-const WITH_POSTSCREEN: [u32; 2] = [180, postscreen::FASTEST];
+const WITH_POSTSCREEN: [u32; 2] = [240, postscreen::FASTEST];
 /// and where one stands already, whose waits are as long as they are.
 const WITH_OTHERS: [u32; 2] = [60, 1];
 
@@ -48,7 +48,7 @@ pub(in crate::cli) struct Arguments {
     /// Play traffic that --trace-out has written, instead of making some
     #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "errands", "seed", "trace_out"])]
     pub(super) trace: Option<PathBuf>,
-    /// How many virtual seconds pass in a second; default: 600, with postscreen 180, with a server that stands already 60
+    /// How many virtual seconds pass in a second; default: 600, with postscreen 240, with a server that stands already 60
     #[arg(long, value_name = "TIMES", value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub(super) clock: Option<u32>,
     /// How many times as fast clients and servers wait within a session; default: 20, with postscreen 3, which is its most,

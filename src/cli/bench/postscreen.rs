@@ -6,7 +6,9 @@
 //! accounts that it asks for, where the system has none. A PID namespace ends all of it at once: postscreen leaves the
 //! process group of its master.
 
+mod account;
 mod file;
+mod pace;
 mod program;
 
 use std::collections::HashSet;
@@ -26,8 +28,9 @@ use super::exim::clients;
 use super::gate::{Asks, free_port};
 use super::group::{Group, tail};
 use crate::measure::trace::{Arrival, Trace};
-use file::{Account, Post};
-pub(super) use file::{FASTEST, Pace};
+use account::Account;
+use file::Post;
+pub(super) use pace::{FASTEST, Pace};
 use program::Postfix;
 
 /// How long it may take until it serves.
@@ -140,8 +143,8 @@ impl Postscreen {
     pub(super) async fn deliver_all(&self) -> bool {
         let deadline = Instant::now() + QUEUE;
         while Instant::now() < deadline {
-            let waits = |name: &&str| has_file(&self.directory.join("queue").join(name));
-            if !WAITING.iter().any(|name| waits(&name)) {
+            let waits = |name| has_file(&self.directory.join("queue").join(name));
+            if !WAITING.into_iter().any(waits) {
                 return true;
             }
             sleep(Duration::from_millis(200)).await;

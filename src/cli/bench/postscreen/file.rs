@@ -1,4 +1,4 @@
-//! The files of a run's Postfix: its configuration, its folders, the accounts it asks for.
+//! The files of a run's Postfix: its configuration, its folders, who exists.
 //!
 //! main.cf has Postfix's defaults (postconf(5)) but for where things are, what is asked of postscreen, and what goes by a clock.
 
@@ -8,34 +8,17 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use nix::unistd::{Gid, Group, Uid, User, chown};
+use nix::unistd::chown;
 
+use super::account::Account;
+use super::pace::Pace;
 use super::program::Postfix;
 use crate::cli::bench::exim::write_certificate;
 use crate::cli::bench::gate::Asks;
-use crate::cli::bench::world::LIST_TTL;
 use crate::measure::trace::Trace;
 
-/// The fastest session clock: Postfix counts whole seconds, and begins to count within one.
-pub(in crate::cli::bench) const FASTEST: u32 = 3;
-
-/// Postfix's defaults, seconds (postconf(5)).
-const GREET_WAIT: u32 = 6;
-const DNSBL_TIMEOUT: u32 = 10;
-const GREET_TTL: u32 = 86_400;
-const DNSBL_TTL: [u32; 2] = [60, 3600];
-/// Connections of one client at one time.
-const CONNECTIONS: u32 = 50;
-/// Processes of one kind, and so the connections that postscreen holds and hands on; as many as Exim may have sessions.
-const PROCESSES: u32 = 500;
 /// Octets of a message, as at Exim.
 const MESSAGE: u32 = 50 << 20;
-
-/// The accounts that Postfix wants: what it runs as, and the group of its queue's door.
-const OWNER: &str = "postfix";
-const GROUP: &str = "postdrop";
-/// Numbers that are taken for them where they do not exist.
-const FREE: std::ops::Range<u32> = 64_000..64_500;
 
 /// The folders of the queue: their modes, and whether they are the group's. postfix-files(5) has the same.
 const QUEUE: [(&str, u32, bool); 13] = [
@@ -72,133 +55,6 @@ retry     unix  -       -       n       -       -       error
 virtual   unix  -       n       n       -       -       virtual
 postlog   unix-dgram n  -       n       -       1       postlogd
 ";
-
-/// A setting, its default and what it is here, and their unit.
-type Scaled = (&'static str, [u32; 2], &'static str);
-
-/// How fast its time goes.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::cli::bench) struct Pace {
-    pub(in crate::cli::bench) clock: u32,
-    pub(in crate::cli::bench) session_clock: u32,
-}
-
-impl Pace {
-    fn settings(self) -> [Scaled; 9] {
-        let Self {
-            clock,
-            session_clock,
-        } = self;
-        let (clock, session) = (clock.max(1), session_clock.max(1));
-        let connections = CONNECTIONS.saturating_mul((clock / session).max(1));
-        // How long a list's answer may be kept, which it says in seconds of its own.
-        let [least, most] = DNSBL_TTL;
-        let kept = LIST_TTL.clamp(least, most).div_ceil(clock);
-        [
-            (
-                "postscreen_greet_wait",
-                [GREET_WAIT, (GREET_WAIT / session).max(1)],
-                "s",
-            ),
-            (
-                "postscreen_dnsbl_timeout",
-                [DNSBL_TIMEOUT, DNSBL_TIMEOUT.div_ceil(session)],
-                "s",
-            ),
-            (
-                "postscreen_greet_ttl",
-                [GREET_TTL, GREET_TTL.div_ceil(clock)],
-                "s",
-            ),
-            ("postscreen_dnsbl_min_ttl", [least, kept], "s"),
-            ("postscreen_dnsbl_max_ttl", [most, kept], "s"),
-            ("in_flow_delay", [1, 0], "s"),
-            ("default_process_limit", [100, PROCESSES], ""),
-            (
-                "postscreen_client_connection_count_limit",
-                [CONNECTIONS, connections],
-                "",
-            ),
-            (
-                "smtpd_client_connection_count_limit",
-                [CONNECTIONS, connections],
-                "",
-            ),
-        ]
-    }
-
-    /// What is changed, one a line.
-    pub(super) fn scaled(self) -> Vec<String> {
-        let line = |(name, [before, after], unit): Scaled| {
-            format!("{name} = {before}{unit} is {after}{unit}")
-        };
-        self.settings().map(line).to_vec()
-    }
-
-    /// As lines of main.cf.
-    fn text(self) -> String {
-        let line = |(name, [_, after], unit): Scaled| format!("{name} = {after}{unit}\n");
-        self.settings().map(line).concat()
-    }
-}
-
-/// An account, by name and number.
-pub(super) struct Account {
-    name: &'static str,
-    uid: Uid,
-    gid: Gid,
-}
-
-impl Account {
-    /// Those of the system, or new ones that only this Postfix sees: /etc/passwd and /etc/group with them, in `directory`.
-    pub(super) fn both(directory: &Path) -> anyhow::Result<(Self, Self)> {
-        fs::create_dir_all(directory)?;
-        let mut passwd = fs::read_to_string("/etc/passwd")?;
-        let mut groups = fs::read_to_string("/etc/group")?;
-        let is_free = |number: &u32| {
-            matches!(User::from_uid(Uid::from_raw(*number)), Ok(None))
-                && matches!(Group::from_gid(Gid::from_raw(*number)), Ok(None))
-        };
-        let mut free = FREE.filter(is_free);
-        let mut next = || {
-            free.next()
-                .ok_or_else(|| anyhow::anyhow!("no free user number from {FREE:?}"))
-        };
-        let owner = match User::from_name(OWNER)? {
-            Some(user) => Self {
-                name: OWNER,
-                uid: user.uid,
-                gid: user.gid,
-            },
-            None => {
-                let number = next()?;
-                passwd += &format!("{OWNER}:x:{number}:{number}::/:/usr/sbin/nologin\n");
-                groups += &format!("{OWNER}:x:{number}:\n");
-                Self {
-                    name: OWNER,
-                    uid: Uid::from_raw(number),
-                    gid: Gid::from_raw(number),
-                }
-            }
-        };
-        let group = match Group::from_name(GROUP)? {
-            Some(group) => group.gid,
-            None => {
-                let number = next()?;
-                groups += &format!("{GROUP}:x:{number}:\n");
-                Gid::from_raw(number)
-            }
-        };
-        fs::write(directory.join("passwd"), passwd)?;
-        fs::write(directory.join("group"), groups)?;
-        let group = Self {
-            name: GROUP,
-            uid: owner.uid,
-            gid: group,
-        };
-        Ok((owner, group))
-    }
-}
 
 /// What the configuration depends on.
 pub(super) struct Post<'a> {
