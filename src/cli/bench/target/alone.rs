@@ -126,7 +126,7 @@ impl Peer {
             ],
             Self::Postscreen(postfix) => {
                 let mut notes: Vec<String> = postfix.scaled.iter().map(|line| format!("scaled: {line}")).collect();
-                notes.push("postscreen: one door, to which those come who go to a secondary elsewhere".to_owned());
+                notes.push("postscreen: one door, to which those come who go to a secondary elsewhere; users are left out at all servers".to_owned());
                 notes.push("postscreen: no kept answers between it and the DNS of the scenario; CPU is that of all of Postfix".to_owned());
                 notes
             }
