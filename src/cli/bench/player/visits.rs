@@ -45,7 +45,7 @@ impl Visits {
         };
         let next = u32::try_from(self.networks.len()).unwrap_or(u32::MAX);
         let [place, count] = self.networks.entry(network).or_insert([next, 0]);
-        let address = Ipv4Addr::from(0x7f40_0000 | (*place % 0xbf00) << 8 | *count % 0x100);
+        let address = Ipv4Addr::from(0x7f40_0000 | ((*place % 0xbf00) << 8) | (*count % 0x100));
         *count = count.saturating_add(1);
         self.loopback.insert(from, address);
         address
