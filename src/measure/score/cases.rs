@@ -108,9 +108,23 @@ fn score<'o>(
             }
         }
     }
-    score.known = score.sent > 0 && !hidden.hides(case) || score.failed > 0;
+    score.known = score.sent > 0 && !hides(hidden, case) || score.failed > 0;
     score.passed = score.known && score.failed == 0;
     score
+}
+
+/// Whether what makes a case special was hidden, so that it says nothing when it arrives.
+const fn hides(hidden: Hidden, case: Case) -> bool {
+    match case {
+        Case::PoolRetry | Case::ChangingIpv6 => hidden.addresses,
+        Case::BadNames
+        | Case::Forwarder
+        | Case::ListedToPostmaster
+        | Case::PostmasterAmongOthers
+        | Case::ListedUser => hidden.addresses || hidden.names,
+        Case::GoodSecondary => hidden.secondary,
+        _ => false,
+    }
 }
 
 /// Why an errand does not keep the rule.
@@ -206,4 +220,33 @@ fn told(tried: &Tried) -> String {
     let cut = if tried.cut { ", cut" } else { "" };
     let heard = sent.unwrap_or_else(|| format!("last reply {}", tried.last));
     format!("{heard}{cut}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_shown_hides_the_cases_that_hang_on_it_and_no_others() {
+        let hidden = |hidden: Hidden| -> Vec<&str> {
+            let cases = Case::ALL.iter().filter(|case| hides(hidden, **case));
+            cases.map(|case| case.name()).collect()
+        };
+        assert_eq!(hidden(Hidden::default()), [""; 0]);
+        let secondary = Hidden {
+            secondary: true,
+            ..Hidden::default()
+        };
+        assert_eq!(hidden(secondary), ["good_secondary"]);
+        let names = Hidden {
+            names: true,
+            ..Hidden::default()
+        };
+        assert!(!hidden(names).contains(&"pool_retry") && hidden(names).contains(&"forwarder"));
+        let addresses = Hidden {
+            addresses: true,
+            ..Hidden::default()
+        };
+        assert_eq!(hidden(addresses).len(), 7);
+    }
 }
