@@ -51,5 +51,6 @@ test-tools: build-tools
 		promtool=prometheus gnutls-cli=gnutls-bin testssl=testssl.sh systemd-analyze=systemd \
 		chromium=chromium fail2ban-regex=fail2ban
 	@tools/fetch-spf-suite
+	@tools/fetch-postfix
 	@PATH=$$PATH:/usr/sbin; exim4 -bV | grep -q '^Support for:.* PROXY' || \
 	{ echo "The installed Exim does not know the PROXY protocol; the tests need exim4-daemon-heavy." >&2; exit 1; }

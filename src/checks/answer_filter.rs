@@ -45,6 +45,11 @@ pub(in crate::checks) enum BadFilter {
 }
 
 impl AnswerFilter {
+    /// As it was written.
+    pub(in crate::checks) fn written(&self) -> &str {
+        &self.written
+    }
+
     /// Reads a filter.
     pub(in crate::checks) fn parse(written: &str) -> Result<Self, BadFilter> {
         let parts = split_octets(written)?;

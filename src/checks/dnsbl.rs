@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::checks::examination::Examination;
 use crate::checks::list::{Subject, Zone, tell_apart};
-use crate::checks::{Check, Kind, Lists, Remark, SettingsError, address, names, settings};
+use crate::checks::{Check, Kind, Listing, Lists, Remark, SettingsError, address, names, settings};
 use crate::facts::DnsName;
 
 pub(in crate::checks) const KIND: Kind = Kind {
@@ -83,6 +83,15 @@ impl Check for Dnsbl {
     fn zones(&self) -> Vec<(DnsName, Lists)> {
         let zones = self.zones.iter().map(Zone::watched);
         zones.map(|zone| (zone, Lists::Addresses)).collect()
+    }
+
+    fn listings(&self) -> Vec<Listing> {
+        let listing = |zone: &Zone| Listing {
+            zone: zone.watched(),
+            answers: zone.answers.written().to_owned(),
+            points: zone.points,
+        };
+        self.zones.iter().map(listing).collect()
     }
 
     fn remarks(&self, _now: Option<u64>) -> Vec<Remark> {

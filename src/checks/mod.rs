@@ -35,6 +35,7 @@ pub mod trace;
 pub mod verdict;
 
 use crate::checks::examination::Examination;
+use crate::checks::points::Points;
 use crate::facts::DnsName;
 
 pub use judge::{Judgement, judge};
@@ -62,10 +63,26 @@ pub trait Check: std::fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// The lists of addresses that it asks, and what being listed brings: another server is told the same.
+    fn listings(&self) -> Vec<Listing> {
+        Vec::new()
+    }
+
     /// What in its settings works and is worth knowing, at `now` in seconds since 1970 UTC.
     fn remarks(&self, _now: Option<u64>) -> Vec<Remark> {
         Vec::new()
     }
+}
+
+/// A list of addresses as a policy asks it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// Its zone.
+    pub zone: DnsName,
+    /// The answers that count, in Postfix's grammar (`127.0.0.[2;4..11]`).
+    pub answers: String,
+    /// What being listed brings.
+    pub points: Points,
 }
 
 /// What a zone lists (RFC 5782 §2, §3).

@@ -26,6 +26,12 @@ impl Points {
         Self(hundredths)
     }
 
+    /// These points, in hundredths.
+    #[must_use]
+    pub const fn in_hundredths(self) -> i32 {
+        self.0
+    }
+
     /// The smaller of zero and these points: what a finding could take off a total.
     #[must_use]
     pub fn below_zero(self) -> Self {

@@ -3,6 +3,7 @@
 //! stand on. Nothing in here opens a socket, reads a clock or prints.
 
 pub mod credit;
+pub mod hidden;
 pub mod page;
 pub mod plot;
 pub mod replay;

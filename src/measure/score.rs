@@ -119,7 +119,7 @@ impl Score {
             cost: Cost::of(&outcomes, played, &spam_stopped),
             exempt: exempt(&outcomes, trace, |label| label == Label::Legitimate),
             exempt_in_spam: exempt(&outcomes, trace, |label| label == Label::Spam),
-            cases: cases::all(&outcomes, trace),
+            cases: cases::all(&outcomes, trace, played.hidden),
             cut: Cut::of(&drawn),
             integrity: Integrity::of(trace, played),
             troubled: troubles.clone().count() as u64,

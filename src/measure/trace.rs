@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::RecordData;
+use crate::measure::hidden::Hidden;
 
 /// Everything that comes to a server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -489,8 +490,11 @@ pub struct Played {
     pub backend_cpu: Option<f64>,
     /// Sessions that the backend had.
     pub backend_sessions: Option<u64>,
-    /// DNS questions that the server asked, without those with which it tests its lists.
-    pub dns_questions: u64,
+    /// DNS questions that the server asked, without those with which it tests its lists; `None` if it asks others.
+    pub dns_questions: Option<u64>,
+    /// What it could not be shown.
+    #[serde(default)]
+    pub hidden: Hidden,
     /// How long it took, real time.
     pub took: Duration,
     /// How many virtual seconds passed in a real one.

@@ -8,8 +8,11 @@
 #![allow(clippy::print_stdout, reason = "the seed is for people")]
 #![allow(dead_code, reason = "the support of other tests is only partly needed")]
 
+mod exim;
+mod postscreen;
 #[path = "../support/mod.rs"]
 mod support;
+mod targets;
 
 use std::fs;
 use std::path::Path;
@@ -241,6 +244,53 @@ fn running(folder: &str) -> Vec<String> {
     let lines = all.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
     let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
     lines.filter(|line| line.contains(folder)).collect()
+}
+
+#[test]
+fn what_a_killed_run_has_left_goes_with_the_next_one() {
+    let folder = TempDir::new().unwrap();
+    let left = || {
+        let entries = fs::read_dir(folder.path()).unwrap().flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names
+            .filter(|name| name.starts_with("gatepost-bench-"))
+            .collect::<Vec<_>>()
+    };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+    command
+        .args(["bench", "--backend", "store"])
+        .env("TMPDIR", folder.path());
+    command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .current_dir(folder.path());
+    let mut killed = command.env_remove("GATEPOST_CONFIG").spawn().unwrap();
+    let inside = folder.path().display().to_string();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !running(&inside).iter().any(|line| line.contains(" run ")) {
+        assert!(Instant::now() < deadline, "{:#?}", running(&inside));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let during = bench(
+        folder.path(),
+        &["--target", "127.0.0.1:9", "--errands", "1"],
+    );
+    assert_eq!(during.code, Some(1), "{}", during.transcript);
+    assert_eq!(left().len(), 1, "what is in use stays");
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert_eq!(left().len(), 1);
+    // Its servers, which go with it, write into it as long as they are there.
+    while !running(&inside).is_empty() {
+        assert!(Instant::now() < deadline, "{:#?}", running(&inside));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let next = bench(
+        folder.path(),
+        &["--target", "127.0.0.1:9", "--errands", "1"],
+    );
+    assert_eq!(next.code, Some(1), "{}", next.transcript);
+    assert_eq!(left(), [""; 0]);
 }
 
 #[test]

@@ -4,19 +4,22 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::exim;
 use super::player::Entry;
 use super::result::Limits;
 use super::target::Target;
+use super::{exim, postscreen};
 use crate::cli::output::Usage;
 use crate::net::proxy_header::Version;
 
-/// What to do for Postfix.
-const POSTSCREEN: &str = "postscreen is not started here: set one up with postscreen_upstream_proxy_protocol = haproxy and \
-                          the lists in postscreen_dnsbl_sites, and name its address and port";
-
 /// Clients of a run where none are named: some three minutes on two processors.
 const ERRANDS: u32 = 5000;
+
+/// Clock and session clock where none are named: of servers that are started here and count milliseconds,
+const CLOCKS: [u32; 2] = [600, 20];
+/// where one of them counts whole seconds,
+const WITH_POSTSCREEN: [u32; 2] = [240, postscreen::FASTEST];
+/// and where one stands already, whose waits are as long as they are.
+const WITH_OTHERS: [u32; 2] = [60, 1];
 
 /// Arguments of `gatepost bench`.
 #[derive(Debug, clap::Args)]
@@ -27,7 +30,7 @@ pub(in crate::cli) struct Arguments {
     /// Play at a server that stands already
     #[arg(long, value_name = "HOST:PORT", conflicts_with = "compare")]
     pub(super) target: Option<String>,
-    /// Play the same traffic at several servers, one after the other: gatepost, exim, HOST:PORT
+    /// Play the same traffic at several servers, one after the other: gatepost, exim, postscreen, HOST:PORT
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(super) compare: Vec<String>,
     /// What traffic: 2008, 2016, 2026, or a scenario file
@@ -45,12 +48,13 @@ pub(in crate::cli) struct Arguments {
     /// Play traffic that --trace-out has written, instead of making some
     #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "errands", "seed", "trace_out"])]
     pub(super) trace: Option<PathBuf>,
-    /// How many virtual seconds pass in a second
-    #[arg(long, value_name = "TIMES", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=3600))]
-    pub(super) clock: u32,
-    /// How many times as fast clients and servers wait within a session
-    #[arg(long, value_name = "TIMES", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=30))]
-    pub(super) session_clock: u32,
+    /// How many virtual seconds pass in a second; default: 600, with postscreen 240, with a server that stands already 60
+    #[arg(long, value_name = "TIMES", value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(super) clock: Option<u32>,
+    /// How many times as fast clients and servers wait within a session; default: 20, with postscreen 3, which is its most,
+    /// with a server that stands already, whose waits stay as they are, 1
+    #[arg(long, value_name = "TIMES", value_parser = clap::value_parser!(u32).range(1..=30))]
+    pub(super) session_clock: Option<u32>,
     /// Make no more tries when so much virtual time has passed since the last client came for the first time
     #[arg(long, value_name = "TIME", default_value = "4h", value_parser = humantime::parse_duration)]
     pub(super) after: Duration,
@@ -75,6 +79,9 @@ pub(in crate::cli) struct Arguments {
     /// With --target: where to serve the scenario's DNS, for the server to ask
     #[arg(long, value_name = "ADDRESS:PORT", requires = "target")]
     pub(super) dns: Option<SocketAddr>,
+    /// With --compare postscreen: the folder into which Debian's package of Postfix was unpacked, where it is not installed
+    #[arg(long, value_name = "FOLDER", requires = "compare")]
+    pub(super) postfix: Option<PathBuf>,
     #[command(flatten)]
     pub(super) limits: Limits,
     /// Write JSON
@@ -130,6 +137,7 @@ pub(super) struct Setting {
     pub(super) backend: BackendKind,
     pub(super) proxy: Proxy,
     pub(super) dns: Option<SocketAddr>,
+    pub(super) postfix: Option<PathBuf>,
 }
 
 /// The servers that are named.
@@ -140,7 +148,7 @@ pub(super) fn targets(arguments: &Arguments) -> anyhow::Result<Vec<Target>> {
     let named = arguments.compare.iter().map(|name| match name.trim() {
         "gatepost" => Ok(Target::Gatepost),
         "exim" => Ok(Target::Exim),
-        "postscreen" => Err(Usage(POSTSCREEN.to_owned()).into()),
+        "postscreen" => Ok(Target::Postscreen),
         other => there(other),
     });
     let named = named.collect::<anyhow::Result<Vec<_>>>()?;
@@ -161,29 +169,53 @@ pub(super) fn targets(arguments: &Arguments) -> anyhow::Result<Vec<Target>> {
 fn there(name: &str) -> anyhow::Result<Target> {
     let wrong = || {
         Usage(format!(
-            "no server {name:?}; write gatepost, exim, or an address with its port, such as 127.0.0.1:25"
+            "no server {name:?}; write gatepost, exim, postscreen, or an address with its port, such as 127.0.0.1:25"
         ))
     };
     let mut addresses = name.to_socket_addrs().map_err(|_| wrong())?;
     Ok(Target::There(addresses.next().ok_or_else(wrong)?))
 }
 
-/// How everything is played.
-pub(super) fn setting(arguments: &Arguments) -> Setting {
+/// How everything is played at these servers.
+pub(super) fn setting(arguments: &Arguments, targets: &[Target]) -> anyhow::Result<Setting> {
+    let [clock, session_clock] = clocks(arguments, targets)?;
     // Exim lets nobody but root start it as a server.
     let is_root = nix::unistd::Uid::effective().is_root();
     let present = match exim::program().filter(|_| is_root) {
         Some(_) => BackendKind::Exim,
         None => BackendKind::Store,
     };
-    Setting {
-        clock: arguments.clock,
-        session_clock: arguments.session_clock,
+    Ok(Setting {
+        clock,
+        session_clock,
         after: arguments.after,
         config: arguments.config.clone(),
         policy: arguments.policy.clone(),
         backend: arguments.backend.unwrap_or(present),
         proxy: arguments.proxy,
         dns: arguments.dns,
+        postfix: arguments.postfix.clone(),
+    })
+}
+
+/// Clock and session clock: what is named, else what the servers can keep.
+fn clocks(arguments: &Arguments, targets: &[Target]) -> anyhow::Result<[u32; 2]> {
+    let has_postscreen = targets.contains(&Target::Postscreen);
+    let has_other = targets
+        .iter()
+        .any(|target| matches!(target, Target::There(_)));
+    let [clock, session_clock] = match (has_other, has_postscreen) {
+        (true, _) => WITH_OTHERS,
+        (false, true) => WITH_POSTSCREEN,
+        (false, false) => CLOCKS,
+    };
+    let session_clock = arguments.session_clock.unwrap_or(session_clock);
+    if has_postscreen && session_clock > postscreen::FASTEST {
+        let most = postscreen::FASTEST;
+        let wrong = format!(
+            "--session-clock {session_clock} is too fast for postscreen, which counts whole seconds; write {most} or less"
+        );
+        return Err(Usage(wrong).into());
     }
+    Ok([arguments.clock.unwrap_or(clock), session_clock])
 }

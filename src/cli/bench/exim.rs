@@ -22,6 +22,7 @@ use super::gate::free_port;
 use super::group::Group;
 use crate::measure::trace::{Arrival, List, Trace};
 use file::Post;
+pub(super) use file::write_certificate;
 
 /// Where Debian and others keep it.
 const PLACES: &[&str] = &["/usr/sbin/exim4", "/usr/sbin/exim", "/usr/local/sbin/exim"];
@@ -116,7 +117,7 @@ impl Exim {
             std::fs::create_dir_all(directory.join(folder))?;
         }
         file::write_tables(trace, &directory)?;
-        file::write_certificate(&directory)?;
+        write_certificate(&directory)?;
         let user = file::own_user(&directory)?;
         let (mail, secondary, users) = (free_port()?, free_port()?, free_port()?);
         let post = Post {
@@ -227,8 +228,8 @@ fn daemon(
     Ok(command)
 }
 
-/// The clients that a line of the log names, as `[192.0.2.1]:1025`.
-fn clients(line: &str) -> impl Iterator<Item = SocketAddr> {
+/// The clients that a line of a log names, as `[192.0.2.1]:1025`.
+pub(super) fn clients(line: &str) -> impl Iterator<Item = SocketAddr> {
     line.split('[').skip(1).filter_map(|rest| {
         let (address, rest) = rest.split_once("]:")?;
         let port = rest.split(|letter: char| !letter.is_ascii_digit()).next()?;

@@ -17,9 +17,11 @@ use toml_edit::DocumentMut;
 
 use super::group::Group;
 use super::player::Doors;
-use crate::checks::Lists;
+use crate::checks::points::Points;
+use crate::checks::{Listing, Lists};
 use crate::config;
 use crate::facts::DnsName;
+use crate::measure::trace::World;
 use scale::{scale_limits, scale_policies, shown};
 
 /// How long it may take until it listens.
@@ -97,16 +99,38 @@ impl Gate {
     }
 }
 
-/// The lists of addresses that a policy asks, by zone: another server is compared with the same.
-pub(super) fn lists(policies: Option<&Path>, policy: &str) -> anyhow::Result<Vec<String>> {
-    let snapshot = snapshot(policies)?;
-    let policy = snapshot
-        .policies
-        .get(policy)
-        .with_context(|| format!("no policy {policy:?}"))?;
-    let zones = policy.checks.iter().flat_map(|check| check.zones());
-    let zones = zones.filter(|(_, lists)| *lists == Lists::Addresses);
-    Ok(zones.map(|(zone, _)| zone.asked().to_owned()).collect())
+/// What a policy asks lists of addresses for: another server is compared with the same.
+pub(super) struct Asks {
+    /// The lists.
+    pub(super) listings: Vec<Listing>,
+    /// From which total on a client is denied.
+    pub(super) deny_points: Points,
+}
+
+impl Asks {
+    /// Those of the policy.
+    pub(super) fn of(policies: Option<&Path>, policy: &str) -> anyhow::Result<Self> {
+        let snapshot = snapshot(policies)?;
+        let policy = snapshot
+            .policies
+            .get(policy)
+            .with_context(|| format!("no policy {policy:?}"))?;
+        let listings = policy.checks.iter().flat_map(|check| check.listings());
+        Ok(Self {
+            listings: listings.collect(),
+            deny_points: policy.deny_points,
+        })
+    }
+
+    /// As far as the traffic's world has the lists.
+    pub(super) fn within(mut self, world: &World) -> Self {
+        let is_there = |listing: &Listing| {
+            let mut lists = world.lists.iter();
+            lists.any(|list| list.zone == listing.zone.asked())
+        };
+        self.listings.retain(is_there);
+        self
+    }
 }
 
 /// The names with which a gate of these policies tests its lists (RFC 5782 §5): they are no questions about a client.

@@ -1,12 +1,14 @@
 //! A server that a run starts: a child process in a process group of its own, what it costs, and its end.
 //!
-//! CPU time is that of the group's living processes and of those that they have waited for (proc(5), `stat`: utime, stime,
-//! cutime, cstime), so that a server that forks is counted whole as long as it waits for its children.
+//! CPU time is that of the living processes of the group, of those that descend from its first (postscreen leaves the group of its
+//! master), and of those that they have waited for (proc(5), `stat`: utime, stime, cutime, cstime), so that a server
+//! that forks is counted whole as long as it waits for its children.
 //!
 //! Beside it in the group waits a shell that ends the group when this process is gone, killed though it may be: it reads from
 //! a pipe whose other end is here. (PR_SET_PDEATHSIG would not do: Exim loses it when it changes its user, and its children
 //! have none.)
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -22,6 +24,9 @@ use tokio::time::{Instant, sleep};
 const END: Duration = Duration::from_secs(40);
 /// The pause between two looks.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// The longest line of descent that is followed.
+const GENERATIONS: usize = 16;
 
 /// What waits for the end of this process.
 const WATCH: &str = "read _; kill -s KILL 0";
@@ -98,12 +103,12 @@ impl Group {
         let Ok(all) = std::fs::read_dir("/proc") else {
             return 0.0;
         };
-        let group = self.child.id();
         let stats = all.flatten().filter_map(|entry| {
-            entry.file_name().to_str()?.parse::<u32>().ok()?;
-            std::fs::read_to_string(entry.path().join("stat")).ok()
+            let number = entry.file_name().to_str()?.parse().ok()?;
+            let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+            Some((number, Spent::of(&stat)?))
         });
-        let ticks: u64 = stats.filter_map(|stat| ticks(&stat, group)).sum();
+        let ticks = ticks(&stats.collect(), self.child.id());
         // A hundred a second: what every Linux of today tells programs (sysconf(3), _SC_CLK_TCK).
         ticks as f64 / 100.0
     }
@@ -136,19 +141,49 @@ impl Drop for Group {
     }
 }
 
-/// Ticks of a process of `group` and of the children it has waited for.
-fn ticks(stat: &str, group: u32) -> Option<u64> {
-    // The name is in parentheses and may hold anything.
-    let (_, rest) = stat.rsplit_once(')')?;
-    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-    let number = |place: usize| fields.get(place)?.parse::<u64>().ok();
-    if number(2)? != u64::from(group) {
-        return None;
-    }
-    Some((11..15).filter_map(number).sum())
+/// A process: whose child it is, its group, and the ticks that it and the children it has waited for have used.
+struct Spent {
+    parent: u32,
+    group: u32,
+    ticks: u64,
 }
 
-fn tail(text: &str) -> String {
+impl Spent {
+    fn of(stat: &str) -> Option<Self> {
+        // The name is in parentheses and may hold anything.
+        let (_, rest) = stat.rsplit_once(')')?;
+        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        let number = |place: usize| fields.get(place)?.parse::<u64>().ok();
+        Some(Self {
+            parent: number(1)?.try_into().ok()?,
+            group: number(2)?.try_into().ok()?,
+            ticks: (11..15).filter_map(number).sum(),
+        })
+    }
+}
+
+/// Ticks of the processes of a group and of those that descend from its first one.
+fn ticks(all: &HashMap<u32, Spent>, group: u32) -> u64 {
+    let belongs = |process: &&Spent| {
+        let mut process = *process;
+        // Processes are read one after the other, so that a number may stand for two: no way is endless.
+        for _ in 0..GENERATIONS {
+            if process.group == group || process.parent == group {
+                return true;
+            }
+            match all.get(&process.parent) {
+                Some(parent) => process = parent,
+                None => return false,
+            }
+        }
+        false
+    };
+    let of_group = all.values().filter(belongs);
+    of_group.map(|process| process.ticks).sum()
+}
+
+/// The last lines, on one.
+pub(super) fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.len().saturating_sub(5);
     lines.get(from..).unwrap_or_default().join(" / ")
@@ -171,9 +206,23 @@ mod tests {
 
     #[test]
     fn ticks_are_those_of_the_group() {
-        let stat = "42 (a) b (c) S 1 7 7 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 1 0 5";
-        assert_eq!(ticks(stat, 7), Some(100));
-        assert_eq!(ticks(stat, 42), None);
-        assert_eq!(ticks("", 7), None);
+        let process = |number: u32, parent: u32, group: u32| {
+            let stat = format!(
+                "{number} (a) b (c) S {parent} {group} 7 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 1 0 5"
+            );
+            (number, Spent::of(&stat).unwrap())
+        };
+        // 42 has left the group of 7 and is a grandchild of it; 50 is nobody's.
+        let all = [
+            process(7, 1, 7),
+            process(8, 7, 7),
+            process(42, 8, 42),
+            process(50, 1, 50),
+        ];
+        let all = HashMap::from(all);
+        assert_eq!(ticks(&all, 7), 300);
+        assert_eq!(ticks(&all, 50), 100);
+        assert_eq!(ticks(&all, 51), 0);
+        assert!(Spent::of("").is_none());
     }
 }

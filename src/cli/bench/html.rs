@@ -179,10 +179,11 @@ fn cases(server: &Server) -> Section {
         .iter()
         .map(|case| {
             let number = |count: u64| Cell::Number(count.to_string());
-            let passed = match (case.sent, case.passed) {
-                (0, _) => Cell::Text("none came".to_owned()),
-                (_, true) => Cell::Good("pass".to_owned()),
-                (_, false) => Cell::Bad(format!("fail: {}", case.why.join("; "))),
+            let passed = match (case.sent, case.known, case.passed) {
+                (0, ..) => Cell::Text("none came".to_owned()),
+                (_, false, _) => Cell::Text("not known".to_owned()),
+                (_, true, true) => Cell::Good("pass".to_owned()),
+                (_, true, false) => Cell::Bad(format!("fail: {}", case.why.join("; "))),
             };
             vec![
                 Cell::Text(format!("{} ({})", case.about, case.rule)),

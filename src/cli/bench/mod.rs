@@ -8,11 +8,13 @@ mod arguments;
 mod arrivals;
 mod clock;
 mod exim;
+mod folder;
 mod gate;
 mod group;
 mod html;
 mod play;
 mod player;
+mod postscreen;
 mod result;
 mod share;
 mod speech;
@@ -23,7 +25,7 @@ mod wire;
 mod world;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -34,6 +36,7 @@ use crate::cli::output::{self, Paint};
 use crate::measure::trace::{Played, Trace};
 pub(in crate::cli) use arguments::Arguments;
 use arguments::{BackendKind, Proxy, Setting, setting, targets};
+use folder::{Folder, folder};
 use result::{Results, Server};
 use target::{Outcome, Target, perform, without_users};
 use traffic::traffic;
@@ -41,7 +44,7 @@ use traffic::traffic;
 /// Plays and tells.
 pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let targets = targets(arguments)?;
-    let setting = setting(arguments);
+    let setting = setting(arguments, &targets)?;
     let (mut trace, scenario) = match traffic(arguments)? {
         Ok(traffic) => traffic,
         Err(problems) => {
@@ -62,6 +65,9 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     // Those that know logins are those with an Exim.
     let has_exim = targets.iter().any(knows_logins);
     let folder = folder(arguments.keep.as_deref(), has_exim)?;
+    if targets.contains(&Target::Postscreen) {
+        postscreen::check(setting.postfix.as_deref(), folder.path())?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -136,42 +142,4 @@ fn keep(folder: &Path, trace: &Trace, outcomes: &[Outcome]) -> anyhow::Result<()
     let played: Vec<&Played> = outcomes.iter().map(|outcome| &outcome.played).collect();
     serde_json::to_writer(file("played.json")?, &played)?;
     Ok(())
-}
-
-/// The folder of the run: a new one that stays, or one that goes.
-enum Folder {
-    Kept(PathBuf),
-    Passing(tempfile::TempDir),
-}
-
-impl Folder {
-    fn path(&self) -> &Path {
-        match self {
-            Self::Kept(path) => path,
-            Self::Passing(folder) => folder.path(),
-        }
-    }
-}
-
-/// Exim gives up root and then must still reach its files: that is seen to before anything is made.
-fn folder(keep: Option<&Path>, has_exim: bool) -> anyhow::Result<Folder> {
-    use std::os::unix::fs::PermissionsExt;
-    let temporary = std::env::temp_dir();
-    let path = std::path::absolute(keep.unwrap_or(&temporary))?;
-    // The folder that is kept is new: those above it count.
-    let above = keep.and(path.parent()).unwrap_or(&path);
-    if has_exim {
-        exim::reaches(above)?;
-    }
-    if keep.is_none() {
-        let folder = tempfile::Builder::new()
-            .prefix("gatepost-bench-")
-            .tempdir()?;
-        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
-        return Ok(Folder::Passing(folder));
-    }
-    std::fs::create_dir(&path)
-        .with_context(|| format!("--keep {}: a new folder can not be made", path.display()))?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
-    Ok(Folder::Kept(path))
 }

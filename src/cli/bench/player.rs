@@ -6,8 +6,8 @@
 mod dialogue;
 mod others;
 mod transaction;
+mod visits;
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -22,14 +22,12 @@ use super::wire::{Lost, Wire};
 use crate::measure::trace::{Act, Door, Errand, Tried, Try};
 use crate::net::proxy_header::{self, Version};
 use dialogue::Dialogue;
+pub(super) use visits::Visits;
 
 /// The longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 /// The longest session.
 const SESSION: Duration = Duration::from_secs(180);
-/// Ports that clients are given.
-const PORTS: std::ops::Range<u16> = 1024..65_000;
-
 /// How the server is told who a player is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Entry {
@@ -67,14 +65,6 @@ pub(super) struct Stage {
     pub(super) clock: Clock,
     pub(super) tls: TlsConnector,
     visits: Mutex<Visits>,
-}
-
-/// Who came from where: errand and try, by the address and port that the server was told.
-#[derive(Debug, Default)]
-pub(super) struct Visits {
-    pub(super) by_client: HashMap<SocketAddr, (u32, u32)>,
-    loopback: HashMap<IpAddr, Ipv4Addr>,
-    next_port: u16,
 }
 
 impl Stage {
@@ -157,6 +147,15 @@ impl Stage {
         dialogue.wire.close().await;
     }
 
+    /// A connection to the primary in the name of `from`, which is no visit.
+    pub(super) async fn open(&self, from: IpAddr) -> std::io::Result<Wire> {
+        let nobody = (u32::MAX, u32::MAX);
+        let stream = timeout(CONNECT, self.connect(from, self.doors.primary, nobody)).await;
+        Ok(Wire::new(
+            stream.map_err(|_| std::io::ErrorKind::TimedOut)??,
+        ))
+    }
+
     /// A connection of which the server knows the client's address.
     async fn connect(
         &self,
@@ -186,18 +185,7 @@ impl Stage {
     /// A port for this visit that nobody else had from this address.
     fn name(&self, from: IpAddr, who: (u32, u32)) -> SocketAddr {
         let mut visits = self.visits.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            visits.next_port = match visits.next_port {
-                port if PORTS.contains(&(port + 1)) => port + 1,
-                _ => PORTS.start,
-            };
-            let client = SocketAddr::new(from, visits.next_port);
-            if let std::collections::hash_map::Entry::Vacant(place) = visits.by_client.entry(client)
-            {
-                place.insert(who);
-                return client;
-            }
-        }
+        visits.name(from, who)
     }
 
     fn note(&self, client: SocketAddr, who: (u32, u32)) {
@@ -205,13 +193,10 @@ impl Stage {
         visits.by_client.insert(client, who);
     }
 
-    /// The loopback address that stands for `from` throughout the run: 127.64.0.1 and on.
+    /// The loopback address that stands for `from` throughout the run.
     fn loopback(&self, from: IpAddr) -> Ipv4Addr {
         let mut visits = self.visits.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = u32::try_from(visits.loopback.len()).unwrap_or(u32::MAX);
-        // The end of the network comes after twelve million addresses.
-        let next = Ipv4Addr::from(0x7f40_0001 + count % 0xbf_0000);
-        *visits.loopback.entry(from).or_insert(next)
+        visits.loopback(from)
     }
 }
 

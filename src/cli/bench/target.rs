@@ -2,6 +2,7 @@
 
 mod alone;
 mod before;
+mod there;
 
 use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,8 +20,9 @@ use super::{BackendKind, Proxy, Setting, gate};
 use crate::app::tasks::Tasks;
 use crate::measure::trace::{Door, Played, Trace, Try};
 use crate::net;
-use alone::{at_exim, there};
+use alone::at_peer;
 use before::at_gatepost;
+use there::there;
 
 /// A server under test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub(super) enum Target {
     Gatepost,
     /// Exim by itself, with DNSBLs in its own ACL.
     Exim,
+    /// Postfix, with postscreen before its smtpd.
+    Postscreen,
     /// A server that stands already.
     There(SocketAddr),
 }
@@ -39,6 +43,7 @@ impl Target {
         match self {
             Self::Gatepost => "gatepost".to_owned(),
             Self::Exim => "exim".to_owned(),
+            Self::Postscreen => "postscreen".to_owned(),
             Self::There(address) => address.to_string(),
         }
     }
@@ -48,7 +53,7 @@ impl Target {
         match self {
             Self::Gatepost => backend == BackendKind::Exim,
             Self::Exim => true,
-            Self::There(_) => false,
+            Self::Postscreen | Self::There(_) => false,
         }
     }
 }
@@ -167,7 +172,9 @@ pub(super) async fn perform(
     };
     let mut outcome = match target {
         Target::Gatepost => at_gatepost(setting, trace, &directory, &world).await,
-        Target::Exim => at_exim(setting, trace, &directory, &world).await,
+        Target::Exim | Target::Postscreen => {
+            at_peer(target, setting, trace, &directory, &world).await
+        }
         Target::There(address) => there(*address, setting, trace, &world).await,
     };
     if let (Proxy::None, Ok(outcome)) = (setting.proxy, &mut outcome) {
@@ -193,11 +200,10 @@ fn reach(performance: &mut Performance, clients: &HashSet<SocketAddr>) {
     }
 }
 
-/// The players' side; virtual time begins.
+/// The players' side.
 fn stage(doors: Doors, setting: &Setting, world: &World) -> anyhow::Result<Stage> {
     let entry = setting.proxy.entry(doors.primary);
     let tls = net::backend::tls_with_anyone()?;
-    world.clock.start();
     Ok(Stage::new(doors, entry, world.clock.clone(), tls))
 }
 

@@ -223,10 +223,9 @@ pub(super) fn cost(server: &Server) -> Vec<(&'static str, String)> {
     if !cpu.is_empty() {
         lines.push(("CPU, 1000 connections", cpu.join(", ")));
     }
-    lines.push((
-        "DNS questions",
-        format!("{:.2} for each connection", cost.dns),
-    ));
+    if let Some(dns) = cost.dns {
+        lines.push(("DNS questions", format!("{dns:.2} for each connection")));
+    }
     lines
 }
 

@@ -96,6 +96,12 @@ impl Wire {
         }
     }
 
+    /// Takes what came so far for a whole reply, as a client does that has looked once and speaks then.
+    pub(super) fn forget(&mut self) {
+        self.input.clear();
+        self.replies = ReplyReader::new();
+    }
+
     /// Reads what comes until the server closes or the time is over, and forgets it but for a reply code at its start.
     pub(super) async fn glance(&mut self, within: Duration) {
         let look =

@@ -17,8 +17,8 @@ use tokio::net::{TcpListener, UdpSocket};
 
 use super::clock::Clock;
 use crate::cli::name_server::{self, Desk, Transport, bind_both, most_udp, respond};
-pub(super) use zone::Names;
 use zone::folded;
+pub(super) use zone::{LIST_TTL, Names};
 
 /// A server of a world, bound and not yet serving. Several may serve one world, each with its own count.
 pub(super) struct Server {

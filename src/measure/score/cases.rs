@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::outcome::{Fate, Message, Outcome, is_exempt, is_positive};
+use crate::measure::hidden::Hidden;
 use crate::measure::trace::{Act, Case, Trace, Tried};
 
 /// How many failures of a case are told.
@@ -23,7 +24,9 @@ pub struct CaseScore {
     pub delivered: u64,
     /// How many of them not at the first try.
     pub delayed: u64,
-    /// Whether all of them keep the rule; not if there were none.
+    /// Whether it can be told: some came, the server was shown what is special about them, or some failed all the same.
+    pub known: bool,
+    /// Whether all of them keep the rule; not if that is not known.
     pub passed: bool,
     /// How many do not.
     pub failed: u64,
@@ -65,10 +68,10 @@ impl Rule {
 }
 
 /// Of every case, in their order.
-pub(super) fn all(outcomes: &[Outcome<'_>], trace: &Trace) -> Vec<CaseScore> {
+pub(super) fn all(outcomes: &[Outcome<'_>], trace: &Trace, hidden: Hidden) -> Vec<CaseScore> {
     let of = |case: &Case| {
         let such = outcomes.iter().filter(|one| one.errand.case == Some(*case));
-        score(*case, such, trace)
+        score(*case, such, trace, hidden)
     };
     Case::ALL.iter().map(of).collect()
 }
@@ -77,6 +80,7 @@ fn score<'o>(
     case: Case,
     outcomes: impl Iterator<Item = &'o Outcome<'o>>,
     trace: &Trace,
+    hidden: Hidden,
 ) -> CaseScore {
     let rule = Rule::of(case);
     let mut score = CaseScore {
@@ -86,6 +90,7 @@ fn score<'o>(
         sent: 0,
         delivered: 0,
         delayed: 0,
+        known: false,
         passed: false,
         failed: 0,
         why: Vec::new(),
@@ -103,8 +108,23 @@ fn score<'o>(
             }
         }
     }
-    score.passed = score.sent > 0 && score.failed == 0;
+    score.known = score.sent > 0 && !hides(hidden, case) || score.failed > 0;
+    score.passed = score.known && score.failed == 0;
     score
+}
+
+/// Whether what makes a case special was hidden, so that it says nothing when it arrives.
+const fn hides(hidden: Hidden, case: Case) -> bool {
+    match case {
+        Case::PoolRetry | Case::ChangingIpv6 => hidden.addresses,
+        Case::BadNames
+        | Case::Forwarder
+        | Case::ListedToPostmaster
+        | Case::PostmasterAmongOthers
+        | Case::ListedUser => hidden.addresses || hidden.names,
+        Case::GoodSecondary => hidden.secondary,
+        _ => false,
+    }
 }
 
 /// Why an errand does not keep the rule.
@@ -200,4 +220,33 @@ fn told(tried: &Tried) -> String {
     let cut = if tried.cut { ", cut" } else { "" };
     let heard = sent.unwrap_or_else(|| format!("last reply {}", tried.last));
     format!("{heard}{cut}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_shown_hides_the_cases_that_hang_on_it_and_no_others() {
+        let hidden = |hidden: Hidden| -> Vec<&str> {
+            let cases = Case::ALL.iter().filter(|case| hides(hidden, **case));
+            cases.map(|case| case.name()).collect()
+        };
+        assert_eq!(hidden(Hidden::default()), [""; 0]);
+        let secondary = Hidden {
+            secondary: true,
+            ..Hidden::default()
+        };
+        assert_eq!(hidden(secondary), ["good_secondary"]);
+        let names = Hidden {
+            names: true,
+            ..Hidden::default()
+        };
+        assert!(!hidden(names).contains(&"pool_retry") && hidden(names).contains(&"forwarder"));
+        let addresses = Hidden {
+            addresses: true,
+            ..Hidden::default()
+        };
+        assert_eq!(hidden(addresses).len(), 7);
+    }
 }

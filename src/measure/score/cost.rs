@@ -21,8 +21,8 @@ pub struct Cost {
     pub server_cpu: Option<f64>,
     /// CPU of the backend for a thousand connections, seconds.
     pub backend_cpu: Option<f64>,
-    /// DNS questions for a connection.
-    pub dns: f64,
+    /// DNS questions for a connection; `None` if they can not be seen.
+    pub dns: Option<f64>,
     /// CPU of the server for each spam transaction that was stopped, milliseconds.
     pub cpu_per_spam_stopped: Option<f64>,
     /// DNS questions for each.
@@ -37,6 +37,7 @@ impl Cost {
         let thousands = connections as f64 / 1000.0;
         let per_thousand =
             |cpu: Option<f64>| cpu.filter(|_| connections > 0).map(|cpu| cpu / thousands);
+        let questions = played.dns_questions.map(|count| count as f64);
         let stopped = spam_stopped.part as f64;
         let per_stopped = |cost: f64| (spam_stopped.part > 0).then(|| cost / stopped);
         let unwanted = outcomes
@@ -56,9 +57,9 @@ impl Cost {
                 .map(spared),
             server_cpu: per_thousand(played.server_cpu),
             backend_cpu: per_thousand(played.backend_cpu),
-            dns: played.dns_questions as f64 / (connections.max(1)) as f64,
+            dns: questions.map(|count| count / connections.max(1) as f64),
             cpu_per_spam_stopped: played.server_cpu.and_then(|cpu| per_stopped(cpu * 1000.0)),
-            dns_per_spam_stopped: per_stopped(played.dns_questions as f64),
+            dns_per_spam_stopped: questions.and_then(per_stopped),
             held_per_spam_stopped: per_stopped(held.as_secs_f64()),
         }
     }

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::outcome::Users;
 use super::*;
+use crate::measure::hidden::Hidden;
 use crate::measure::scenario::Scenario;
 use crate::measure::trace::{Act, Arrival, Case, Class, Errand, Ran, Sent, Tried};
 
@@ -81,7 +82,8 @@ fn play(trace: &Trace, answer: impl Fn(&Errand, usize) -> Answer) -> Played {
         server_cpu: Some(2.0),
         backend_cpu: Some(1.0),
         backend_sessions: Some(10),
-        dns_questions: 500,
+        dns_questions: Some(500),
+        hidden: Hidden::default(),
         took: Duration::from_secs(60),
         clock: 600.0,
     }

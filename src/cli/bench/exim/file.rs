@@ -166,7 +166,7 @@ pub(super) fn write_tables(trace: &Trace, directory: &Path) -> anyhow::Result<()
 }
 
 /// A certificate of its own, as mail servers have them.
-pub(super) fn write_certificate(directory: &Path) -> anyhow::Result<()> {
+pub(in crate::cli::bench) fn write_certificate(directory: &Path) -> anyhow::Result<()> {
     let pair = rcgen::generate_simple_self_signed(vec!["mx.example.com".to_owned()])
         .context("no certificate can be made")?;
     let text = pair.cert.pem() + &pair.signing_key.serialize_pem();

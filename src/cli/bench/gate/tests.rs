@@ -131,11 +131,11 @@ fn another_server_is_asked_to_ask_the_same_lists() {
     let file = folder.path().join("theirs.toml");
     std::fs::write(&file, THEIRS).unwrap();
     assert_eq!(
-        lists(None, "default").unwrap(),
+        zones(None, "default").unwrap(),
         ["zen.spamhaus.org", "list.dnswl.org"]
     );
-    assert_eq!(lists(Some(&file), "strict").unwrap(), ["bl.theirs.example"]);
-    assert!(lists(Some(&file), "other").is_err());
+    assert_eq!(zones(Some(&file), "strict").unwrap(), ["bl.theirs.example"]);
+    assert!(zones(Some(&file), "other").is_err());
 }
 
 #[test]
@@ -153,4 +153,13 @@ fn the_entries_by_which_lists_are_tested_are_known() {
         tests.iter().any(|entry| entry.starts_with("test.")),
         "{tests:?}"
     );
+}
+
+fn zones(policies: Option<&Path>, policy: &str) -> anyhow::Result<Vec<String>> {
+    let asks = Asks::of(policies, policy)?;
+    let zones = asks
+        .listings
+        .iter()
+        .map(|list| list.zone.asked().to_owned());
+    Ok(zones.collect())
 }

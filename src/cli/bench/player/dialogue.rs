@@ -17,6 +17,17 @@ use crate::smtp::reply::Reply;
 const GREETING: Duration = Duration::from_secs(60);
 /// The longest wait for a reply.
 pub(super) const REPLY: Duration = Duration::from_secs(60);
+
+/// How far a client is when it says hello.
+pub(super) enum Begun {
+    /// It has been greeted.
+    Greeted,
+    /// It has said hello early, then the greeting came to its end.
+    Spoken,
+    /// It has said hello early, and that was answered in the place of the rest of the greeting (as postscreen does).
+    Answered(Reply),
+}
+
 /// A session.
 pub(super) struct Dialogue<'a> {
     pub(super) stage: &'a Stage,
@@ -41,19 +52,19 @@ impl Dialogue<'_> {
         if let Act::Scan(octets) = &errand.speech.act {
             return self.scan(octets).await;
         }
-        let spoken = self.greeting().await?;
+        let begun = self.greeting().await?;
         match &errand.speech.act {
             Act::Scan(_) | Act::Look(false) => Ok(()),
             Act::Look(true) => {
-                self.hello(spoken).await?;
+                self.hello(begun).await?;
                 self.starttls().await
             }
             Act::Guess(times) => {
-                self.hello(spoken).await?;
+                self.hello(begun).await?;
                 self.guess(*times).await
             }
             Act::Callout { to } => {
-                self.introduce(spoken).await?;
+                self.introduce(begun).await?;
                 self.callout(to).await
             }
             Act::Mail {
@@ -61,28 +72,30 @@ impl Dialogue<'_> {
                 other_sender,
                 leaves_at_unknown,
             } => {
-                self.introduce(spoken).await?;
+                self.introduce(begun).await?;
                 let other = other_sender.as_deref();
                 self.envelopes(envelopes, other, *leaves_at_unknown).await
             }
         }
     }
 
-    /// Waits for the greeting, or speaks before its end. Says whether the hello has been sent.
-    async fn greeting(&mut self) -> Result<bool, Lost> {
+    /// Waits for the greeting, or speaks before its end.
+    async fn greeting(&mut self) -> Result<Begun, Lost> {
         let speech = &self.errand.speech;
         let clock = self.stage.clock.clone();
         let patience = speech
             .patience
             .map_or(GREETING, |patience| clock.wait(patience));
-        let mut spoken = false;
+        let mut begun = Begun::Greeted;
         let mut greeting = None;
         if let Some(early) = speech.early.map(|early| clock.wait(early)) {
             match self.wire.reply(early.min(patience)).await {
                 Err(Lost::Late) => {
                     let hello = speech::hello(speech.dialect, speech.extended, &speech.helo);
                     self.wire.send(hello.as_bytes()).await?;
-                    spoken = true;
+                    // The first line of a greeting of several was all of it for this client.
+                    self.wire.forget();
+                    begun = Begun::Spoken;
                 }
                 come => greeting = Some(come?),
             }
@@ -103,7 +116,10 @@ impl Dialogue<'_> {
         };
         self.agree(&greeting)?;
         self.tried.greeted = Some(self.begun.elapsed());
-        Ok(spoken)
+        Ok(match begun {
+            Begun::Spoken if greeting.code != 220 => Begun::Answered(greeting),
+            begun => begun,
+        })
     }
 
     /// Goes on behind 2xx; after 5xx the errand is over, after 4xx there may be another try.
@@ -117,11 +133,12 @@ impl Dialogue<'_> {
     }
 
     /// EHLO, or HELO where that is the client's way or EHLO is not known.
-    async fn hello(&mut self, spoken: bool) -> Result<(), Lost> {
+    async fn hello(&mut self, begun: Begun) -> Result<(), Lost> {
         let speech = &self.errand.speech;
-        let mut reply = match spoken {
-            true => self.wire.reply(REPLY).await?,
-            false => {
+        let mut reply = match begun {
+            Begun::Answered(reply) => reply,
+            Begun::Spoken => self.wire.reply(REPLY).await?,
+            Begun::Greeted => {
                 self.say(&speech::hello(
                     speech.dialect,
                     speech.extended,
@@ -144,12 +161,12 @@ impl Dialogue<'_> {
     }
 
     /// Hello, TLS and login, as far as the client wants them.
-    async fn introduce(&mut self, spoken: bool) -> Result<(), Lost> {
-        self.hello(spoken).await?;
+    async fn introduce(&mut self, begun: Begun) -> Result<(), Lost> {
+        self.hello(begun).await?;
         let wants = self.errand.speech.tls;
         if wants != Starttls::Never && self.offered.starttls {
             self.starttls().await?;
-            self.hello(false).await?;
+            self.hello(Begun::Greeted).await?;
         } else if wants == Starttls::Required {
             return Err(Lost::Leaves);
         }

@@ -96,6 +96,7 @@ pub(super) async fn at_gatepost(
     ));
     let before = Spent::by(&gate, &behind, &asked);
     let stage = stage(gate.doors, setting, world)?;
+    world.clock.start();
     let mut performance = play(trace, stage, setting.after, "gatepost").await?;
     let took = world.clock.elapsed();
     let after = Spent::by(&gate, &behind, &asked);
@@ -119,9 +120,10 @@ pub(super) async fn at_gatepost(
             .zip(before.backend_cpu)
             .map(|(after, before)| after - before),
         backend_sessions: Some(sessions.saturating_sub(before.sessions)),
-        dns_questions: after.questions.saturating_sub(before.questions),
+        dns_questions: Some(after.questions.saturating_sub(before.questions)),
         took,
         clock: setting.clock.into(),
+        ..Played::default()
     };
     let records = Some(directory.join("journal"));
     Ok(Outcome::new(played, performance, records, notes))

@@ -54,10 +54,11 @@ fn about<'a>(name: &str, about: &'a str) -> &'a str {
 pub(super) fn cases(server: &Server, paint: Paint) -> String {
     let head = ["", "sent", "delivered", "delayed", ""];
     let rows = server.score.cases.iter().map(|case| {
-        let passed = match (case.sent, case.passed) {
-            (0, _) => "none came",
-            (_, true) => "pass",
-            (_, false) => "FAIL",
+        let passed = match (case.sent, case.known, case.passed) {
+            (0, ..) => "none came",
+            (_, false, _) => "not known",
+            (_, true, true) => "pass",
+            (_, true, false) => "FAIL",
         };
         vec![
             case.about.trim_end_matches('.').to_owned(),

@@ -18,7 +18,7 @@ use crate::measure::trace::{Latency, List, Trouble, World};
 
 /// How long answers may be kept, virtual seconds: names as their owners usually set them, lists as the large ones do.
 const NAME_TTL: u32 = 3600;
-const LIST_TTL: u32 = 60;
+pub(in crate::cli::bench) const LIST_TTL: u32 = 60;
 /// The test entry of every list (RFC 5782 §5).
 const TEST_ENTRY: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 /// Most CNAME records put into one answer.
@@ -158,7 +158,7 @@ impl Names {
         if !self.records.contains_key(key.as_str()) && !self.above.contains(key.as_str()) {
             answer.metadata.response_code = ResponseCode::NXDomain;
         }
-        answer.add_authority(soa(NAME_TTL));
+        answer.add_authority(soa(&name.trim_to(1), NAME_TTL));
     }
 }
 
@@ -211,7 +211,14 @@ impl Listed {
             answer.metadata.response_code = ResponseCode::NXDomain;
         }
         if answer.answers.is_empty() {
-            answer.add_authority(soa(LIST_TTL));
+            let labels = query.name().num_labels();
+            let before = if inner.is_empty() {
+                0
+            } else {
+                inner.split('.').count()
+            };
+            let zone = usize::from(labels).saturating_sub(before);
+            answer.add_authority(soa(&query.name().trim_to(zone), LIST_TTL));
         }
         true
     }
@@ -255,9 +262,11 @@ fn target(name: &str) -> anyhow::Result<Name> {
     Ok(target)
 }
 
-fn soa(ttl: u32) -> Record {
-    let data = SOA::new(Name::root(), Name::root(), 1, 3600, 600, 86_400, ttl);
-    Record::from_rdata(Name::root(), ttl, RData::SOA(data))
+/// How long a name of `zone` is known not to be (RFC 2308 §3). Its names are some that resolvers do not stumble over.
+fn soa(zone: &Name, ttl: u32) -> Record {
+    let of = |label: &str| zone.prepend_label(label).unwrap_or_else(|_| zone.clone());
+    let data = SOA::new(of("ns"), of("hostmaster"), 1, 3600, 600, 86_400, ttl);
+    Record::from_rdata(zone.clone(), ttl, RData::SOA(data))
 }
 
 pub(super) fn folded(name: &str) -> String {
