@@ -351,6 +351,13 @@ impl Facts {
     }
 }
 
+impl From<Vec<Entry>> for Facts {
+    /// What a record holds, however much that is.
+    fn from(entries: Vec<Entry>) -> Self {
+        Self { entries }
+    }
+}
+
 fn is_rcpt(entry: &Entry) -> bool {
     matches!(entry.fact, Fact::Rcpt(_))
 }

@@ -6,6 +6,7 @@
 
 mod digest;
 mod files;
+mod parse;
 mod read;
 mod recent;
 mod record;
@@ -15,7 +16,8 @@ mod tests;
 mod write;
 
 pub use digest::{Answered, Digest};
-pub use read::{Batch, Lines, Records, find, lines, parse, read};
+pub use parse::{parse, parse_as};
+pub use read::{Batch, Lines, Records, find, lines, read};
 pub use recent::Recent;
 pub use record::{
     Beyond, MessageOutcome, RecipientOutcome, SessionRecord, Timestamp, VERSION, timestamp,

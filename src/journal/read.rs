@@ -10,7 +10,8 @@ use std::path::Path;
 use memchr::memmem;
 
 use crate::journal::files::{self, Found};
-use crate::journal::record::{SessionRecord, Timestamp, VERSION};
+use crate::journal::parse::parse;
+use crate::journal::record::{SessionRecord, Timestamp};
 
 /// Longest line that is read, octets; the writer writes none that is longer.
 pub(in crate::journal) const LONGEST_LINE: usize = 16 * 1024 * 1024;
@@ -217,11 +218,4 @@ impl Iterator for Records {
             }
         }
     }
-}
-
-/// The record in a line, if it holds one of this version.
-#[must_use]
-pub fn parse(line: &[u8]) -> Option<SessionRecord> {
-    let record: SessionRecord = serde_json::from_slice(line).ok()?;
-    (record.version == VERSION).then_some(record)
 }

@@ -18,7 +18,8 @@ use crate::checks::points::Points;
 use crate::checks::policy::Policy;
 use crate::journal::digest::Digest;
 use crate::journal::files;
-use crate::journal::read::{Records, parse};
+use crate::journal::parse::parse;
+use crate::journal::read::Records;
 use crate::journal::record::{SessionRecord, Timestamp};
 
 /// Between two looks at the clock.

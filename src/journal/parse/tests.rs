@@ -1,0 +1,145 @@
+//! What is read word by word is what serde reads, of whatever line.
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::*;
+
+const RECORDS: &str = include_str!("../../../tests/records/v1.jsonl");
+
+fn by_serde(line: &[u8]) -> Option<SessionRecord> {
+    serde_json::from_slice(line).ok()
+}
+
+fn quickly(line: &[u8]) -> Option<SessionRecord> {
+    parse_as(line, |record: &mut SessionRecord| &mut record.facts)
+}
+
+#[test]
+fn facts_of_the_writer_need_no_second_look() {
+    for line in RECORDS.lines() {
+        let (entries, rest) = cut(line).unwrap();
+        assert!(rest.contains("\"facts\":[]"), "{rest}");
+        let record = by_serde(line.as_bytes()).unwrap();
+        assert_eq!(Facts::from(entries), record.facts);
+        assert_eq!(quickly(line.as_bytes()), Some(record));
+    }
+}
+
+#[test]
+fn every_kind_of_answer_is_read() {
+    for answer in [
+        r#""no_name""#,
+        r#""no_data""#,
+        r#"{"failed":"serv_fail"}"#,
+        r#"{"found":[]}"#,
+        r#"{"found":[{"ttl":0,"data":{"A":"192.0.2.1"}},{"ttl":60,"data":{"AAAA":"2001:db8::1"}}]}"#,
+        r#"{"found":[{"ttl":4294967295,"data":{"CNAME":"a.example"}},{"ttl":1,"data":{"PTR":"b.example"}}]}"#,
+        r#"{"found":[{"ttl":1,"data":{"MX":[65535,"c.example"]}},{"ttl":1,"data":{"TXT":"v=spf1 ä"}}]}"#,
+    ] {
+        let answer = format!("{{\"dns\":{answer}}}");
+        let mut reader = Reader { rest: &answer };
+        let read = reader.answer().unwrap();
+        assert_eq!(reader.rest, "");
+        assert_eq!(serde_json::to_string(&read).unwrap(), answer);
+        assert_eq!(read, serde_json::from_str(&answer).unwrap());
+    }
+}
+
+/// Lines that differ from the writer's, each in its own way.
+#[test]
+fn what_is_written_otherwise_is_read_by_serde_or_by_nobody() {
+    let line = RECORDS.lines().next().unwrap();
+    let facts = &line[line.find(FACTS).unwrap()..];
+    let (entries, _) = cut(line).unwrap();
+    let behind = serde_json::to_string(&entries).unwrap().len() + FACTS.len() - 1;
+    let (facts, behind) = facts.split_at(behind);
+    let front = line.strip_suffix(&format!("{facts}{behind}")).unwrap();
+    for other in [
+        // Facts elsewhere, twice, in something else, or none.
+        format!("{{{facts},{}{}", &front[1..front.len() - 1], behind),
+        format!("{front}{facts},{facts}{behind}"),
+        format!("{front}\"more\":{{{facts}}},{facts}{behind}"),
+        format!("{front}{}{behind}", &facts[..FACTS.len() - 1]),
+        format!("{front}\"facts\":[]{behind}"),
+        format!("{front}\"facts\":[null]{behind}"),
+        format!("{front}\"facts\":[,]{behind}"),
+        line.replace("\"policy\":\"", "\"policy\":\"\\\"facts\\\":["),
+        line.replace(',', " , ").replace(':', " :"),
+        line.replace("\"at\":", "\"at\":0"),
+        line.replace("\"at\":", "\"at\":-"),
+        line.replace("\"took\":", "\"took\":9999999999"),
+        line.replace("\"kind\":\"A\"", "\"kind\":\"B\""),
+        line.replace("example", "ex\\u0061mple"),
+        line.replace("example", "ex\u{1}mple"),
+        format!("{line} "),
+        format!("{line}x"),
+        line[..line.len() / 2].to_owned(),
+    ] {
+        assert_eq!(
+            quickly(other.as_bytes()),
+            by_serde(other.as_bytes()),
+            "{other}"
+        );
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Damage {
+    Gone(Index, usize),
+    Put(Index, &'static str),
+    Octet(Index, u8),
+    Twice(Index, usize),
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    let pieces = vec![
+        "\"", "\\", "\\\"", "{", "}", "[", "]", ",", ":", " ", "0", "9", "-", ".", "e", "null",
+        "é", "\u{0}", "\n", FACTS, "[]", "{}",
+    ];
+    prop_oneof![
+        (any::<Index>(), 1..40_usize).prop_map(|(at, count)| Damage::Gone(at, count)),
+        (any::<Index>(), prop::sample::select(pieces)).prop_map(|(at, what)| Damage::Put(at, what)),
+        (any::<Index>(), any::<u8>()).prop_map(|(at, octet)| Damage::Octet(at, octet)),
+        (any::<Index>(), 1..200_usize).prop_map(|(at, count)| Damage::Twice(at, count)),
+    ]
+}
+
+fn damaged(line: &mut Vec<u8>, damage: &Damage) {
+    let at = |index: &Index| index.index(line.len().max(1)).min(line.len());
+    let until = |at: usize, count: usize| (at + count).min(line.len());
+    match damage {
+        Damage::Gone(index, count) => {
+            let at = at(index);
+            line.drain(at..until(at, *count));
+        }
+        Damage::Put(index, what) => {
+            let at = at(index);
+            line.splice(at..at, what.bytes());
+        }
+        Damage::Octet(index, octet) => {
+            let at = at(index);
+            line.splice(at..until(at, 1), [*octet]);
+        }
+        Damage::Twice(index, count) => {
+            let at = at(index);
+            let again = line[at..until(at, *count)].to_vec();
+            line.splice(at..at, again);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_damaged_line_is_what_serde_makes_of_it(
+        number in any::<Index>(),
+        damages in prop::collection::vec(damage(), 0..4),
+    ) {
+        let lines: Vec<&str> = RECORDS.lines().collect();
+        let mut line = number.get(&lines).as_bytes().to_vec();
+        for damage in &damages {
+            damaged(&mut line, damage);
+        }
+        prop_assert_eq!(quickly(&line), by_serde(&line), "{}", String::from_utf8_lossy(&line));
+    }
+}
