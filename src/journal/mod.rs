@@ -16,7 +16,7 @@ mod tests;
 mod write;
 
 pub use digest::{Answered, Digest};
-pub use parse::{parse, parse_as};
+pub use parse::{Form, Keep, parse, parse_as};
 pub use read::{Batch, Lines, Records, find, lines, read};
 pub use recent::Recent;
 pub use record::{

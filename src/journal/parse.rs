@@ -1,53 +1,88 @@
 //! A line of the journal to a record.
 //!
-//! Facts are most of a record, and most facts are answers of the DNS. The writer always writes these alike, so they are read
-//! here word by word; all else, and whatever is not written just so, is read by serde, the form's only authority. What is
-//! read here, serde would read alike: tests hold both against each other.
+//! Facts and decisions are most of a record. The writer always writes them alike, so they are read here word by word; all
+//! else, and whatever is not written just so, is read by serde, the form's only authority. What is read here, serde would
+//! read alike: tests hold both against each other.
+
+mod decisions;
+mod facts;
+#[cfg(test)]
+mod tests;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error, StrDeserializer};
 
-use crate::facts::{
-    Answer, Answered, DnsAnswer, DnsName, Entry, Fact, Facts, Millis, Question, Record, RecordData,
-};
+use crate::checks::replay::Decision;
+use crate::facts::{Entry, Facts};
 use crate::journal::record::{SessionRecord, VERSION};
 
-/// What stands before the facts of a record.
+/// What stands before the facts of a record, and before its decisions.
 const FACTS: &str = "\"facts\":[";
+const DECISIONS: &str = ",\"decisions\":[";
+/// Room for the entries of most sessions.
+const ENTRIES: usize = 24;
+
+/// A record, or a part of one, as it is read from a line.
+pub trait Form: DeserializeOwned {
+    /// What of the decisions is kept.
+    const KEEP: Keep;
+
+    /// Puts the facts and decisions that were read apart from it where they belong.
+    fn put(&mut self, facts: Facts, decisions: Vec<Decision>);
+}
+
+/// What of decisions is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Everything.
+    All,
+    /// What was decided and not why.
+    NoFindings,
+}
+
+impl Form for SessionRecord {
+    const KEEP: Keep = Keep::All;
+
+    fn put(&mut self, facts: Facts, decisions: Vec<Decision>) {
+        (self.facts, self.decisions) = (facts, decisions);
+    }
+}
 
 /// The record in a line, if it holds one of this version.
 #[must_use]
 pub fn parse(line: &[u8]) -> Option<SessionRecord> {
-    let record: SessionRecord = parse_as(line, |record: &mut SessionRecord| &mut record.facts)?;
+    let record: SessionRecord = parse_as(line)?;
     (record.version == VERSION).then_some(record)
 }
 
-/// What a line holds, read as any form of a record; `facts` says where in it the facts belong.
-pub fn parse_as<T: DeserializeOwned>(
-    line: &[u8],
-    facts: impl FnOnce(&mut T) -> &mut Facts,
-) -> Option<T> {
+/// What a line holds.
+#[must_use]
+pub fn parse_as<T: Form>(line: &[u8]) -> Option<T> {
     let line = std::str::from_utf8(line).ok()?;
-    if let Some((entries, rest)) = cut(line)
+    if let Some((entries, decisions, rest)) = cut(line, T::KEEP)
         && let Ok(mut record) = serde_json::from_str::<T>(&rest)
     {
-        *facts(&mut record) = entries.into();
+        record.put(entries.into(), decisions);
         return Some(record);
     }
     serde_json::from_str(line).ok()
 }
 
-/// The facts of a line, and the line without them; `None` where serde has to look.
-fn cut(line: &str) -> Option<(Vec<Entry>, String)> {
+/// The facts of a line, its decisions, and the line without them; `None` where serde has to look.
+fn cut(line: &str, keep: Keep) -> Option<(Vec<Entry>, Vec<Decision>, String)> {
     let (before, facts) = line.split_once(FACTS)?;
     // Only the record itself has begun: these are its facts, not those of something in it.
-    if memchr::memchr2_iter(b'{', b'[', before.as_bytes()).count() != 1 {
+    let begun = memchr::memchr2_iter(b'{', b'[', before.as_bytes()).count();
+    if begun != 1 || !before.ends_with(['{', ',']) {
         return None;
     }
     let mut reader = Reader { rest: facts };
-    let entries = reader.list(Reader::entry)?;
-    Some((entries, [before, FACTS, "]", reader.rest].concat()))
+    let entries = reader.list(ENTRIES, Reader::entry)?;
+    reader.eat(DECISIONS)?;
+    let decisions = reader.list(1, |reader| reader.decision(keep))?;
+    let rest = [before, FACTS, "]", DECISIONS, "]", reader.rest].concat();
+    Some((entries, decisions, rest))
 }
 
 /// What is left of a line.
@@ -56,95 +91,12 @@ struct Reader<'l> {
 }
 
 impl<'l> Reader<'l> {
-    fn entry(&mut self) -> Option<Entry> {
-        self.or_any(|reader| {
-            reader.eat("{\"stage\":")?;
-            let stage = reader.word()?;
-            reader.eat(",\"at\":")?;
-            let at = Millis(reader.number()?);
-            reader.eat(",\"fact\":")?;
-            let fact = reader.or_any(Self::answered)?;
-            reader.eat("}")?;
-            Some(Entry { stage, at, fact })
-        })
-    }
-
-    fn answered(&mut self) -> Option<Fact> {
-        self.eat("{\"answered\":{\"question\":")?;
-        let question = self.or_any(Self::question)?;
-        self.eat(",\"answer\":")?;
-        let answer = self.or_any(Self::answer)?;
-        self.eat(",\"took\":")?;
-        let took = Millis(self.number()?);
-        self.eat(",\"source\":")?;
-        let source = self.word()?;
-        self.eat("}}")?;
-        Some(Fact::Answered(Box::new(Answered {
-            question,
-            answer,
-            took,
-            source,
-        })))
-    }
-
-    fn question(&mut self) -> Option<Question> {
-        self.eat("{\"dns\":{\"name\":")?;
-        let name = DnsName::new(self.text()?);
-        self.eat(",\"kind\":")?;
-        let kind = self.word()?;
-        self.eat("}}")?;
-        Some(Question::Dns { name, kind })
-    }
-
-    fn answer(&mut self) -> Option<Answer> {
-        self.eat("{\"dns\":")?;
-        let answer = if self.eat("{\"found\":[").is_some() {
-            let records = self.list(Self::record)?;
-            self.eat("}")?;
-            DnsAnswer::Found(records)
-        } else if self.eat("{\"failed\":").is_some() {
-            let failure = self.word()?;
-            self.eat("}")?;
-            DnsAnswer::Failed(failure)
-        } else {
-            self.word()?
-        };
-        self.eat("}")?;
-        Some(Answer::Dns(answer))
-    }
-
-    fn record(&mut self) -> Option<Record> {
-        self.eat("{\"ttl\":")?;
-        let ttl = self.number()?;
-        self.eat(",\"data\":{")?;
-        let kind = self.text()?;
-        self.eat(":")?;
-        let data = match kind {
-            "A" => RecordData::A(self.text()?.parse().ok()?),
-            "AAAA" => RecordData::Aaaa(self.text()?.parse().ok()?),
-            "CNAME" => RecordData::Cname(self.text()?.into()),
-            "MX" => {
-                self.eat("[")?;
-                let preference = u16::try_from(self.number()?).ok()?;
-                self.eat(",")?;
-                let exchange = self.text()?.into();
-                self.eat("]")?;
-                RecordData::Mx(preference, exchange)
-            }
-            "PTR" => RecordData::Ptr(self.text()?.into()),
-            "TXT" => RecordData::Txt(self.text()?.into()),
-            _ => return None,
-        };
-        self.eat("}}")?;
-        Some(Record { ttl, data })
-    }
-
-    /// What `item` reads, with commas between, up to the bracket behind it.
-    fn list<T>(&mut self, item: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
-        let mut list = Vec::new();
+    /// What `item` reads, with commas between, up to the bracket behind it; mostly so many.
+    fn list<T>(&mut self, usual: usize, item: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         if self.eat("]").is_some() {
-            return Some(list);
+            return Some(Vec::new());
         }
+        let mut list = Vec::with_capacity(usual);
         loop {
             list.push(item(self)?);
             if self.eat(",").is_none() {
@@ -191,6 +143,11 @@ impl<'l> Reader<'l> {
         T::deserialize(StrDeserializer::<Error>::new(self.text()?)).ok()
     }
 
+    /// A text that is read further by its type, as serde has it read.
+    fn parsed<T: std::str::FromStr>(&mut self) -> Option<T> {
+        self.text()?.parse().ok()
+    }
+
     fn number(&mut self) -> Option<u32> {
         let end = self
             .rest
@@ -205,6 +162,3 @@ impl<'l> Reader<'l> {
         Some(number)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -4,7 +4,7 @@
 //! version wrote it. A file may go while it is read. None of this ends the reading.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use memchr::memmem;
@@ -15,6 +15,9 @@ use crate::journal::record::{SessionRecord, Timestamp};
 
 /// Longest line that is read, octets; the writer writes none that is longer.
 pub(in crate::journal) const LONGEST_LINE: usize = 16 * 1024 * 1024;
+
+/// Octets of a file that are read at once.
+const AT_ONCE: usize = 128 * 1024;
 
 /// The records of a journal.
 #[derive(Debug)]
@@ -94,13 +97,12 @@ impl Records {
                 let Some(next) = self.files.next() else {
                     return false;
                 };
-                self.open = File::open(&next.path).ok().map(BufReader::new);
+                let file = File::open(&next.path).ok();
+                self.open = file.map(|file| BufReader::with_capacity(AT_ONCE, file));
                 self.skipped += u64::from(self.open.is_none());
                 continue;
             };
-            // One octet for the line's end.
-            let bound = u64::try_from(LONGEST_LINE + 1).unwrap_or(u64::MAX);
-            match open.by_ref().take(bound).read_until(b'\n', lines) {
+            match read_line(open, lines) {
                 Ok(0) => self.open = None,
                 Ok(_) if lines.last() == Some(&b'\n') => {
                     lines.pop();
@@ -120,6 +122,27 @@ impl Records {
                     self.open = None;
                 }
             }
+        }
+    }
+}
+
+/// Reads up to behind the next line's end, or as much as a line can be, and says how many octets that is.
+fn read_line(file: &mut BufReader<File>, line: &mut Vec<u8>) -> io::Result<usize> {
+    // One octet for the line's end.
+    let mut room = LONGEST_LINE + 1;
+    loop {
+        let octets = match file.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            octets => octets?,
+        };
+        let octets = octets.get(..room).unwrap_or(octets);
+        let end = memchr::memchr(b'\n', octets);
+        let read = end.map_or(octets.len(), |end| end + 1);
+        line.extend_from_slice(octets.get(..read).unwrap_or_default());
+        file.consume(read);
+        room -= read;
+        if end.is_some() || read == 0 {
+            return Ok(LONGEST_LINE + 1 - room);
         }
     }
 }

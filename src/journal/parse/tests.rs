@@ -12,16 +12,17 @@ fn by_serde(line: &[u8]) -> Option<SessionRecord> {
 }
 
 fn quickly(line: &[u8]) -> Option<SessionRecord> {
-    parse_as(line, |record: &mut SessionRecord| &mut record.facts)
+    parse_as(line)
 }
 
 #[test]
-fn facts_of_the_writer_need_no_second_look() {
+fn what_the_writer_writes_needs_no_second_look() {
     for line in RECORDS.lines() {
-        let (entries, rest) = cut(line).unwrap();
-        assert!(rest.contains("\"facts\":[]"), "{rest}");
+        let (entries, decisions, rest) = cut(line, Keep::All).unwrap();
+        assert!(rest.contains("\"facts\":[],\"decisions\":[]"), "{rest}");
         let record = by_serde(line.as_bytes()).unwrap();
         assert_eq!(Facts::from(entries), record.facts);
+        assert_eq!(decisions, record.decisions);
         assert_eq!(quickly(line.as_bytes()), Some(record));
     }
 }
@@ -46,12 +47,37 @@ fn every_kind_of_answer_is_read() {
     }
 }
 
+#[test]
+fn points_are_read_as_they_are_written() {
+    for (points, rest) in [
+        ("0", ","),
+        ("5", "}"),
+        ("1000", ","),
+        ("1.5", ","),
+        ("-3", ","),
+        ("-0.25", "}"),
+        ("1e2", ","),
+    ] {
+        let text = format!("{points}{rest}");
+        let mut reader = Reader { rest: &text };
+        assert_eq!(
+            reader.points(),
+            serde_json::from_str(points).ok(),
+            "{points}"
+        );
+        assert_eq!(reader.rest, rest);
+    }
+    for no_points in ["1001,", "01,", "-,", "\"5\",", ""] {
+        assert_eq!(Reader { rest: no_points }.points(), None, "{no_points}");
+    }
+}
+
 /// Lines that differ from the writer's, each in its own way.
 #[test]
 fn what_is_written_otherwise_is_read_by_serde_or_by_nobody() {
     let line = RECORDS.lines().next().unwrap();
     let facts = &line[line.find(FACTS).unwrap()..];
-    let (entries, _) = cut(line).unwrap();
+    let (entries, ..) = cut(line, Keep::All).unwrap();
     let behind = serde_json::to_string(&entries).unwrap().len() + FACTS.len() - 1;
     let (facts, behind) = facts.split_at(behind);
     let front = line.strip_suffix(&format!("{facts}{behind}")).unwrap();
@@ -70,6 +96,12 @@ fn what_is_written_otherwise_is_read_by_serde_or_by_nobody() {
         line.replace("\"at\":", "\"at\":-"),
         line.replace("\"took\":", "\"took\":9999999999"),
         line.replace("\"kind\":\"A\"", "\"kind\":\"B\""),
+        line.replace("\"points\":", "\"points\":1e2"),
+        line.replace("\"points\":", "\"points\":1.5e"),
+        line.replace("\"points\":", "\"points\":-"),
+        line.replace("\"points\":", "\"points\":0"),
+        line.replace("\"points\":", "\"points\":999"),
+        line.replace("\"findings\":", "\"exempt\":false,\"findings\":"),
         line.replace("example", "ex\\u0061mple"),
         line.replace("example", "ex\u{1}mple"),
         format!("{line} "),

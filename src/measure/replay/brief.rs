@@ -6,7 +6,7 @@ use crate::checks::points::Points;
 use crate::checks::replay::Decision;
 use crate::checks::verdict::{Action, Verdict};
 use crate::facts::Facts;
-use crate::journal::{Timestamp, VERSION, parse_as};
+use crate::journal::{Form, Keep, Timestamp, VERSION, parse_as};
 
 /// What is judged again.
 #[derive(Debug, Deserialize)]
@@ -36,10 +36,18 @@ struct BriefVerdict {
     observed: bool,
 }
 
+impl Form for Brief {
+    const KEEP: Keep = Keep::NoFindings;
+
+    fn put(&mut self, facts: Facts, decisions: Vec<Decision>) {
+        (self.facts, self.decisions) = (facts, decisions);
+    }
+}
+
 impl Brief {
     /// The record in a line, if it holds one of this version.
     pub(super) fn parse(line: &[u8]) -> Option<Self> {
-        let brief: Self = parse_as(line, |brief: &mut Self| &mut brief.facts)?;
+        let brief: Self = parse_as(line)?;
         (brief.version == VERSION).then_some(brief)
     }
 }
