@@ -88,6 +88,9 @@ impl Zone {
         if secret {
             return "(the list's text names the secret zone)".to_owned();
         }
+        if text.len() <= TEXT_MAX && text.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
+            return text.to_owned();
+        }
         let printable = |c: char| if matches!(c, ' '..='~') { c } else { '?' };
         text.chars().take(TEXT_MAX).map(printable).collect()
     }

@@ -1,10 +1,13 @@
 //! Facts, as the writer writes them: answers first of all, and what the client said.
 
 use crate::facts::{
-    Answer, Answered, DnsAnswer, DnsName, Entry, Fact, Helo, Mail, Millis, Question, Rcpt, Recall,
-    Record, RecordData, Silence,
+    Answer, Answered, Counting, DnsAnswer, DnsName, Entry, Fact, Helo, Mail, Millis, Party,
+    Question, Quota, Rcpt, Recall, Record, RecordData, Silence,
 };
 use crate::journal::parse::Reader;
+
+/// Quotas in which most recipients are counted.
+const QUOTAS: usize = 3;
 
 impl<'l> Reader<'l> {
     pub(super) fn entry(&mut self) -> Option<Entry> {
@@ -66,7 +69,7 @@ impl<'l> Reader<'l> {
         })))
     }
 
-    fn question(&mut self) -> Option<Question> {
+    pub(super) fn question(&mut self) -> Option<Question> {
         let question = if self.eat("{\"dns\":{\"name\":").is_some() {
             let name = DnsName::new(self.text()?);
             self.eat(",\"kind\":")?;
@@ -81,6 +84,12 @@ impl<'l> Reader<'l> {
             let network = self.parsed()?;
             self.eat("}")?;
             Question::Memory(Recall::Harvest(network))
+        } else if self.eat("{\"count\":{\"recipient\":").is_some() {
+            let recipient = self.number()?;
+            self.eat(",\"quotas\":[")?;
+            let quotas = self.list(QUOTAS, Self::quota)?.into();
+            self.eat("}")?;
+            Question::Count(Box::new(Counting { recipient, quotas }))
         } else {
             self.eat("{\"silence\":{\"wait\":")?;
             let wait = Millis(self.number()?);
@@ -92,6 +101,29 @@ impl<'l> Reader<'l> {
         };
         self.eat("}")?;
         Some(question)
+    }
+
+    fn quota(&mut self) -> Option<Quota> {
+        self.eat("{\"of\":{")?;
+        let party = self.text()?;
+        self.eat(":")?;
+        let of = match party {
+            "address" => Party::Address(self.parsed()?),
+            "network" => Party::Network(self.parsed()?),
+            "sender" => {
+                self.eat("{\"network\":")?;
+                let network = self.parsed()?;
+                self.eat(",\"mailbox\":")?;
+                let mailbox = self.text()?.into();
+                self.eat("}")?;
+                Party::Sender { network, mailbox }
+            }
+            _ => return None,
+        };
+        self.eat("},\"rate\":")?;
+        let rate = self.parsed()?;
+        self.eat("}")?;
+        Some(Quota { of, rate })
     }
 
     pub(super) fn answer(&mut self) -> Option<Answer> {

@@ -30,20 +30,41 @@ fn what_the_writer_writes_needs_no_second_look() {
 #[test]
 fn every_kind_of_answer_is_read() {
     for answer in [
-        r#""no_name""#,
-        r#""no_data""#,
-        r#"{"failed":"serv_fail"}"#,
-        r#"{"found":[]}"#,
-        r#"{"found":[{"ttl":0,"data":{"A":"192.0.2.1"}},{"ttl":60,"data":{"AAAA":"2001:db8::1"}}]}"#,
-        r#"{"found":[{"ttl":4294967295,"data":{"CNAME":"a.example"}},{"ttl":1,"data":{"PTR":"b.example"}}]}"#,
-        r#"{"found":[{"ttl":1,"data":{"MX":[65535,"c.example"]}},{"ttl":1,"data":{"TXT":"v=spf1 ä"}}]}"#,
+        r#"{"dns":"no_name"}"#,
+        r#"{"dns":"no_data"}"#,
+        r#"{"memory":"nothing"}"#,
+        r#"{"count":"within"}"#,
+        r#"{"silence":{"silent":{"watched":6000}}}"#,
+        r#"{"dns":{"failed":"serv_fail"}}"#,
+        r#"{"dns":{"found":[]}}"#,
+        r#"{"dns":{"found":[{"ttl":0,"data":{"A":"192.0.2.1"}},{"ttl":60,"data":{"AAAA":"2001:db8::1"}}]}}"#,
+        r#"{"dns":{"found":[{"ttl":4294967295,"data":{"CNAME":"a.example"}},{"ttl":1,"data":{"PTR":"b.example"}}]}}"#,
+        r#"{"dns":{"found":[{"ttl":1,"data":{"MX":[65535,"c.example"]}},{"ttl":1,"data":{"TXT":"v=spf1 ä"}}]}}"#,
     ] {
-        let answer = format!("{{\"dns\":{answer}}}");
-        let mut reader = Reader { rest: &answer };
+        let mut reader = Reader { rest: answer };
         let read = reader.answer().unwrap();
         assert_eq!(reader.rest, "");
         assert_eq!(serde_json::to_string(&read).unwrap(), answer);
-        assert_eq!(read, serde_json::from_str(&answer).unwrap());
+        assert_eq!(read, serde_json::from_str(answer).unwrap());
+    }
+}
+
+#[test]
+fn every_usual_question_is_read() {
+    for question in [
+        r#"{"dns":{"name":"1.2.0.192.zen.example","kind":"AAAA"}}"#,
+        r#"{"memory":{"pass":"spf:example.org"}}"#,
+        r#"{"memory":{"harvest":"192.0.2.0/24"}}"#,
+        r#"{"silence":{"wait":6000,"teaser":true}}"#,
+        r#"{"silence":{"wait":0,"teaser":false}}"#,
+        r#"{"count":{"recipient":1,"quotas":[]}}"#,
+        r#"{"count":{"recipient":2,"quotas":[{"of":{"address":"192.0.2.1/32"},"rate":"5000/h"},{"of":{"network":"2001:db8::/56"},"rate":"5/s"},{"of":{"sender":{"network":"192.0.2.0/24","mailbox":"a@example.org"}},"rate":"300/min"}]}}"#,
+    ] {
+        let mut reader = Reader { rest: question };
+        let read = reader.question().unwrap();
+        assert_eq!(reader.rest, "");
+        assert_eq!(serde_json::to_string(&read).unwrap(), question);
+        assert_eq!(read, serde_json::from_str(question).unwrap());
     }
 }
 
