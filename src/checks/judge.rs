@@ -44,6 +44,15 @@ impl Judgement {
         }
     }
 
+    /// As [`Judgement::verdict`], by itself.
+    #[must_use]
+    pub fn into_verdict(self) -> Verdict {
+        match self {
+            Self::Ask { so_far, .. } => so_far,
+            Self::Decide { verdict, .. } => verdict,
+        }
+    }
+
     /// The questions without an answer.
     #[must_use]
     pub fn questions(&self) -> &[Question] {

@@ -199,11 +199,13 @@ impl<'n> Names<'n> {
     /// depends on which of them do. One that could not be looked up counts too: no name is called dynamic by accident.
     fn look_dynamic(&self) -> Option<bool> {
         let looks = |name: &str| looks_dynamic(name, self.client);
-        if self.all.iter().all(|name| looks(name)) {
-            return Some(true);
+        match self.all.iter().filter(|name| looks(name)).count() {
+            all if all == self.all.len() => return Some(true),
+            0 => return Some(false),
+            _ => {}
         }
         let mut counting = self.confirmed.iter().chain(&self.failed);
-        if counting.any(|name| !looks(name)) || !self.all.iter().any(|name| looks(name)) {
+        if counting.any(|name| !looks(name)) {
             return Some(false);
         }
         self.pending

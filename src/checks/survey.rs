@@ -33,7 +33,7 @@ pub fn survey(policy: &Policy, facts: &Facts) -> Survey {
     let (waiting, vouching) = (examination.waiting, examination.vouching);
     let used = examination.used().collect();
     Survey {
-        verdict: conclude(examination).verdict().clone(),
+        verdict: conclude(examination).into_verdict(),
         waiting,
         vouching,
         used,

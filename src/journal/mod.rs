@@ -15,7 +15,7 @@ mod tests;
 mod write;
 
 pub use digest::{Answered, Digest};
-pub use read::{Batch, Lines, Records, find, lines, parse, read};
+pub use read::{Batch, Lines, Records, find, lines, parse, parse_as, read};
 pub use recent::Recent;
 pub use record::{
     Beyond, MessageOutcome, RecipientOutcome, SessionRecord, Timestamp, VERSION, timestamp,

@@ -8,12 +8,16 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use memchr::memmem;
+use serde::de::DeserializeOwned;
 
 use crate::journal::files::{self, Found};
 use crate::journal::record::{SessionRecord, Timestamp, VERSION};
 
 /// Longest line that is read, octets; the writer writes none that is longer.
 pub(in crate::journal) const LONGEST_LINE: usize = 16 * 1024 * 1024;
+
+/// Octets of a file that are read at once.
+const AT_ONCE: usize = 128 * 1024;
 
 /// The records of a journal.
 #[derive(Debug)]
@@ -93,7 +97,8 @@ impl Records {
                 let Some(next) = self.files.next() else {
                     return false;
                 };
-                self.open = File::open(&next.path).ok().map(BufReader::new);
+                let file = File::open(&next.path).ok();
+                self.open = file.map(|file| BufReader::with_capacity(AT_ONCE, file));
                 self.skipped += u64::from(self.open.is_none());
                 continue;
             };
@@ -222,6 +227,13 @@ impl Iterator for Records {
 /// The record in a line, if it holds one of this version.
 #[must_use]
 pub fn parse(line: &[u8]) -> Option<SessionRecord> {
-    let record: SessionRecord = serde_json::from_slice(line).ok()?;
+    let record: SessionRecord = parse_as(line)?;
     (record.version == VERSION).then_some(record)
+}
+
+/// What a line holds. That it is UTF-8 is seen once, not text by text.
+#[must_use]
+pub fn parse_as<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
+    let line = std::str::from_utf8(line).ok()?;
+    serde_json::from_str(line).ok()
 }

@@ -7,6 +7,7 @@
 //! whose bit *i* says that check *i* is in. For how many checks: [`MOST`].
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -29,21 +30,24 @@ pub struct Share {
 }
 
 /// Which sets of checks stop one kind of case.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stopped(Arc<[u64]>);
+
+impl Hash for Stopped {
+    /// Folded first: it is a kilobyte, and looked up several times a session.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let fold =
+            |sum: u64, word: &u64| (sum.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        state.write_u64(self.0.iter().fold(0, fold));
+    }
+}
 
 impl Stopped {
     /// What `stops` says of each set of `checks` checks, at most [`MOST`].
     #[must_use]
     pub fn by(checks: usize, stops: impl Fn(u32) -> bool) -> Self {
-        let sets = sets(checks);
-        let word = |from: u32| {
-            let in_word = (from..from.saturating_add(64)).take_while(|set| *set < sets);
-            in_word.fold(0_u64, |word, set| {
-                word | u64::from(stops(set)) << (set - from)
-            })
-        };
-        Self((0..sets).step_by(64).map(word).collect())
+        let words = (0..sets(checks)).step_by(64);
+        Self(words.map(|from| word_of(checks, from, &stops)).collect())
     }
 
     /// As [`Stopped::by`], where only the checks in `relevant` can matter: whether the others are there or not is the same.
@@ -62,7 +66,15 @@ impl Stopped {
             }
             part = (part - 1) & relevant;
         }
-        Self::by(checks, |set| known.get(at(set)).copied().unwrap_or(false))
+        let known = |set: u32| known.get(at(set)).copied().unwrap_or(false);
+        let mut words: Vec<u64> = Vec::new();
+        for from in (0..sets(checks)).step_by(64) {
+            // Sets that differ in what does not matter alone are alike, and those without it were before.
+            let alike = usize::try_from((from & relevant) / 64).unwrap_or_default();
+            let word = words.get(alike).copied();
+            words.push(word.unwrap_or_else(|| word_of(checks, from, known)));
+        }
+        Self(words.into())
     }
 
     /// Stopped by a set if both are: a mail transaction is, if each of its recipients is.
@@ -86,6 +98,12 @@ impl Stopped {
         let word = usize::try_from(set / 64).ok().and_then(|at| self.0.get(at));
         word.is_some_and(|word| word >> (set % 64) & 1 == 1)
     }
+}
+
+/// Of which of the 64 sets from this one on `stops` says so.
+fn word_of(checks: usize, from: u32, stops: impl Fn(u32) -> bool) -> u64 {
+    let sets = from..from.saturating_add(64).min(sets(checks));
+    sets.fold(0, |word, set| word | u64::from(stops(set)) << (set - from))
 }
 
 /// How many sets of so many checks there are.

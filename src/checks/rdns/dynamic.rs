@@ -59,19 +59,34 @@ fn split(name: &str) -> Option<(&str, &str)> {
 
 /// How many octets of the address stand in the labels, in an order: 4 for the whole address, of IPv6, too.
 fn octets_held(host: &str, client: IpAddr) -> usize {
-    let squeezed: String = host.chars().filter(char::is_ascii_alphanumeric).collect();
     match client {
         IpAddr::V4(client) => {
             let octets = client.octets();
-            let reversed = Ipv4Addr::from(u32::from(client).swap_bytes());
-            let hexadecimal = |address| squeezed.contains(&format!("{:08x}", u32::from(address)));
-            if hexadecimal(client) || hexadecimal(reversed) || is_run_together(host, octets) {
-                return 4;
+            match in_hexadecimal(host, client) || is_run_together(host, octets) {
+                true => 4,
+                false => in_numbers(host, octets),
             }
-            in_numbers(host, octets)
         }
-        IpAddr::V6(client) => in_nibbles(host, &squeezed, client),
+        IpAddr::V6(client) => in_nibbles(host, client),
     }
+}
+
+/// Whether the eight hexadecimal digits of the address, or of its octets from the last to the first, stand in the labels,
+/// whatever stands between the digits that is neither letter nor digit.
+fn in_hexadecimal(host: &str, client: Ipv4Addr) -> bool {
+    let client = u32::from(client);
+    let (mut run, mut digits) = (0_u32, 0);
+    let mut letters = host.chars().filter(char::is_ascii_alphanumeric);
+    letters.any(|letter| {
+        let digit = letter.to_digit(16).filter(|_| !letter.is_ascii_uppercase());
+        let Some(digit) = digit else {
+            digits = 0;
+            return false;
+        };
+        run = run << 4 | digit;
+        digits += 1;
+        digits >= 8 && (run == client || run == client.swap_bytes())
+    })
 }
 
 /// The longest part of the address among the decimal numbers of the labels.
@@ -97,6 +112,11 @@ fn in_numbers(host: &str, [a, b, c, d]: [u8; 4]) -> usize {
 
 /// Whether a run of digits is the address without separators, or as one number.
 fn is_run_together(host: &str, [a, b, c, d]: [u8; 4]) -> bool {
+    let mut long = digit_runs(host).filter(|run| run.len() > 6).peekable();
+    // Few names have one; for the others nothing is put together.
+    if long.peek().is_none() {
+        return false;
+    }
     let shapes = [
         format!("{a:03}{b:03}{c:03}{d:03}"),
         format!("{d:03}{c:03}{b:03}{a:03}"),
@@ -104,7 +124,7 @@ fn is_run_together(host: &str, [a, b, c, d]: [u8; 4]) -> bool {
         format!("{d}{c}{b}{a}"),
         u32::from_be_bytes([a, b, c, d]).to_string(),
     ];
-    digit_runs(host).any(|run| run.len() > 6 && shapes.iter().any(|shape| shape == run))
+    long.any(|run| shapes.iter().any(|shape| shape == run))
 }
 
 fn digit_runs(host: &str) -> impl Iterator<Item = &str> {
@@ -113,7 +133,8 @@ fn digit_runs(host: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Four when the labels hold the address, or the half of it that tells hosts apart.
-fn in_nibbles(host: &str, squeezed: &str, client: Ipv6Addr) -> usize {
+fn in_nibbles(host: &str, client: Ipv6Addr) -> usize {
+    let squeezed: String = host.chars().filter(char::is_ascii_alphanumeric).collect();
     let nibbles = format!("{:032x}", u128::from(client));
     let reversed: String = nibbles.chars().rev().collect();
     let halves = nibbles.get(16..).into_iter().chain(reversed.get(..16));

@@ -6,7 +6,7 @@ use crate::checks::points::Points;
 use crate::checks::replay::Decision;
 use crate::checks::verdict::{Action, Verdict};
 use crate::facts::Facts;
-use crate::journal::{Timestamp, VERSION};
+use crate::journal::{Timestamp, VERSION, parse_as};
 
 /// What is judged again.
 #[derive(Debug, Deserialize)]
@@ -39,7 +39,7 @@ struct BriefVerdict {
 impl Brief {
     /// The record in a line, if it holds one of this version.
     pub(super) fn parse(line: &[u8]) -> Option<Self> {
-        let brief: Self = serde_json::from_slice(line).ok()?;
+        let brief: Self = parse_as(line)?;
         (brief.version == VERSION).then_some(brief)
     }
 }

@@ -1,5 +1,7 @@
 //! Names in the shapes that providers give, and names that must not be taken for such.
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// Names that providers give to connections they number through, with the address.
@@ -299,5 +301,26 @@ fn no_name_is_too_odd() {
         for client in ["1.1.1.1", "::", "2001:db8::1", "0.0.0.0"] {
             let _ = looks_dynamic(name, client.parse().unwrap());
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn hexadecimal_digits_are_found_wherever_they_stand(
+        address in any::<u32>(), before in "[0-9a-fg.-]{0,6}", behind in "[0-9a-fg.-]{0,6}", cut in 0..4_usize, how in 0..4_u8,
+    ) {
+        let written = match how {
+            0 => address,
+            1 => address.swap_bytes(),
+            2 => address ^ 1,
+            _ => address.rotate_left(4),
+        };
+        let mut digits = format!("{written:08x}");
+        digits.insert(2 * cut, '-');
+        let host = format!("{before}{digits}{behind}");
+        let squeezed: String = host.chars().filter(char::is_ascii_alphanumeric).collect();
+        let holds = |address: u32| squeezed.contains(&format!("{address:08x}"));
+        let expected = holds(address) || holds(address.swap_bytes());
+        prop_assert_eq!(in_hexadecimal(&host, address.into()), expected, "{} in {}", address, host);
     }
 }
