@@ -1,18 +1,20 @@
-//! A trace: who comes to the server under test, when, from where and how, and the DNS in which they live; and what was
-//! observed when it was played.
+//! A trace: who comes to the server under test, when, from where and how, and the DNS in which they live
+//! (`world`); and what was observed when it was played (`played`).
 //!
 //! A trace is made once from a scenario and a seed (`measure::traffic`), played by `cli::bench` against one or more
 //! servers, and scored (`measure::score`). It holds the labels, which no server ever sees: what is stopped must follow
 //! from behaviour alone. Times are virtual, since the beginning of the trace, unless a field says otherwise.
 
-use std::net::{IpAddr, Ipv4Addr};
-use std::ops::Range;
+mod played;
+mod world;
+
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::RecordData;
-use crate::measure::hidden::Hidden;
+pub use played::{Arrival, Played, Ran, Sent, Tried};
+pub use world::{Latency, List, Listing, Lists, Trouble, World};
 
 /// Everything that comes to a server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,73 +37,6 @@ pub struct Trace {
     pub world: World,
     /// Who comes, by the time of the first try.
     pub errands: Vec<Errand>,
-}
-
-/// The DNS in which the clients live.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct World {
-    /// Records by name, without the final dot; reverse names, HELO names, sender domains, SPF policies.
-    pub records: Vec<(String, RecordData)>,
-    /// Lists of addresses (RFC 5782).
-    pub lists: Vec<List>,
-    /// How long answers take, and how many never come.
-    pub latency: Latency,
-}
-
-/// A list of addresses.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct List {
-    /// Its zone.
-    pub zone: String,
-    /// What it lists: bad senders, or good ones.
-    pub lists: Lists,
-    /// The addresses that it lists.
-    pub listings: Vec<Listing>,
-    /// When it has trouble of its own, and which.
-    pub troubles: Vec<(Range<Duration>, Trouble)>,
-}
-
-/// What a list lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Lists {
-    /// Addresses with the trait `listed`; the answers are 127.0.0.2 (hand-picked), .3 (snowshoe), .4 (bots), .10
-    /// (dynamic).
-    Listed,
-    /// Good senders; the answers are 127.0.5.1 to 127.0.5.3.
-    Allowed,
-}
-
-/// An address on a list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Listing {
-    /// The address.
-    pub address: IpAddr,
-    /// From when on.
-    pub from: Duration,
-    /// What the list answers, in 127.0.0.0/8.
-    pub answer: Ipv4Addr,
-}
-
-/// What can be wrong with a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Trouble {
-    /// It does not answer.
-    Dead,
-    /// It answers this to everything: an error code in 127.255.255.0/24.
-    Says(Ipv4Addr),
-}
-
-/// How the DNS answers. Real time, not virtual: a waiting session feels it as it is, scaled as its other waits are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Latency {
-    /// The median (log-normal), seconds.
-    pub median: f64,
-    /// The standard deviation of its natural logarithm.
-    pub sigma: f64,
-    /// The share of questions that are never answered, 0 to 1.
-    pub lost: f64,
 }
 
 /// What one client wants: to send something, or to try something, until it is done or given up.
@@ -415,88 +350,4 @@ cases! {
     ListedUser "listed_user" "A user from a listed, dynamic address",
     ChangingIpv6 "changing_ipv6" "Another IPv6 network at each retry",
     NeedsTls "needs_tls" "Goes on only with STARTTLS",
-}
-
-/// What was observed when an errand was run at a server.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Ran {
-    /// The errand's number.
-    pub errand: u32,
-    /// The tries that were made, in order.
-    pub tries: Vec<Tried>,
-}
-
-/// What was observed at one try.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Tried {
-    /// When it began in fact, virtual.
-    pub at: Duration,
-    /// From connect to the last line of the greeting, real time; `None` if there was none.
-    pub greeted: Option<Duration>,
-    /// From connect to the end, real time.
-    pub took: Duration,
-    /// The last reply code heard; 0 if none was.
-    pub last: u16,
-    /// Whether the server closed or reset where the client would have gone on.
-    pub cut: bool,
-    /// Whether the backend was reached, where that can be told.
-    pub reached: Option<bool>,
-    /// What became of each transaction that was begun.
-    pub envelopes: Vec<Sent>,
-    /// Whether the client had to tell of our own trouble (no connection could be made, for example).
-    pub trouble: Option<String>,
-}
-
-/// What became of a transaction.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sent {
-    /// Which of the act's envelopes it was for; a callout has one.
-    pub of: u32,
-    /// Which of its recipients were named, each by its place in the envelope: a retry names those that are left.
-    pub to: Vec<u32>,
-    /// The reply code to MAIL; 0 if none came.
-    pub mail: u16,
-    /// The reply codes to each RCPT that was sent, as in `to`; 0 where none came.
-    pub rcpt: Vec<u16>,
-    /// The reply code to the final dot; 0 if it did not come to that.
-    pub data: u16,
-}
-
-/// A message that has arrived at the backend: told by its `X-Errand` header field, `<errand>.<try>.<envelope>`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Arrival {
-    /// The errand's number.
-    pub errand: u32,
-    /// The try, counted from 0.
-    pub attempt: u32,
-    /// The transaction of that try, counted from 0 ([`Tried::envelopes`]).
-    pub envelope: u32,
-    /// The recipients it was delivered for.
-    pub to: Vec<String>,
-}
-
-/// What a server was put through and what it cost.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Played {
-    /// What the server is called in results.
-    pub target: String,
-    /// What became of each errand, by number.
-    pub ran: Vec<Ran>,
-    /// What arrived behind it; `None` if that can not be seen.
-    pub arrived: Option<Vec<Arrival>>,
-    /// CPU of the server under test, its whole process group, seconds; `None` if it is not ours to see.
-    pub server_cpu: Option<f64>,
-    /// CPU of the backend, its whole process group, seconds.
-    pub backend_cpu: Option<f64>,
-    /// Sessions that the backend had.
-    pub backend_sessions: Option<u64>,
-    /// DNS questions that the server asked, without those with which it tests its lists; `None` if it asks others.
-    pub dns_questions: Option<u64>,
-    /// What it could not be shown.
-    #[serde(default)]
-    pub hidden: Hidden,
-    /// How long it took, real time.
-    pub took: Duration,
-    /// How many virtual seconds passed in a real one.
-    pub clock: f64,
 }

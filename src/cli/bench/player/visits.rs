@@ -4,6 +4,10 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use ipnet::IpNet;
+
+use crate::facts::network_of;
+
 /// Ports that clients are given.
 const PORTS: std::ops::Range<u16> = 1024..65_000;
 
@@ -13,7 +17,7 @@ pub(in crate::cli::bench) struct Visits {
     pub(in crate::cli::bench) by_client: HashMap<SocketAddr, (u32, u32)>,
     loopback: HashMap<IpAddr, Ipv4Addr>,
     /// For each /24 or /64 which of loopback's stands for it, and how many addresses of it came.
-    networks: HashMap<IpAddr, [u32; 2]>,
+    networks: HashMap<IpNet, [u32; 2]>,
     next_port: u16,
 }
 
@@ -39,10 +43,7 @@ impl Visits {
         if let Some(known) = self.loopback.get(&from) {
             return *known;
         }
-        let network = match from {
-            IpAddr::V4(address) => IpAddr::from((u32::from(address) & !0xff).to_be_bytes()),
-            IpAddr::V6(address) => IpAddr::from((u128::from(address) >> 64 << 64).to_be_bytes()),
-        };
+        let network = network_of(from, 24, 64);
         let next = u32::try_from(self.networks.len()).unwrap_or(u32::MAX);
         let [place, count] = self.networks.entry(network).or_insert([next, 0]);
         let address = Ipv4Addr::from(0x7f40_0000 | ((*place % 0xbf00) << 8) | (*count % 0x100));
